@@ -1,0 +1,123 @@
+//! Time: where it is read, and the one place where anything waits for it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// An instant, in UTC.
+///
+/// The one alias of the crate beside [`Result`](crate::error::Result): public instants are chrono's.
+pub type Timestamp = DateTime<Utc>;
+
+/// A source of wall-clock time.
+///
+/// Every deadline, lease and renewal window is computed from this, never from
+/// [`SystemTime::now`](std::time::SystemTime::now), so that a test can move time without sleeping.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Returns the current time. Not required to be monotonic.
+    fn now(&self) -> Timestamp;
+}
+
+/// Something that can wait.
+///
+/// Used by `Worker::run` between two steps and for the deadline of each call to a backend. The
+/// caller injects it, so that the crate needs no runtime of its own.
+#[async_trait]
+pub trait Timer: fmt::Debug + Send + Sync + 'static {
+    /// Returns after `duration` has passed.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future has no effect on later calls.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        // The one permitted call; `clippy.toml` forbids the rest.
+        #[expect(clippy::disallowed_methods)]
+        DateTime::from(std::time::SystemTime::now())
+    }
+}
+
+/// A clock that stands still until it is told to move. Clones share the time.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
+
+impl ManualClock {
+    /// Creates a clock that shows `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = after(*now, by);
+    }
+
+    /// Sets the clock, also backwards.
+    pub fn set(&self, to: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A timer on tokio. Must be used inside a tokio runtime with time enabled.
+#[cfg(feature = "tokio")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokioTimer;
+
+#[cfg(feature = "tokio")]
+#[async_trait]
+impl Timer for TokioTimer {
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Returns the instant `wait` after `at`, or the last one that can be expressed.
+pub fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| at.checked_add_signed(wait))
+        .unwrap_or(Timestamp::MAX_UTC)
+}
+
+/// Returns the time from `start` to `end`, zero if `end` is not later.
+pub fn between(start: Timestamp, end: Timestamp) -> Duration {
+    (end - start).to_std().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_the_ends_of_time() {
+        assert_eq!(after(Timestamp::MAX_UTC, Duration::from_secs(1)), Timestamp::MAX_UTC);
+        assert_eq!(after(Timestamp::UNIX_EPOCH, Duration::MAX), Timestamp::MAX_UTC);
+        assert_eq!(between(Timestamp::MAX_UTC, Timestamp::UNIX_EPOCH), Duration::ZERO);
+    }
+
+    #[test]
+    fn clones_of_a_manual_clock_share_the_time() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        clock.clone().advance(Duration::from_secs(7));
+        assert_eq!(clock.now().timestamp(), 7);
+    }
+}

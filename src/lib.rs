@@ -1,0 +1,8 @@
+//! Bring-your-own-domain for hosting platforms, as a library.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod retry;
+pub mod secret;
