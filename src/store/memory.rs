@@ -1,0 +1,456 @@
+//! The reference store, in memory.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    Batch, Body, Commit, Entry, Expect, Filter, Header, Item, Key, Lease, LeaseRequest, Leased,
+    Page, Query, Revision, Store, Then, UniqueKey, Write,
+};
+use crate::{
+    clock::{Clock, Timestamp, after},
+    error::{Error, ErrorKind, Result},
+    id::OperationId,
+};
+
+/// A store that forgets everything when its last clone is dropped.
+///
+/// Clones share the items. Reading by tenant, name, state or expiry walks all items of the kind:
+/// right for tests and small tools, not for a hundred thousand domains.
+#[derive(Clone, Debug)]
+pub struct InMemoryStore {
+    clock: Arc<dyn Clock>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: BTreeMap<Key, Row>,
+    unique: HashMap<UniqueKey, Key>,
+    /// Roots by when they are due or their lease ends.
+    due: std::collections::BTreeSet<(Timestamp, Key)>,
+    faults: std::collections::VecDeque<Fault>,
+}
+
+#[derive(Debug)]
+struct Row {
+    revision: Revision,
+    header: Header,
+    body: Body,
+    /// The last token given out.
+    token: u64,
+    /// The end of the lease that is held.
+    leased_until: Option<Timestamp>,
+    woken: bool,
+    log: Vec<Entry>,
+}
+
+/// A failure that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    kind: ErrorKind,
+    /// Whether the call takes effect all the same.
+    after: bool,
+}
+
+impl Row {
+    fn wanted_at(&self) -> Option<Timestamp> {
+        self.leased_until.or(self.header.due)
+    }
+
+    fn item(&self, key: &Key) -> Item {
+        Item::new(key.clone(), self.revision, self.header.clone(), self.body.clone())
+    }
+}
+
+impl InMemoryStore {
+    /// Creates an empty store that lives by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Arc::default() }
+    }
+
+    /// Makes the next call fail with `kind` and change nothing.
+    pub fn fail_next(&self, kind: ErrorKind) {
+        self.state().faults.push_back(Fault { kind, after: false });
+    }
+
+    /// Makes the next call take effect and then fail with `kind`, as when an answer is lost.
+    pub fn fail_next_after(&self, kind: ErrorKind) {
+        self.state().faults.push_back(Fault { kind, after: true });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave the state half written: writes are checked, then applied.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one call under the lock, with the failure that was asked for, if any.
+    fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&mut State, Timestamp) -> Result<T>,
+    ) -> Result<T> {
+        let mut state = self.state();
+        let fault = state.faults.pop_front();
+        let failure = |kind| Error::new(kind, "memory store", operation, "failure on request");
+        match fault {
+            Some(Fault { kind, after: false }) => Err(failure(kind)),
+            Some(Fault { kind, after: true }) => {
+                call(&mut state, self.clock.now())?;
+                Err(failure(kind))
+            }
+            None => call(&mut state, self.clock.now()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for InMemoryStore {
+    async fn now(&self) -> Result<Timestamp> {
+        self.call("now", |_, now| Ok(now))
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        self.call("get", |state, _| {
+            Ok(keys.iter().map(|key| state.items.get(key).map(|row| row.item(key))).collect())
+        })
+    }
+
+    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+        self.call("find", |state, _| {
+            let item = |unique| {
+                let key = state.unique.get(unique)?;
+                state.items.get(key).map(|row| row.item(key))
+            };
+            Ok(unique.iter().map(item).collect())
+        })
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page> {
+        self.call("list", |state, _| Ok(state.list(query)))
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Commit> {
+        self.call("commit", |state, now| state.commit(batch, now))
+    }
+
+    async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+        self.call("lease", |state, now| Ok(state.lease(wanted, now)))
+    }
+
+    async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
+        self.call("extend", |state, now| {
+            let until = after(now, by);
+            Ok(leases.iter().map(|lease| state.extend(lease, until, now)).collect())
+        })
+    }
+
+    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+        self.call("entries", |state, _| {
+            let log = state.items.get(of).map(|row| row.log.as_slice()).unwrap_or_default();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            Ok(log.iter().filter(|entry| entry.number > after).take(limit).cloned().collect())
+        })
+    }
+
+    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+        self.call("trim", |state, _| {
+            if let Some(row) = state.items.get_mut(of) {
+                row.log.retain(|entry| entry.number > through);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl State {
+    fn list(&self, query: &Query) -> Page {
+        let start = Key { kind: query.kind, id: query.after.clone().unwrap_or_default() };
+        let limit = query.limit.clamp(1, Query::MAX_LIMIT);
+        let mut matching = self
+            .items
+            .range(start..)
+            .take_while(|(key, _)| key.kind == query.kind)
+            .filter(|(key, _)| query.after.as_ref().is_none_or(|after| key.id > *after))
+            .filter(|(_, row)| match &query.filter {
+                Filter::Tenant(tenant) => row.header.tenant == Some(*tenant),
+                Filter::Name(name) => row.header.name.as_ref() == Some(name),
+                Filter::Status(status) => row.header.status.as_ref() == Some(status),
+                Filter::ExpiresBy(at) => row.header.expires.is_some_and(|expires| expires <= *at),
+            });
+        let mut items = Vec::new();
+        for (key, row) in matching.by_ref() {
+            items.push(row.item(key));
+            if items.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        let more = matching.next().is_some();
+        let next = if more { items.last().map(|item| item.key.id.clone()) } else { None };
+        Page::new(items, next)
+    }
+
+    fn holds(&self, lease: &Lease, now: Timestamp) -> bool {
+        self.items.get(&lease.key).is_some_and(|row| {
+            row.token == lease.token && row.leased_until.is_some_and(|until| now < until)
+        })
+    }
+
+    fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<Commit> {
+        check(&batch)?;
+        if let Some((lease, _)) = &batch.lease
+            && !self.holds(lease, now)
+        {
+            return Ok(Commit::Fenced);
+        }
+        let stale = self.stale(&batch.writes);
+        if !stale.is_empty() {
+            return Ok(Commit::Stale(stale));
+        }
+        let taken = self.taken(&batch.writes);
+        if !taken.is_empty() {
+            return Ok(Commit::Taken(taken));
+        }
+
+        // Nothing below can fail. Old unique keys go first, so that a batch can move one.
+        for write in &batch.writes {
+            if let Write::Put { key, .. } | Write::Delete { key, .. } = write {
+                self.forget_unique(key);
+            }
+        }
+        for write in batch.writes {
+            match write {
+                Write::Put { key, header, body, .. } => {
+                    self.put(key, header, body, batch.operation)
+                }
+                Write::Delete { key, .. } => {
+                    if let Some(row) = self.items.remove(&key)
+                        && let Some(at) = row.wanted_at()
+                    {
+                        self.due.remove(&(at, key));
+                    }
+                }
+                Write::Wake { key } => self.reschedule(&key, |row| {
+                    if row.leased_until.is_some_and(|until| now < until) {
+                        row.woken = true;
+                    } else {
+                        row.leased_until = None;
+                        row.header.due = Some(now);
+                    }
+                }),
+            }
+        }
+        let mut indexes: HashMap<Key, u16> = HashMap::new();
+        for entry in batch.log {
+            if let Some(row) = self.items.get_mut(&entry.of) {
+                let index = indexes.entry(entry.of).or_default();
+                row.log.push(Entry::new(
+                    Entry::number(row.revision.counter, *index),
+                    now,
+                    entry.body,
+                ));
+                *index = index.saturating_add(1);
+            }
+        }
+        if let Some((lease, Then::Release)) = batch.lease {
+            self.reschedule(&lease.key, |row| {
+                row.leased_until = None;
+                if std::mem::take(&mut row.woken) {
+                    row.header.due = Some(now);
+                }
+            });
+        }
+        Ok(Commit::Done)
+    }
+
+    fn stale(&self, writes: &[Write]) -> Vec<Key> {
+        writes
+            .iter()
+            .filter_map(|write| match write {
+                Write::Put { key, expect, .. } | Write::Delete { key, expect } => {
+                    let found = self.items.get(key).map(|row| row.revision);
+                    let wanted = match expect {
+                        Expect::Absent => None,
+                        Expect::Revision(revision) => Some(*revision),
+                    };
+                    (found != wanted).then(|| key.clone())
+                }
+                Write::Wake { .. } => None,
+            })
+            .collect()
+    }
+
+    fn taken(&self, writes: &[Write]) -> Vec<UniqueKey> {
+        let written: HashSet<&Key> = writes
+            .iter()
+            .filter_map(|write| match write {
+                Write::Put { key, .. } | Write::Delete { key, .. } => Some(key),
+                Write::Wake { .. } => None,
+            })
+            .collect();
+        let mut wanted = HashSet::new();
+        let mut taken = Vec::new();
+        for write in writes {
+            if let Write::Put { key, header, .. } = write {
+                for unique in &header.unique {
+                    let elsewhere = self
+                        .unique
+                        .get(unique)
+                        .is_some_and(|holder| holder != key && !written.contains(holder));
+                    if elsewhere || !wanted.insert(unique) {
+                        taken.push(unique.clone());
+                    }
+                }
+            }
+        }
+        taken
+    }
+
+    fn forget_unique(&mut self, key: &Key) {
+        if let Some(row) = self.items.get(key) {
+            for unique in &row.header.unique {
+                self.unique.remove(unique);
+            }
+        }
+    }
+
+    fn put(&mut self, key: Key, header: Header, body: Body, operation: OperationId) {
+        for unique in &header.unique {
+            self.unique.insert(unique.clone(), key.clone());
+        }
+        if self.items.contains_key(&key) {
+            self.reschedule(&key, |row| {
+                row.revision = Revision::new(row.revision.counter + 1, operation);
+                row.header = header;
+                row.body = body;
+            });
+            return;
+        }
+        let row = Row {
+            revision: Revision::new(1, operation),
+            header,
+            body,
+            token: 0,
+            leased_until: None,
+            woken: false,
+            log: Vec::new(),
+        };
+        if let Some(at) = row.wanted_at() {
+            self.due.insert((at, key.clone()));
+        }
+        self.items.insert(key, row);
+    }
+
+    /// Changes a row and keeps the schedule in step.
+    fn reschedule(&mut self, key: &Key, change: impl FnOnce(&mut Row)) {
+        let Some(row) = self.items.get_mut(key) else { return };
+        let before = row.wanted_at();
+        change(row);
+        let now = row.wanted_at();
+        if before != now {
+            if let Some(at) = before {
+                self.due.remove(&(at, key.clone()));
+            }
+            if let Some(at) = now {
+                self.due.insert((at, key.clone()));
+            }
+        }
+    }
+
+    fn lease(&mut self, wanted: &LeaseRequest, now: Timestamp) -> Leased {
+        let limit = usize::try_from(wanted.limit.clamp(1, LeaseRequest::MAX_LIMIT)).unwrap_or(1);
+        let until = after(now, wanted.duration);
+        let picked: Vec<Key> = match &wanted.only {
+            Some(key) => self
+                .items
+                .get(key)
+                .and_then(Row::wanted_at)
+                .filter(|at| *at <= now)
+                .map(|_| key.clone())
+                .into_iter()
+                .collect(),
+            None => self
+                .due
+                .iter()
+                .take_while(|(at, _)| *at <= now)
+                .map(|(_, key)| key)
+                .filter(|key| wanted.kinds.contains(&key.kind))
+                .take(limit)
+                .cloned()
+                .collect(),
+        };
+        let mut leases = Vec::with_capacity(picked.len());
+        for key in picked {
+            self.reschedule(&key, |row| {
+                row.token += 1;
+                row.leased_until = Some(until);
+                row.woken = false;
+            });
+            if let Some(row) = self.items.get(&key) {
+                leases.push((Lease::new(key.clone(), row.token, until), row.item(&key)));
+            }
+        }
+        Leased::new(now, leases)
+    }
+
+    fn extend(&mut self, lease: &Lease, until: Timestamp, now: Timestamp) -> Option<Lease> {
+        if !self.holds(lease, now) {
+            return None;
+        }
+        self.reschedule(&lease.key, |row| row.leased_until = Some(until));
+        Some(Lease::new(lease.key.clone(), lease.token, until))
+    }
+}
+
+/// Refuses a batch that breaks the rules of its types, before anything is looked at.
+fn check(batch: &Batch) -> Result<()> {
+    let invalid =
+        |message: String| Err(Error::new(ErrorKind::Invalid, "memory store", "commit", message));
+    let mut put = HashSet::new();
+    let mut written = HashSet::new();
+    for write in &batch.writes {
+        match write {
+            Write::Put { key, header, body, .. } => {
+                if !written.insert(key) {
+                    return invalid(format!("two writes of {key}"));
+                }
+                if key.id.is_empty() || key.id.len() > Key::MAX_ID {
+                    return invalid(format!("the id of {key} is not 1 to {} bytes", Key::MAX_ID));
+                }
+                if body.as_str().len() > Body::MAX {
+                    return invalid(format!("the body of {key} is over {} bytes", Body::MAX));
+                }
+                if header.unique.iter().any(|unique| unique.as_str().len() > UniqueKey::MAX) {
+                    return invalid(format!(
+                        "a unique key of {key} is over {} bytes",
+                        UniqueKey::MAX
+                    ));
+                }
+                put.insert(key);
+            }
+            Write::Delete { key, .. } => {
+                if !written.insert(key) {
+                    return invalid(format!("two writes of {key}"));
+                }
+            }
+            Write::Wake { .. } => {}
+        }
+    }
+    let mut entries: HashMap<&Key, usize> = HashMap::new();
+    for entry in &batch.log {
+        if !put.contains(&entry.of) {
+            return invalid(format!("an entry of {}, which the batch does not put", entry.of));
+        }
+        let count = entries.entry(&entry.of).or_default();
+        *count += 1;
+        if *count > Entry::PER_BATCH {
+            return invalid(format!("more than {} entries of {}", Entry::PER_BATCH, entry.of));
+        }
+    }
+    Ok(())
+}
