@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod error;
+mod fault;
 pub mod id;
 pub mod retry;
 pub mod secret;

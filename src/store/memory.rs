@@ -1,7 +1,7 @@
 //! The reference store, in memory.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp, after},
     error::{Error, ErrorKind, Result},
+    fault::Faults,
     id::OperationId,
 };
 
@@ -26,6 +27,7 @@ use crate::{
 pub struct InMemoryStore {
     clock: Arc<dyn Clock>,
     state: Arc<Mutex<State>>,
+    faults: Arc<Faults>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +35,7 @@ struct State {
     items: BTreeMap<Key, Row>,
     unique: HashMap<UniqueKey, Key>,
     /// Roots by when they are due or their lease ends.
-    due: std::collections::BTreeSet<(Timestamp, Key)>,
-    faults: std::collections::VecDeque<Fault>,
+    due: BTreeSet<(Timestamp, Key)>,
 }
 
 #[derive(Debug)]
@@ -50,14 +51,6 @@ struct Row {
     log: Vec<Entry>,
 }
 
-/// A failure that was asked for.
-#[derive(Clone, Copy, Debug)]
-struct Fault {
-    kind: ErrorKind,
-    /// Whether the call takes effect all the same.
-    after: bool,
-}
-
 impl Row {
     fn wanted_at(&self) -> Option<Timestamp> {
         self.leased_until.or(self.header.due)
@@ -71,17 +64,17 @@ impl Row {
 impl InMemoryStore {
     /// Creates an empty store that lives by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Arc::default() }
+        Self { clock, state: Arc::default(), faults: Arc::new(Faults::new("in-memory store")) }
     }
 
     /// Makes the next call fail with `kind` and change nothing.
     pub fn fail_next(&self, kind: ErrorKind) {
-        self.state().faults.push_back(Fault { kind, after: false });
+        self.faults.before(kind);
     }
 
     /// Makes the next call take effect and then fail with `kind`, as when an answer is lost.
     pub fn fail_next_after(&self, kind: ErrorKind) {
-        self.state().faults.push_back(Fault { kind, after: true });
+        self.faults.after(kind);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,17 +88,7 @@ impl InMemoryStore {
         operation: &'static str,
         call: impl FnOnce(&mut State, Timestamp) -> Result<T>,
     ) -> Result<T> {
-        let mut state = self.state();
-        let fault = state.faults.pop_front();
-        let failure = |kind| Error::new(kind, "memory store", operation, "failure on request");
-        match fault {
-            Some(Fault { kind, after: false }) => Err(failure(kind)),
-            Some(Fault { kind, after: true }) => {
-                call(&mut state, self.clock.now())?;
-                Err(failure(kind))
-            }
-            None => call(&mut state, self.clock.now()),
-        }
+        self.faults.call(operation, || call(&mut self.state(), self.clock.now()))
     }
 }
 
@@ -410,7 +393,7 @@ impl State {
 /// Refuses a batch that breaks the rules of its types, before anything is looked at.
 fn check(batch: &Batch) -> Result<()> {
     let invalid =
-        |message: String| Err(Error::new(ErrorKind::Invalid, "memory store", "commit", message));
+        |message: String| Err(Error::new(ErrorKind::Invalid, "in-memory store", "commit", message));
     let mut put = HashSet::new();
     let mut written = HashSet::new();
     for write in &batch.writes {
