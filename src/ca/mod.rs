@@ -7,55 +7,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, error::Result, name::DomainName, secret::Secret};
+use crate::{
+    certificate::{Handle, Problem},
+    clock::Timestamp,
+    error::Result,
+    name::DomainName,
+    secret::Secret,
+};
 
 pub use memory::{InMemoryCa, Signer, UnsignedSigner};
-
-/// What an authority gave for something it keeps: opaque bytes (an URL for ACME) that it
-/// understands again later, also in another process.
-#[derive(Clone, Eq, Hash, PartialEq)]
-pub struct Handle(Vec<u8>);
-
-impl Handle {
-    /// Takes the bytes over.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// Returns the bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Handle({})", String::from_utf8_lossy(&self.0).escape_debug())
-    }
-}
-
-// Text in JSON where the bytes are text, so that an operator can read it.
-impl Serialize for Handle {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.collect_str(&format_args!("text:{text}")),
-            Err(_) => serializer.collect_str(&format_args!("hex:{}", hex::encode(&self.0))),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Handle {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if let Some(text) = text.strip_prefix("text:") {
-            return Ok(Self(text.as_bytes().to_vec()));
-        }
-        text.strip_prefix("hex:")
-            .and_then(|digits| hex::decode(digits).ok())
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("a handle starts with `text:` or `hex:`"))
-    }
-}
 
 /// The account under which an authority is asked.
 #[derive(Clone, Debug)]
@@ -177,32 +137,6 @@ impl Authorization {
     pub fn with_problem(mut self, problem: Option<Problem>) -> Self {
         self.problem = problem;
         self
-    }
-}
-
-/// What the authority said went wrong (RFC 8555 section 6.7).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Problem {
-    /// The type, without `urn:ietf:params:acme:error:`, such as `caa` or `unauthorized`.
-    pub code: String,
-    /// The text, one line of at most 500 bytes.
-    pub detail: String,
-}
-
-impl Problem {
-    /// Creates a problem.
-    pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        let mut detail: String =
-            detail.into().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        detail.truncate(detail.floor_char_boundary(500));
-        Self { code: code.into(), detail }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
     }
 }
 

@@ -1,0 +1,219 @@
+//! How a tenant proves that a name is theirs.
+//!
+//! Only ownership: what a certificate authority wants to see is an authorization, and pointing a
+//! name somewhere is no proof of anything.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::Random,
+    name::{DnsName, DomainName},
+    secret::constant_time_eq,
+};
+
+/// How the proof is published.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Method {
+    /// A TXT record (draft-ietf-dnsop-domain-verification-techniques).
+    DnsTxt,
+}
+
+impl Method {
+    /// Returns the stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DnsTxt => "dns-txt",
+        }
+    }
+}
+
+/// The label under which a platform's customers publish their proofs.
+///
+/// `acme` gives `_acme-challenge` for a host and `_acme-wildcard-challenge` for a wildcard: the
+/// label states the scope, and a proof of one is none of the other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Brand(String);
+
+/// What is wrong with a brand.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "a brand is 1 to 40 lower-case letters, digits and inner hyphens, and not `acme` \
+     while certificates come by ACME"
+)]
+pub struct BrandError(());
+
+impl Brand {
+    /// Creates a brand.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be part of a label.
+    pub fn new(text: &str) -> Result<Self, BrandError> {
+        let inner = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let well_formed = (1..=40).contains(&text.len())
+            && text.bytes().all(inner)
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(BrandError(())) }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name at which the owner of `name` publishes the proof.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the name is too long for a label in front of it.
+    pub fn owner(&self, name: &DomainName) -> Result<DnsName> {
+        let scope = if name.is_wildcard() { "-wildcard" } else { "" };
+        let label = format!("_{}{scope}-challenge", self.0);
+        DnsName::from(name.base()).child(&label).map_err(|error| {
+            Error::new(
+                ErrorKind::Invalid,
+                "challenge",
+                "create",
+                format!("{name} is too long for the label {label} in front of it"),
+            )
+            .with_source(error)
+        })
+    }
+}
+
+/// A proof that is wanted: what, where, until when.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Challenge {
+    /// How it is published.
+    pub method: Method,
+    /// Where.
+    pub owner: DnsName,
+    /// The token: 64 hexadecimal characters, SHA-256 of 32 random bytes.
+    pub token: String,
+    /// Rises when ownership was reset, so that an old token proves nothing.
+    pub generation: u32,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// Until when publishing it proves anything to who has not proved it yet.
+    pub expires_at: Timestamp,
+}
+
+impl Challenge {
+    /// Draws a token: nobody can have known it before, and it says nothing about the tenant.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Random::fill`].
+    pub fn draw_token(random: &dyn Random) -> Result<String> {
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes)?;
+        Ok(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// Returns the value to publish.
+    pub fn value(&self) -> String {
+        format!("token={}", self.token)
+    }
+
+    /// Returns whether a published value is the proof.
+    ///
+    /// Either the bare token, or `key=value` pairs separated by spaces of which the first is the
+    /// token and no other is; keys without regard to case, unknown ones ignored (section 5.1 of the
+    /// draft). Takes the same time wherever a value of the same length differs.
+    pub fn is_proved_by(&self, content: &[u8]) -> bool {
+        let key = |part: &[u8]| {
+            part.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"token="))
+        };
+        let mut parts = content.split(|byte| *byte == b' ');
+        let token = match parts.next() {
+            Some(first) if key(first) => {
+                if parts.any(key) {
+                    return false;
+                }
+                first.get(6..).unwrap_or_default()
+            }
+            _ => content,
+        };
+        constant_time_eq(token, self.token.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::OsRandom;
+
+    fn challenge() -> Challenge {
+        let name = "shop.example.com".parse().unwrap();
+        Challenge {
+            method: Method::DnsTxt,
+            owner: Brand::new("plat").unwrap().owner(&name).unwrap(),
+            token: Challenge::draw_token(&OsRandom).unwrap(),
+            generation: 1,
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_token_is_64_hexadecimal_characters_and_never_the_same() {
+        let (one, two) = (challenge(), challenge());
+        assert_eq!(one.token.len(), 64);
+        assert!(one.token.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_ne!(one.token, two.token);
+    }
+
+    #[test]
+    fn the_label_states_the_scope() {
+        let brand = Brand::new("plat").unwrap();
+        let owner = |name: &str| brand.owner(&name.parse().unwrap()).unwrap().to_string();
+        assert_eq!(owner("shop.example.com"), "_plat-challenge.shop.example.com");
+        assert_eq!(owner("*.example.com"), "_plat-wildcard-challenge.example.com");
+    }
+
+    #[test]
+    fn bare_and_keyed_tokens_prove_and_nothing_else_does() {
+        let challenge = challenge();
+        let token = &challenge.token;
+        let other = super::Challenge::draw_token(&OsRandom).unwrap();
+        for good in [
+            token.clone(),
+            format!("token={token}"),
+            format!("TOKEN={token} expiry=never"),
+            challenge.value(),
+        ] {
+            assert!(challenge.is_proved_by(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            String::new(),
+            "token=".into(),
+            other.clone(),
+            format!("token={other}"),
+            format!("token={other} token={token}"),
+            format!("token={token} token={other}"),
+            format!("x={token}"),
+            format!("expiry=never token={token}"),
+            format!("{token}0"),
+            format!(" {token}"),
+            format!("\"{token}\""),
+            token.get(..63).unwrap().into(),
+            token.to_uppercase(),
+        ] {
+            assert!(!challenge.is_proved_by(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_brand_must_fit_into_a_label() {
+        for bad in ["", "-a", "a-", "Acme", "a.b", "a_b", "ä", &"a".repeat(41)] {
+            assert!(Brand::new(bad).is_err(), "{bad}");
+        }
+    }
+}
