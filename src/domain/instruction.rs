@@ -1,0 +1,152 @@
+//! What a customer has to put into their zone, and for how long.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Domain, Targets};
+use crate::{
+    certificate::Validation,
+    name::DnsName,
+    record::{RecordType, Ttl},
+};
+
+/// What a record is for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Purpose {
+    /// It lets certificates be issued and renewed.
+    Certificate,
+    /// It proves that the name is the customer's.
+    Ownership,
+    /// It leads visitors to the platform.
+    Routing,
+}
+
+/// Who looks at a record.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NeededBy {
+    /// The certificate authority.
+    CertificateAuthority,
+    /// The platform.
+    Platform,
+    /// Visitors.
+    Visitors,
+}
+
+/// How long a record has to stay.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Lifetime {
+    /// As long as the domain is used here: it is looked at again and again.
+    Permanent,
+    /// Until its purpose is fulfilled.
+    Removable,
+}
+
+/// A record to add, as typed data; displayed, it is one sentence.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Instruction {
+    /// The type.
+    pub record_type: RecordType,
+    /// The full name.
+    pub name: DnsName,
+    /// The zone that it probably is in: the registrable domain.
+    pub zone: DnsName,
+    /// What a form that adds the zone by itself wants: the name relative to the zone, or `@`.
+    pub host: String,
+    /// The value, as a form wants it: without quotes or a final dot.
+    pub value: String,
+    /// The TTL to ask for. A provider may keep a larger one.
+    pub ttl: Ttl,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How long it has to stay.
+    pub lifetime: Lifetime,
+    /// Who looks at it.
+    pub needed_by: NeededBy,
+}
+
+impl fmt::Display for Instruction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { record_type, name, zone, host, value, .. } = self;
+        let why = match self.purpose {
+            Purpose::Certificate => "so that certificates can be issued and renewed",
+            Purpose::Ownership => "to prove that the name is yours",
+            Purpose::Routing => "so that visitors reach us",
+        };
+        let keep = match self.lifetime {
+            Lifetime::Permanent => "keep it",
+            Lifetime::Removable => "you may delete it afterwards",
+        };
+        write!(
+            f,
+            "Add a {record_type} record at {name} (host {host} in zone {zone}) with the value \
+             {value} {why}; {keep}."
+        )
+    }
+}
+
+/// Wished for records that customers add: short, so that a mistake is soon forgotten.
+const WISHED_TTL: u32 = 300;
+
+/// Returns the records that the customer has to add for `domain`, in the order in which to add
+/// them: those that prove and prepare first, those that move visitors last.
+///
+/// The zone is taken to be the registrable domain: where the customer's zone is cut deeper, the
+/// full name is right and the host label is not.
+pub fn instructions(domain: &Domain, targets: &Targets) -> Vec<Instruction> {
+    let name = &domain.name;
+    let base = DnsName::from(name.base());
+    let zone = name.registrable().and_then(|zone| zone.parse().ok()).unwrap_or_else(|| base.clone());
+    let ttl = Ttl::from_secs(WISHED_TTL).unwrap_or_default();
+    let record = |record_type, owner: DnsName, value: String, purpose, needed_by| Instruction {
+        record_type,
+        host: owner.relative_to(&zone).unwrap_or_else(|| owner.to_string()),
+        name: owner,
+        zone: zone.clone(),
+        value,
+        ttl,
+        purpose,
+        lifetime: Lifetime::Permanent,
+        needed_by,
+    };
+
+    let mut records = vec![record(
+        RecordType::Txt,
+        domain.challenge.owner.clone(),
+        domain.challenge.value(),
+        Purpose::Ownership,
+        NeededBy::Platform,
+    )];
+    if domain.validation == Validation::Dns01Delegated
+        && let Some(delegation) = &domain.delegation
+    {
+        records.push(record(
+            RecordType::Cname,
+            delegation.owner.clone(),
+            delegation.target.to_string(),
+            Purpose::Certificate,
+            NeededBy::CertificateAuthority,
+        ));
+    }
+    let owner = DnsName::from(name.clone());
+    let route = |record_type, value| {
+        record(record_type, owner.clone(), value, Purpose::Routing, NeededBy::Visitors)
+    };
+    match targets.host() {
+        Some(host) if !name.is_apex() => {
+            records.push(route(RecordType::Cname, host.to_string()));
+        }
+        _ => {
+            records.extend(targets.a().iter().map(|ip| route(RecordType::A, ip.to_string())));
+            records.extend(targets.aaaa().iter().map(|ip| route(RecordType::Aaaa, ip.to_string())));
+        }
+    }
+    records
+}

@@ -1,0 +1,351 @@
+//! A tenant's claim on a name, and all that followed from it.
+
+mod instruction;
+mod placed;
+mod status;
+mod targets;
+mod waiting;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    certificate::{OrderStatus, Validation},
+    challenge::Challenge,
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    evidence::{Evidence, Observation, Subject, Topic},
+    id::{CertificateId, DomainId, OrderId, TenantId},
+    name::{DnsName, DomainName, DomainNameError},
+};
+
+pub use instruction::{Instruction, Lifetime, NeededBy, Purpose, instructions};
+pub use placed::{Placed, Placement};
+pub use status::{Event, Status};
+pub use targets::{Targets, TargetsError};
+pub use waiting::{Party, Reason, WaitingOn};
+
+/// What a tenant asks for when adding a domain.
+///
+/// Parsed from what the customer typed, which is kept beside the canonical name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewDomain {
+    pub(crate) name: DomainName,
+    pub(crate) submitted: String,
+    pub(crate) validation: Option<Validation>,
+}
+
+impl NewDomain {
+    /// Chooses how the certificate authority is convinced, instead of the platform's default.
+    #[must_use]
+    pub const fn with_validation(mut self, validation: Validation) -> Self {
+        self.validation = Some(validation);
+        self
+    }
+
+    /// Returns the canonical name.
+    pub const fn name(&self) -> &DomainName {
+        &self.name
+    }
+}
+
+impl From<DomainName> for NewDomain {
+    fn from(name: DomainName) -> Self {
+        Self { submitted: name.to_string(), name, validation: None }
+    }
+}
+
+impl std::str::FromStr for NewDomain {
+    type Err = DomainNameError;
+
+    fn from_str(text: &str) -> Result<Self, DomainNameError> {
+        Ok(Self { name: text.parse()?, submitted: text.to_owned(), validation: None })
+    }
+}
+
+/// The name at which the customer hands certificate challenges over to us, for good.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Delegation {
+    /// The customer's `_acme-challenge` name, which gets a CNAME record.
+    pub owner: DnsName,
+    /// Where the record leads: a name that belongs to this claim alone.
+    pub target: DnsName,
+}
+
+impl Delegation {
+    /// Creates a delegation.
+    pub const fn new(owner: DnsName, target: DnsName) -> Self {
+        Self { owner, target }
+    }
+}
+
+/// An order that is under way.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Issuance {
+    /// The order.
+    pub order: OrderId,
+    /// Where it is.
+    pub stage: OrderStatus,
+}
+
+/// The certificate that serves, in short.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Served {
+    /// The certificate.
+    pub id: CertificateId,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+    /// When it is to be renewed.
+    pub renew_at: Timestamp,
+}
+
+impl Served {
+    /// Returns whether it is valid at `now`.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now < self.not_after
+    }
+}
+
+/// Why something went wrong last.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The service's own code.
+    pub code: Option<String>,
+    /// What went wrong, in one line.
+    pub message: String,
+    /// When.
+    pub at: Timestamp,
+    /// How often in a row.
+    pub attempts: u32,
+}
+
+/// A tenant's claim on a name.
+///
+/// A value: changing it changes nothing stored. It is made by `Onboarding::add` and changed by
+/// commands and workers only.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Domain {
+    pub(crate) id: DomainId,
+    pub(crate) tenant: TenantId,
+    pub(crate) name: DomainName,
+    pub(crate) submitted: String,
+    pub(crate) status: Status,
+    pub(crate) created_at: Timestamp,
+    pub(crate) challenge: Challenge,
+    pub(crate) validation: Validation,
+    pub(crate) delegation: Option<Delegation>,
+    pub(crate) ownership: Evidence,
+    pub(crate) routing: Evidence,
+    pub(crate) delegated: Evidence,
+    /// Somebody else held the name when this tenant proved it.
+    pub(crate) contested_at: Option<Timestamp>,
+    /// Looks without success in a row.
+    pub(crate) checks: u32,
+    /// When to look at the outside world again; `None` is when somebody asks.
+    pub(crate) next_check_at: Option<Timestamp>,
+    pub(crate) issuance: Option<Issuance>,
+    pub(crate) certificate: Option<Served>,
+    /// Orders that failed in a row.
+    pub(crate) failed_orders: u32,
+    /// No order before this.
+    pub(crate) next_order_at: Option<Timestamp>,
+    pub(crate) last_failure: Option<Failure>,
+    pub(crate) placed: Vec<Placed>,
+    /// Stored answers to HTTP challenges.
+    pub(crate) answers: Vec<String>,
+    /// Calls to services that failed for now, in a row.
+    pub(crate) service_failures: u32,
+    pub(crate) removed_at: Option<Timestamp>,
+}
+
+/// What is decided about a domain when it is added.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Founding {
+    /// Its id.
+    pub id: DomainId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The proof that is wanted.
+    pub challenge: Challenge,
+    /// How the authority is convinced.
+    pub validation: Validation,
+    /// Where challenges are handed over to.
+    pub delegation: Option<Delegation>,
+}
+
+impl Founding {
+    /// Puts the parts together.
+    pub const fn new(
+        id: DomainId,
+        tenant: TenantId,
+        challenge: Challenge,
+        validation: Validation,
+        delegation: Option<Delegation>,
+    ) -> Self {
+        Self { id, tenant, challenge, validation, delegation }
+    }
+}
+
+impl Domain {
+    /// Creates a claim that nothing is known about.
+    pub fn new(wanted: NewDomain, founding: Founding, now: Timestamp) -> Self {
+        let Founding { id, tenant, challenge, validation, delegation } = founding;
+        Self {
+            id,
+            tenant,
+            name: wanted.name,
+            submitted: wanted.submitted,
+            status: Status::Pending,
+            created_at: now,
+            challenge,
+            validation,
+            delegation,
+            ownership: Evidence::default(),
+            routing: Evidence::default(),
+            delegated: Evidence::default(),
+            contested_at: None,
+            checks: 0,
+            next_check_at: Some(now),
+            issuance: None,
+            certificate: None,
+            failed_orders: 0,
+            next_order_at: None,
+            last_failure: None,
+            placed: Vec::new(),
+            answers: Vec::new(),
+            service_failures: 0,
+            removed_at: None,
+        }
+    }
+
+    /// Returns the id.
+    pub const fn id(&self) -> DomainId {
+        self.id
+    }
+
+    /// Returns whose claim it is.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Returns the canonical name.
+    pub const fn name(&self) -> &DomainName {
+        &self.name
+    }
+
+    /// Returns the name as the customer typed it.
+    pub fn submitted(&self) -> &str {
+        &self.submitted
+    }
+
+    /// Returns where it is in its life.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Returns when it was added.
+    pub const fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// Returns the proof that is wanted.
+    pub const fn challenge(&self) -> &Challenge {
+        &self.challenge
+    }
+
+    /// Returns how the certificate authority is convinced.
+    pub const fn validation(&self) -> Validation {
+        self.validation
+    }
+
+    /// Returns where certificate challenges are handed over to, if they are.
+    pub const fn delegation(&self) -> Option<&Delegation> {
+        self.delegation.as_ref()
+    }
+
+    /// Returns what has been seen of a topic.
+    pub const fn evidence(&self, topic: Topic) -> &Evidence {
+        match topic {
+            Topic::Delegation => &self.delegated,
+            Topic::Ownership => &self.ownership,
+            Topic::Routing => &self.routing,
+        }
+    }
+
+    /// Returns the order that is under way.
+    pub const fn issuance(&self) -> Option<&Issuance> {
+        self.issuance.as_ref()
+    }
+
+    /// Returns the certificate, in short. It serves only while the tenant holds the name.
+    pub const fn certificate(&self) -> Option<&Served> {
+        self.certificate.as_ref()
+    }
+
+    /// Returns why something went wrong last.
+    pub const fn last_failure(&self) -> Option<&Failure> {
+        self.last_failure.as_ref()
+    }
+
+    /// Returns when it will be looked at again without anybody asking.
+    pub const fn next_check_at(&self) -> Option<Timestamp> {
+        self.next_check_at
+    }
+
+    /// Returns whether it is gone but for the trace that it leaves.
+    pub const fn is_removed(&self) -> bool {
+        self.removed_at.is_some()
+    }
+
+    /// Returns what exactly is looked for, for one topic.
+    pub fn subject(&self, topic: Topic) -> Subject {
+        let name = match (topic, &self.delegation) {
+            (Topic::Ownership, _) => self.challenge.owner.clone(),
+            (Topic::Delegation, Some(delegation)) => delegation.owner.clone(),
+            (Topic::Delegation | Topic::Routing, _) => DnsName::from(self.name.clone()),
+        };
+        Subject::new(topic, self.challenge.generation, name)
+    }
+
+    /// Adds an observation to the evidence, if it is about this claim in its present generation.
+    pub fn observe(&mut self, look: &Observation, spacing: std::time::Duration) {
+        if look.subject != self.subject(look.subject.topic) {
+            return;
+        }
+        let evidence = match look.subject.topic {
+            Topic::Delegation => &mut self.delegated,
+            Topic::Ownership => &mut self.ownership,
+            Topic::Routing => &mut self.routing,
+        };
+        *evidence = evidence.fold(look, spacing);
+    }
+
+    /// Applies an event to the status.
+    ///
+    /// # Errors
+    ///
+    /// `Precondition` if the event does not apply in this status; nothing changes.
+    pub fn apply(&mut self, event: Event) -> Result<()> {
+        match self.status.on(event) {
+            Some(status) => {
+                self.status = status;
+                Ok(())
+            }
+            None => Err(Error::new(
+                ErrorKind::Precondition,
+                "domain",
+                event.as_str(),
+                format!("{} is {}, in which this does not apply", self.name, self.status),
+            )
+            .with_subject(self.id)),
+        }
+    }
+}

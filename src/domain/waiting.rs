@@ -1,0 +1,283 @@
+//! Who has to act next, what they have to do, and until when waiting is right.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Domain, Failure, Status};
+use crate::{
+    certificate::{OrderStatus, Validation},
+    clock::Timestamp,
+    evidence::{Evidence, Found, Seen, Topic, Verdict},
+    name::DnsName,
+};
+
+/// Who has to act.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Party {
+    /// The certificate authority.
+    CertificateAuthority,
+    /// Time has to pass.
+    Clock,
+    /// The customer, in their zone.
+    Customer,
+    /// The service that answers for the customer's zone.
+    DnsProvider,
+    /// Nobody: all is well.
+    Nobody,
+    /// The platform, or its services.
+    Platform,
+    /// The registrar.
+    Registrar,
+}
+
+impl Party {
+    /// Returns the stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CertificateAuthority => "certificate_authority",
+            Self::Clock => "clock",
+            Self::Customer => "customer",
+            Self::DnsProvider => "dns_provider",
+            Self::Nobody => "nobody",
+            Self::Platform => "platform",
+            Self::Registrar => "registrar",
+        }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.as_str().replace('_', " "))
+    }
+}
+
+/// What is awaited.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nobody has looked yet.
+    FirstLook,
+    /// A record is not there.
+    RecordMissing {
+        /// What it is for.
+        topic: Topic,
+        /// Where it should be.
+        name: DnsName,
+        /// What it should say; for routing see the instructions.
+        value: Option<String>,
+    },
+    /// There is something else than what is wanted.
+    RecordDiffers {
+        /// What it is for.
+        topic: Topic,
+        /// Where it is.
+        name: DnsName,
+        /// What it should say; for routing see the instructions.
+        value: Option<String>,
+        /// What is there.
+        seen: Seen,
+    },
+    /// The servers of the zone give no usable answer.
+    NoAnswer {
+        /// What was asked for.
+        name: DnsName,
+        /// What came instead.
+        found: Found,
+    },
+    /// It is proved, but the name cannot be handed over now.
+    Unavailable,
+    /// The claim was not proved in time; asking wakes it up.
+    Dormant,
+    /// The certificate is on its way.
+    Order {
+        /// How far it is.
+        stage: OrderStatus,
+    },
+    /// Something failed for now, and will be tried again.
+    Retry {
+        /// What went wrong.
+        failure: Failure,
+    },
+    /// Something was refused for good.
+    Failed {
+        /// What went wrong.
+        failure: Option<Failure>,
+    },
+    /// What we made is being cleaned up.
+    CleanUp,
+    /// Nothing is awaited.
+    Nothing,
+}
+
+/// Who has to act, what is awaited, and until when waiting is right.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WaitingOn {
+    /// Who.
+    pub party: Party,
+    /// What.
+    pub reason: Reason,
+    /// When it is looked at again without anybody asking.
+    pub until: Option<Timestamp>,
+}
+
+impl WaitingOn {
+    const fn new(party: Party, reason: Reason, until: Option<Timestamp>) -> Self {
+        Self { party, reason, until }
+    }
+
+    /// Returns whether all is well.
+    pub const fn is_nothing(&self) -> bool {
+        matches!(self.reason, Reason::Nothing)
+    }
+}
+
+impl Domain {
+    /// Returns who has to act next. [`Reason::Nothing`] only if the domain is active.
+    pub fn waiting_on(&self) -> WaitingOn {
+        let next = self.next_check_at;
+        match self.status {
+            Status::Active => WaitingOn::new(Party::Nobody, Reason::Nothing, next),
+            Status::Removing => WaitingOn::new(Party::Platform, Reason::CleanUp, next),
+            Status::Failed => {
+                let failure = self.last_failure.clone();
+                WaitingOn::new(Party::Platform, Reason::Failed { failure }, None)
+            }
+            Status::Pending => self.waiting_on_ownership(),
+            Status::Verified | Status::CertificatePending => self.waiting_on_certificate(),
+        }
+    }
+
+    fn waiting_on_ownership(&self) -> WaitingOn {
+        if self.ownership.last == Verdict::Confirmed && self.contested_at.is_some() {
+            return WaitingOn::new(Party::Platform, Reason::Unavailable, self.next_check_at);
+        }
+        if self.next_check_at.is_none() {
+            return WaitingOn::new(Party::Customer, Reason::Dormant, None);
+        }
+        self.waiting_on_record(Topic::Ownership)
+    }
+
+    fn waiting_on_certificate(&self) -> WaitingOn {
+        if let Some(issuance) = &self.issuance {
+            let (party, until) = match issuance.stage {
+                OrderStatus::Planned => (Party::Platform, None),
+                _ => (Party::CertificateAuthority, None),
+            };
+            if let Some(failure) = &self.last_failure
+                && self.service_failures > 0
+            {
+                let reason = Reason::Retry { failure: failure.clone() };
+                return WaitingOn::new(party, reason, None);
+            }
+            return WaitingOn::new(party, Reason::Order { stage: issuance.stage }, until);
+        }
+        if let (Some(failure), Some(at)) = (&self.last_failure, self.next_order_at) {
+            return WaitingOn::new(
+                Party::Clock,
+                Reason::Retry { failure: failure.clone() },
+                Some(at),
+            );
+        }
+        let awaited = match self.validation {
+            Validation::Http01 => Some((Topic::Routing, &self.routing)),
+            Validation::Dns01Delegated => Some((Topic::Delegation, &self.delegated)),
+            Validation::Dns01 => None,
+        };
+        match awaited {
+            Some((topic, evidence)) if evidence.run != Verdict::Confirmed => {
+                self.waiting_on_record(topic)
+            }
+            _ => WaitingOn::new(
+                Party::Platform,
+                Reason::Order { stage: OrderStatus::Planned },
+                self.next_check_at,
+            ),
+        }
+    }
+
+    fn waiting_on_record(&self, topic: Topic) -> WaitingOn {
+        let Evidence { last, seen, .. } = self.evidence(topic);
+        let next = self.next_check_at;
+        let name = self.subject(topic).name;
+        let value = match topic {
+            Topic::Ownership => Some(self.challenge.value()),
+            Topic::Delegation => {
+                self.delegation.as_ref().map(|delegation| delegation.target.to_string())
+            }
+            Topic::Routing => None,
+        };
+        match (last, seen.found) {
+            (_, Found::Nothing) => WaitingOn::new(Party::Platform, Reason::FirstLook, next),
+            (Verdict::Refuted, Found::Values) => WaitingOn::new(
+                Party::Customer,
+                Reason::RecordDiffers { topic, name, value, seen: seen.clone() },
+                next,
+            ),
+            (Verdict::Refuted, _) => {
+                WaitingOn::new(Party::Customer, Reason::RecordMissing { topic, name, value }, next)
+            }
+            (Verdict::Unknown, found) => {
+                WaitingOn::new(Party::DnsProvider, Reason::NoAnswer { name, found }, next)
+            }
+            // Seen just now; what follows from it is under way.
+            (Verdict::Confirmed, _) => {
+                WaitingOn::new(Party::Platform, Reason::FirstLook, next)
+            }
+        }
+    }
+}
+
+impl fmt::Display for WaitingOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let record_type = |topic: &Topic| match topic {
+            Topic::Delegation => "CNAME record",
+            Topic::Ownership => "TXT record",
+            Topic::Routing => "address of the edge",
+        };
+        if !matches!(self.party, Party::Nobody) {
+            write!(f, "{}: ", self.party)?;
+        }
+        match &self.reason {
+            Reason::FirstLook => f.write_str("has yet to look")?,
+            Reason::RecordMissing { topic, name, value } => {
+                write!(f, "add the {} at {name}", record_type(topic))?;
+                if let Some(value) = value {
+                    write!(f, " with the value {value}")?;
+                }
+                f.write_str("; there is none")?;
+            }
+            Reason::RecordDiffers { topic, name, value, seen } => {
+                write!(f, "change the {} at {name}", record_type(topic))?;
+                if let Some(value) = value {
+                    write!(f, " to {value}")?;
+                }
+                write!(f, "; there is {}", seen.values.join(", "))?;
+            }
+            Reason::NoAnswer { name, found } => {
+                let what = match found {
+                    Found::Bogus => "fail DNSSEC validation",
+                    Found::Timeout => "do not answer in time",
+                    _ => "give no usable answer",
+                };
+                write!(f, "the servers for {name} {what}")?;
+            }
+            Reason::Unavailable => f.write_str("the name is proved but cannot be handed over")?,
+            Reason::Dormant => f.write_str("add the TXT record, then ask for a check")?,
+            Reason::Order { stage } => write!(f, "the certificate order is {stage}")?,
+            Reason::Retry { failure } => write!(f, "will try again after: {}", failure.message)?,
+            Reason::Failed { failure: Some(failure) } => write!(f, "{}", failure.message)?,
+            Reason::Failed { failure: None } => f.write_str("was refused")?,
+            Reason::CleanUp => f.write_str("cleaning up")?,
+            Reason::Nothing => f.write_str("nothing to do")?,
+        }
+        match self.until {
+            Some(until) => write!(f, " (next look {})", until.format("%Y-%m-%d %H:%M:%S UTC")),
+            None => Ok(()),
+        }
+    }
+}
