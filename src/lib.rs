@@ -5,6 +5,7 @@ pub mod clock;
 pub mod error;
 mod fault;
 pub mod id;
+pub mod name;
 pub mod retry;
 pub mod secret;
 pub mod store;

@@ -1,0 +1,39 @@
+//! Names: what a customer may claim, and what DNS can hold.
+//!
+//! [`DomainName`] is a host name in the one form that is stored and compared. Whether it may be
+//! claimed is another question, which [`ClaimPolicy::admit`] answers. [`DnsName`] is any owner or
+//! target of a record: `_acme-challenge.example.com` is one, and is no host name.
+
+mod claim;
+mod dns;
+mod domain;
+mod error;
+mod suffix;
+mod syntax;
+
+pub use claim::{AdmitError, ClaimPolicy, ClaimRule};
+pub use dns::{DnsName, DnsNameError};
+pub use domain::DomainName;
+pub use error::{DomainNameError, NameRule};
+
+/// Serializes a type as its text, and validates the text when it is read back.
+macro_rules! serde_as_text {
+    ($name:ty) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+pub(crate) use dns::unescape;
+pub(crate) use serde_as_text;
