@@ -6,6 +6,7 @@ pub mod error;
 mod fault;
 pub mod id;
 pub mod name;
+pub mod record;
 pub mod retry;
 pub mod secret;
 pub mod store;
