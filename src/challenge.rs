@@ -128,9 +128,8 @@ impl Challenge {
     /// token and no other is; keys without regard to case, unknown ones ignored (section 5.1 of the
     /// draft). Takes the same time wherever a value of the same length differs.
     pub fn is_proved_by(&self, content: &[u8]) -> bool {
-        let key = |part: &[u8]| {
-            part.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"token="))
-        };
+        let key =
+            |part: &[u8]| part.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"token="));
         let mut parts = content.split(|byte| *byte == b' ');
         let token = match parts.next() {
             Some(first) if key(first) => {

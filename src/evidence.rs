@@ -282,8 +282,7 @@ mod tests {
     #[test]
     fn unknown_neither_extends_nor_breaks_a_run() {
         use Verdict::{Refuted, Unknown};
-        let evidence =
-            after_looks(&[(Refuted, 0), (Unknown, 60), (Unknown, 120), (Refuted, 180)]);
+        let evidence = after_looks(&[(Refuted, 0), (Unknown, 60), (Unknown, 120), (Refuted, 180)]);
         assert_eq!(evidence.run, Refuted);
         assert_eq!(evidence.run_count, 2);
         assert_eq!(evidence.run_since, Timestamp::from_timestamp(0, 0));

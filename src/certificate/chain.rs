@@ -228,8 +228,8 @@ impl FromStr for Chain {
         }
         let mut certificates = Vec::new();
         for block in Pem::iter_from_buffer(text.as_bytes()) {
-            let block = block
-                .map_err(|_| ChainError::new(ChainFault::Form, "it is not PEM text"))?;
+            let block =
+                block.map_err(|_| ChainError::new(ChainFault::Form, "it is not PEM text"))?;
             if block.label != "CERTIFICATE" {
                 return Err(ChainError::new(
                     ChainFault::Form,
@@ -247,9 +247,10 @@ fn push_base64(text: &mut String, bytes: &[u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for line in bytes.chunks(48) {
         for group in line.chunks(3) {
-            let word = group.iter().enumerate().fold(0_u32, |word, (index, byte)| {
-                word | u32::from(*byte) << (16 - 8 * index)
-            });
+            let word = group
+                .iter()
+                .enumerate()
+                .fold(0_u32, |word, (index, byte)| word | u32::from(*byte) << (16 - 8 * index));
             for index in 0..4 {
                 if index <= group.len() {
                     // Six bits are below 64.

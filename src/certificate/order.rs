@@ -122,14 +122,8 @@ pub enum OrderEvent {
 
 impl OrderStatus {
     /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Planned,
-        Self::Pending,
-        Self::Ready,
-        Self::Processing,
-        Self::Issued,
-        Self::Failed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Planned, Self::Pending, Self::Ready, Self::Processing, Self::Issued, Self::Failed];
 
     /// Returns the stored name, which never changes.
     pub const fn as_str(self) -> &'static str {

@@ -92,9 +92,6 @@ impl fmt::Display for Instruction {
     }
 }
 
-/// Wished for records that customers add: short, so that a mistake is soon forgotten.
-const WISHED_TTL: u32 = 300;
-
 /// Returns the records that the customer has to add for `domain`, in the order in which to add
 /// them: those that prove and prepare first, those that move visitors last.
 ///
@@ -103,8 +100,10 @@ const WISHED_TTL: u32 = 300;
 pub fn instructions(domain: &Domain, targets: &Targets) -> Vec<Instruction> {
     let name = &domain.name;
     let base = DnsName::from(name.base());
-    let zone = name.registrable().and_then(|zone| zone.parse().ok()).unwrap_or_else(|| base.clone());
-    let ttl = Ttl::from_secs(WISHED_TTL).unwrap_or_default();
+    let zone =
+        name.registrable().and_then(|zone| zone.parse().ok()).unwrap_or_else(|| base.clone());
+    // Short, so that a mistake is soon forgotten.
+    let ttl = Ttl::FIVE_MINUTES;
     let record = |record_type, owner: DnsName, value: String, purpose, needed_by| Instruction {
         record_type,
         host: owner.relative_to(&zone).unwrap_or_else(|| owner.to_string()),

@@ -225,9 +225,7 @@ impl Domain {
                 WaitingOn::new(Party::DnsProvider, Reason::NoAnswer { name, found }, next)
             }
             // Seen just now; what follows from it is under way.
-            (Verdict::Confirmed, _) => {
-                WaitingOn::new(Party::Platform, Reason::FirstLook, next)
-            }
+            (Verdict::Confirmed, _) => WaitingOn::new(Party::Platform, Reason::FirstLook, next),
         }
     }
 }
