@@ -1,0 +1,10 @@
+//! Tests over the wire, against the servers that `scripts/test` starts.
+//!
+//! Without the servers they fail: nothing is skipped in silence. The servers are shared by all tests, which
+//! run at once: each uses names of its own.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
+mod alive;
+#[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
+mod servers;
