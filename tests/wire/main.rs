@@ -1,6 +1,6 @@
 //! Tests over the wire, against the servers that `scripts/test` starts.
 //!
-//! Without the servers they fail: nothing is skipped in silence. The servers are shared by all tests, which
+//! Without the servers they fail: nothing is skipped in silence. All tests share the servers and
 //! run at once: each uses names of its own.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]

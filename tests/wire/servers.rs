@@ -31,7 +31,7 @@ pub(crate) fn bind() -> SocketAddr {
     address("NAMEPLATE_TEST_BIND")
 }
 
-/// Returns the address of a recursive resolver that knows only what [`knot`] serves, and caches nothing.
+/// Returns the address of a recursive resolver that knows what [`knot`] serves, and caches nothing.
 pub(crate) fn resolver() -> SocketAddr {
     address("NAMEPLATE_TEST_RESOLVER")
 }
@@ -46,7 +46,7 @@ pub(crate) fn pebble_directory() -> String {
     variable("NAMEPLATE_TEST_PEBBLE_DIRECTORY")
 }
 
-/// Returns the base URL of Pebble's management interface: `/roots/0` is the root that it issues from.
+/// Returns the base URL of Pebble's management interface: `/roots/0` is the root of what it issues.
 pub(crate) fn pebble_management() -> String {
     variable("NAMEPLATE_TEST_PEBBLE_MANAGEMENT")
 }
