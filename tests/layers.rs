@@ -22,7 +22,7 @@ const TYPES: &[&str] = &[
     // Floor 0
     "error",
     "clock",
-    "id secret retry",
+    "id secret retry fault",
     // Floor 1
     "name",
     // Floor 2
@@ -384,13 +384,17 @@ impl Check<'_> {
             let Some(top) = target.first().cloned() else { continue };
             if let Some(defined) = self.names.macros.get(&top) {
                 target.clone_from(defined);
-            } else if !self.names.modules.contains(&target[..1]) {
-                let text =
-                    format!("{from} uses crate::{top}, which is no module: name it where it lives");
-                self.violation(span, text);
-                continue;
             }
-            let Some(to) = self.names.place(&target) else { continue };
+            let Some(to) = self.names.place(&target) else {
+                // A module without a place is reported once, not wherever it is used.
+                if !self.names.modules.contains(&[top.clone()][..]) {
+                    let text = format!(
+                        "{from} uses crate::{top}, which is no module: name it where it lives"
+                    );
+                    self.violation(span, text);
+                }
+                continue;
+            };
             // A folder shows its backends at its front door: that alone is no import.
             let shows = declares
                 && matches!(
