@@ -39,6 +39,7 @@ pub trait Timer: fmt::Debug + Send + Sync + 'static {
 
 /// The operating system's clock.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has no state to grow")]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
@@ -80,6 +81,7 @@ impl Clock for ManualClock {
 /// A timer on tokio. Must be used inside a tokio runtime with time enabled.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has no state to grow")]
 pub struct TokioTimer;
 
 #[cfg(feature = "tokio")]
