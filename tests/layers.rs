@@ -486,7 +486,7 @@ impl<'ast> Visit<'ast> for Check<'_> {
                 for (module, name) in
                     self.names.bound.keys().filter(|(module, _)| *module == target)
                 {
-                    let path = [&["crate".into()], &**module, &[name.clone()]].concat();
+                    let path = [&["crate".into()], &**module, std::slice::from_ref(name)].concat();
                     self.path(&path, leaf.span, false);
                 }
             }
