@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     evidence::{Evidence, Observation, Subject, Topic},
-    id::{CertificateId, DomainId, OrderId, TenantId},
+    id::{CertificateId, DomainId, KeyId, OrderId, TenantId},
     name::{DnsName, DomainName, DomainNameError},
 };
 
@@ -95,6 +95,8 @@ pub struct Issuance {
 pub struct Served {
     /// The certificate.
     pub id: CertificateId,
+    /// Its sealed private key.
+    pub key: KeyId,
     /// From when it is valid.
     pub not_before: Timestamp,
     /// Until when it is valid.

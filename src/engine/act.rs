@@ -1,0 +1,154 @@
+//! Carrying out one effect.
+
+use super::{
+    backends::Backends,
+    root::{AccountRoot, Effect, Outcome, Receipt, Root},
+};
+use crate::{
+    certificate::Order,
+    dns::Applied,
+    error::{Error, ErrorKind, Result},
+    id::OrderId,
+    name::DnsName,
+    record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+    zone::{ChangeSet, SetChange},
+};
+
+/// How often a change of a record set is tried when others change it at the same time.
+const ATTEMPTS: usize = 5;
+
+/// What becomes of a TXT record of ours.
+#[derive(Clone, Copy)]
+enum Change {
+    Add,
+    Remove,
+}
+
+impl Backends {
+    /// Carries out an effect. Never an error: what went wrong is an outcome.
+    pub(super) async fn act(&self, root: &Root, effect: &Effect) -> Outcome {
+        match self.try_act(root, effect).await {
+            Ok(receipt) => Outcome::Done(receipt),
+            Err(error) => Outcome::of(&error),
+        }
+    }
+
+    async fn try_act(&self, root: &Root, effect: &Effect) -> Result<Receipt> {
+        match (root, effect) {
+            (Root::Account(root), Effect::Enroll) => self.enroll(root).await,
+            (_, Effect::Publish { owner, value }) => {
+                self.change(owner, value, Change::Add).await?;
+                Ok(Receipt::Done)
+            }
+            (_, Effect::Unpublish { owner, value }) => {
+                self.change(owner, value, Change::Remove).await?;
+                Ok(Receipt::Done)
+            }
+            (Root::Domain(root), Effect::OpenOrder { order }) => {
+                let order = open(root.order.as_ref(), *order)?;
+                let account = self.account().await?;
+                let handle = self.authority.open(&account, &order.names).await?;
+                Ok(Receipt::Handle(handle))
+            }
+            (Root::Domain(root), Effect::Respond { order, authorization, challenge }) => {
+                let order = open(root.order.as_ref(), *order)?;
+                let handle = order.handle.as_ref().ok_or_else(no_order)?;
+                let account = self.account().await?;
+                self.authority.respond(&account, handle, authorization, *challenge).await?;
+                Ok(Receipt::Done)
+            }
+            (Root::Domain(root), Effect::Finalize { order }) => {
+                let order = open(root.order.as_ref(), *order)?;
+                let (Some(handle), Some(key)) = (&order.handle, &order.key) else {
+                    return Err(no_order());
+                };
+                let account = self.account().await?;
+                self.authority.finalize(&account, handle, &key.request).await?;
+                Ok(Receipt::Done)
+            }
+            _ => Err(Error::new(
+                ErrorKind::Internal,
+                "engine",
+                effect.kind().as_str(),
+                "an effect that this root cannot have",
+            )),
+        }
+    }
+
+    async fn enroll(&self, root: &AccountRoot) -> Result<Receipt> {
+        let sealed = root.key.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "engine", "enroll", "an account without a key")
+        })?;
+        let key = self.sealer.open(&self.account_context(), sealed).await?;
+        Ok(Receipt::Handle(self.authority.enroll(&key).await?))
+    }
+
+    /// Adds one TXT value to a record set or removes it, and leaves the other values alone.
+    async fn change(&self, owner: &DnsName, value: &str, change: Change) -> Result<()> {
+        let dns = self.dns.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "engine",
+                "publish",
+                "no DNS provider is plugged in",
+            )
+        })?;
+        let zone = dns.zone_of(owner).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "engine",
+                "publish",
+                format!("no zone at the DNS provider holds {owner}"),
+            )
+        })?;
+        let ours = RecordData::Txt(Txt::from_text(value));
+        for _ in 0..ATTEMPTS {
+            let before = dns.record_set(&zone, owner, RecordType::Txt).await?;
+            let is_there = before.as_ref().is_some_and(|set| set.contains(&ours));
+            let after = match (change, &before) {
+                (Change::Add, _) if is_there => return Ok(()),
+                (Change::Remove, _) if !is_there => return Ok(()),
+                (Change::Add, Some(set)) => Some(set.with(ours.clone()).map_err(internal)?),
+                (Change::Add, None) => {
+                    let ttl = Ttl::MINUTE.max(dns.capabilities().min_ttl);
+                    Some(RecordSet::new(owner.clone(), ttl, [ours.clone()]).map_err(internal)?)
+                }
+                (Change::Remove, set) => set.as_ref().and_then(|set| set.without(&ours)),
+            };
+            let wanted = SetChange::new(before, after).map_err(internal)?;
+            let changes = ChangeSet::new([wanted]).map_err(internal)?;
+            match dns.apply(&zone, &changes).await?.into_iter().next() {
+                Some(Applied::Done) => return Ok(()),
+                Some(Applied::Conflict(_) | Applied::Skipped) => {}
+                Some(Applied::Refused(error)) => return Err(error),
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Malformed,
+                        "engine",
+                        "publish",
+                        "the DNS provider said nothing of the change",
+                    ));
+                }
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "engine",
+            "publish",
+            format!("others keep changing the TXT records of {owner}"),
+        ))
+    }
+}
+
+fn open(order: Option<&Order>, wanted: OrderId) -> Result<&Order> {
+    order.filter(|order| order.id == wanted).ok_or_else(no_order)
+}
+
+fn no_order() -> Error {
+    Error::new(ErrorKind::Internal, "engine", "order", "an effect on an order that is not there")
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Internal, "engine", "publish", "a change that contradicts itself")
+        .with_source(error)
+}

@@ -1,0 +1,29 @@
+//! What is plugged in.
+
+use std::sync::Arc;
+
+use super::decide::Settings;
+use crate::{
+    ca::CertificateAuthority, challenge::Brand, clock::Timer, dns::DnsProvider, domain::Targets,
+    id::Random, keys::Keys, name::{ClaimPolicy, DnsName}, resolver::Resolver, seal::Sealer,
+    store::Store,
+};
+
+/// What is plugged in, and by which settings it is used.
+#[derive(Debug)]
+pub(super) struct Backends {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) resolver: Arc<dyn Resolver>,
+    pub(super) dns: Option<Arc<dyn DnsProvider>>,
+    pub(super) authority: Arc<dyn CertificateAuthority>,
+    pub(super) keys: Arc<dyn Keys>,
+    pub(super) sealer: Arc<dyn Sealer>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) timer: Arc<dyn Timer>,
+    pub(super) brand: Brand,
+    pub(super) targets: Targets,
+    pub(super) claims: ClaimPolicy,
+    /// The zone of ours that challenges are delegated to.
+    pub(super) delegation_zone: Option<DnsName>,
+    pub(super) settings: Settings,
+}

@@ -1,0 +1,369 @@
+//! What to look at, and what to do about what was seen: pure functions.
+//!
+//! Nothing here waits, reads a clock, draws chance or fails. The same root, facts, policy and moment
+//! give the same decision, so that the life of a domain can be replayed and simulated.
+
+mod account;
+mod issuance;
+mod ownership;
+mod removal;
+
+use std::time::Duration;
+
+use super::{
+    notice::Notice,
+    policy::Policy,
+    root::{
+        Decision, DomainRoot, Effect, EffectKind, Fact, Intent, Moment, Outcome, Question,
+        Receipt, Redo, Root, Satellite, Trouble,
+    },
+};
+use crate::{
+    certificate::OrderEvent,
+    clock::{Timestamp, after},
+    domain::{Event, Failure, Placement, Status},
+    evidence::Topic,
+    id::EffectId,
+    retry::{Backoff, spread},
+};
+
+/// Returns what to look at before the next decision about `root`.
+pub fn questions(root: &Root, now: Timestamp) -> Vec<Question> {
+    match root {
+        Root::Account(root) => account::questions(root),
+        Root::Domain(root) => {
+            let mut questions = ownership::questions(&root.domain, now);
+            questions.extend(issuance::questions(root, now));
+            questions
+        }
+    }
+}
+
+/// Returns what is to happen next.
+pub fn decide(root: &Root, facts: &[Fact], settings: &Settings, moment: Moment) -> Decision {
+    match root {
+        Root::Account(root) => account::decide(root, facts, moment),
+        Root::Domain(root) => Draft::new(root, facts, settings, moment).decide(),
+    }
+}
+
+/// What decisions depend on besides the root: the policy, and the names of what is plugged in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The numbers.
+    pub policy: Policy,
+    /// The authority that certificates come from.
+    pub authority: String,
+}
+
+impl Settings {
+    /// Creates settings.
+    pub const fn new(policy: Policy, authority: String) -> Self {
+        Self { policy, authority }
+    }
+}
+
+/// A decision in the making.
+struct Draft<'a> {
+    root: DomainRoot,
+    facts: &'a [Fact],
+    settings: &'a Settings,
+    moment: Moment,
+    satellites: Vec<Satellite>,
+    notices: Vec<Notice>,
+    effect: Option<Intent>,
+    /// When what is under way is to be looked at again.
+    wait: Option<Timestamp>,
+    /// Whether there is more to decide right away.
+    again: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn new(
+        root: &DomainRoot,
+        facts: &'a [Fact],
+        settings: &'a Settings,
+        moment: Moment,
+    ) -> Self {
+        Self {
+            root: root.clone(),
+            facts,
+            settings,
+            moment,
+            satellites: Vec::new(),
+            notices: Vec::new(),
+            effect: None,
+            wait: None,
+            again: false,
+        }
+    }
+
+    fn decide(mut self) -> Decision {
+        self.settle();
+        self.trouble();
+        if self.root.domain.status == Status::Removing {
+            self.remove();
+        } else {
+            self.ownership();
+            self.certificate_in_use();
+            self.issue();
+        }
+        self.clean_up();
+        self.finish()
+    }
+
+    const fn policy(&self) -> &'a Policy {
+        &self.settings.policy
+    }
+
+    const fn now(&self) -> Timestamp {
+        self.moment.now
+    }
+
+    /// Changes the status, and tells.
+    ///
+    /// An event that does not apply changes nothing: the caller asked the table first.
+    fn event(&mut self, event: Event) {
+        let from = self.root.domain.status;
+        if self.root.domain.apply(event).is_ok() {
+            let to = self.root.domain.status;
+            if from != to {
+                self.notices.push(Notice::StatusChanged { from, to, event });
+            }
+        }
+    }
+
+    /// Decides on an effect, unless there is one already.
+    fn act(&mut self, effect: Effect) {
+        if self.effect.is_none() {
+            let id = EffectId::from_bytes(self.moment.bytes("effect"));
+            self.effect = Some(Intent { id, effect });
+        }
+    }
+
+    /// Looks again after a while, at the latest at `at`.
+    fn wait_until(&mut self, at: Timestamp) {
+        self.wait = Some(self.wait.map_or(at, |before| before.min(at)));
+    }
+
+    fn fail(&mut self, trouble: &Trouble, attempts: u32) -> Failure {
+        let failure = Failure {
+            kind: trouble.kind,
+            code: trouble.code.clone(),
+            message: trouble.message.clone(),
+            at: self.now(),
+            attempts,
+        };
+        self.root.domain.last_failure = Some(failure.clone());
+        failure
+    }
+
+    /// Counts a call that failed for now, and waits.
+    fn service_failed(&mut self, trouble: &Trouble) {
+        let failures = self.root.domain.service_failures;
+        self.root.domain.service_failures = failures.saturating_add(1);
+        let failure = self.fail(trouble, failures.saturating_add(1));
+        if failures == 0 {
+            self.notices.push(Notice::ServiceFailed { failure });
+        }
+        let delay = Backoff::SERVICE.delay(failures, self.moment.number("service"));
+        self.wait_until(after(self.now(), delay.max(clamp(trouble.retry_after))));
+    }
+
+    /// Takes note of what came of the effect that was under way.
+    fn settle(&mut self) {
+        let Some(intent) = self.root.intent.take() else { return };
+        let outcome = self.facts.iter().find_map(|fact| match fact {
+            Fact::Outcome { id, outcome } if *id == intent.id => Some(outcome),
+            _ => None,
+        });
+        match outcome {
+            None => self.redo(intent),
+            Some(Outcome::Done(receipt)) => {
+                self.root.domain.service_failures = 0;
+                self.done(&intent.effect, receipt);
+            }
+            Some(Outcome::NotYet(trouble)) => self.service_failed(trouble),
+            Some(Outcome::Unknown(trouble)) => {
+                self.service_failed(trouble);
+                // A repetition has to carry the same id.
+                if intent.effect.kind().redo() == Redo::Repeat && self.is_wanted(&intent.effect) {
+                    self.root.intent = Some(intent);
+                }
+            }
+            Some(Outcome::Refused(trouble)) => self.refused(&intent.effect, trouble),
+        }
+    }
+
+    /// Goes on with an effect that another holder of the lease decided on.
+    fn redo(&mut self, intent: Intent) {
+        match intent.effect.kind().redo() {
+            Redo::Repeat if self.is_wanted(&intent.effect) => self.effect = Some(intent),
+            // What is not repeated is looked at: the order tells, or there is nothing to do.
+            Redo::Repeat | Redo::Reread => {}
+            // Left for a person; no effect of a domain is of this kind.
+            Redo::Never => self.root.intent = Some(intent),
+        }
+    }
+
+    /// Returns whether an effect is still of use.
+    fn is_wanted(&self, effect: &Effect) -> bool {
+        let domain = &self.root.domain;
+        let placed = |owner, value, wanted: fn(Placement) -> bool| {
+            domain.placed.iter().any(|placed| {
+                placed.owner == *owner && placed.value == *value && wanted(placed.placement)
+            })
+        };
+        match effect {
+            Effect::Enroll => false,
+            Effect::OpenOrder { order } => {
+                domain.status.holds()
+                    && self.root.order.as_ref().is_some_and(|open| open.id == *order)
+            }
+            Effect::Finalize { .. } | Effect::Respond { .. } => false,
+            Effect::Publish { owner, value } => {
+                domain.status.holds()
+                    && placed(owner, value, |placement| placement == Placement::Publishing)
+            }
+            Effect::Unpublish { owner, value } => placed(owner, value, |placement| {
+                matches!(placement, Placement::Leaving | Placement::Swept { .. })
+            }),
+        }
+    }
+
+    fn done(&mut self, effect: &Effect, receipt: &Receipt) {
+        match (effect, receipt) {
+            (Effect::OpenOrder { order }, Receipt::Handle(handle)) => {
+                if let Some(open) = &mut self.root.order
+                    && open.id == *order
+                {
+                    open.handle = Some(handle.clone());
+                    self.order_event(OrderEvent::Opened);
+                }
+            }
+            (Effect::Publish { owner, value }, _) => {
+                for placed in &mut self.root.domain.placed {
+                    if placed.owner == *owner
+                        && placed.value == *value
+                        && placed.placement == Placement::Publishing
+                    {
+                        placed.placement = Placement::Present;
+                    }
+                }
+            }
+            (Effect::Unpublish { owner, value }, _) => self.unpublished(owner, value),
+            // The order tells how far it is.
+            (Effect::Enroll | Effect::Finalize { .. } | Effect::Respond { .. }, _) => {}
+            (Effect::OpenOrder { .. }, Receipt::Done) => {}
+        }
+        self.again = true;
+    }
+
+    fn refused(&mut self, effect: &Effect, trouble: &Trouble) {
+        match effect.kind() {
+            // Already gone is gone.
+            EffectKind::Unpublish if trouble.kind == crate::error::ErrorKind::NotFound => {
+                if let Effect::Unpublish { owner, value } = effect {
+                    self.unpublished(owner, value);
+                }
+                self.again = true;
+            }
+            EffectKind::Unpublish => self.service_failed(trouble),
+            // The order is not ready, or is finalized already: it tells.
+            EffectKind::Finalize if trouble.kind == crate::error::ErrorKind::Precondition => {
+                self.again = true;
+            }
+            EffectKind::Enroll
+            | EffectKind::Finalize
+            | EffectKind::OpenOrder
+            | EffectKind::Publish
+            | EffectKind::Respond => self.order_failed(trouble),
+        }
+    }
+
+    /// Takes note of questions that could not be answered.
+    fn trouble(&mut self) {
+        let facts = self.facts;
+        let unanswered = facts.iter().find_map(|fact| match fact {
+            Fact::Unanswered(trouble) => Some(trouble),
+            _ => None,
+        });
+        match unanswered {
+            Some(trouble) => self.service_failed(trouble),
+            None if facts.iter().any(|fact| matches!(fact, Fact::Order { .. })) => {
+                self.root.domain.service_failures = 0;
+            }
+            None => {}
+        }
+    }
+
+    /// Closes the decision: when to decide again.
+    fn finish(mut self) -> Decision {
+        let now = self.now();
+        let effect = self.effect.take();
+        if effect.is_some() {
+            self.root.intent.clone_from(&effect);
+        }
+        let due = if self.again && self.wait.is_none() { Some(now) } else { self.next_due() };
+        Decision {
+            root: Root::Domain(Box::new(self.root)),
+            satellites: self.satellites,
+            notices: self.notices,
+            effect,
+            due,
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let domain = &self.root.domain;
+        let now = self.now();
+        let mut times: Vec<Timestamp> = self.wait.into_iter().collect();
+        if domain.status != Status::Removing {
+            times.extend(domain.next_check_at);
+            if let Some(served) = &domain.certificate
+                && domain.status.holds()
+            {
+                times.extend([served.renew_at, served.not_after].into_iter().filter(|at| *at > now));
+            }
+            if domain.issuance.is_none() {
+                times.extend(domain.next_order_at.filter(|at| *at > now));
+            }
+        }
+        if self.wait.is_none() {
+            times.extend(domain.placed.iter().filter_map(|placed| match placed.placement {
+                Placement::Swept { again_at } => Some(again_at),
+                // Being worked on; an effect or a wait stands for it.
+                Placement::Leaving => Some(now),
+                Placement::Publishing | Placement::Present => None,
+            }));
+            if domain.issuance.is_some() {
+                times.push(now);
+            }
+        } else {
+            times.extend(domain.placed.iter().filter_map(|placed| match placed.placement {
+                Placement::Swept { again_at } if again_at > now => Some(again_at),
+                _ => None,
+            }));
+        }
+        times.into_iter().min()
+    }
+
+    /// Returns whether a topic was looked at for this decision.
+    fn looked_at(&self, topic: Topic) -> bool {
+        let subject = self.root.domain.subject(topic);
+        self.facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::Observed(look) if look.subject == subject))
+    }
+
+    /// Returns the instant `wait` from now, more or less, by chance.
+    fn about(&self, wait: Duration, label: &str) -> Timestamp {
+        after(self.now(), spread(wait, self.moment.number(label)))
+    }
+}
+
+/// Returns how long a service may make us wait: at most a day, whatever it says.
+fn clamp(retry_after: Option<Duration>) -> Duration {
+    retry_after.unwrap_or_default().min(Duration::from_secs(86_400))
+}

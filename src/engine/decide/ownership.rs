@@ -1,0 +1,124 @@
+//! Whether the tenant holds the name, by what was seen just now.
+
+use super::Draft;
+use crate::{
+    clock::{Timestamp, after},
+    domain::{Domain, Event, Status},
+    engine::{
+        notice::Notice,
+        root::{Fact, Question},
+    },
+    evidence::{Topic, Verdict},
+    retry::Backoff,
+};
+
+pub(super) fn questions(domain: &Domain, now: Timestamp) -> Vec<Question> {
+    if domain.status == Status::Removing || domain.next_check_at.is_none_or(|at| at > now) {
+        return Vec::new();
+    }
+    let delegation = domain.delegation.is_some().then_some(Topic::Delegation);
+    [Topic::Ownership, Topic::Routing]
+        .into_iter()
+        .chain(delegation)
+        .map(|topic| Question::Look(domain.subject(topic)))
+        .collect()
+}
+
+impl Draft<'_> {
+    /// Weighs what was seen, and decides whether the tenant holds the name.
+    pub(super) fn ownership(&mut self) {
+        let facts = self.facts;
+        let spacing = self.policy().spacing;
+        let mut seen_now = Verdict::Unknown;
+        for fact in facts {
+            let Fact::Observed(look) = fact else { continue };
+            let topic = look.subject.topic;
+            if look.subject != self.root.domain.subject(topic) {
+                continue;
+            }
+            let before = self.root.domain.evidence(topic);
+            let news = before.at.is_none() || before.last != look.verdict || before.seen != look.seen;
+            self.root.domain.observe(look, spacing);
+            if news {
+                self.notices.push(Notice::Observed {
+                    topic,
+                    verdict: look.verdict,
+                    seen: look.seen.clone(),
+                });
+            }
+            if topic == Topic::Ownership {
+                seen_now = look.verdict;
+            }
+        }
+        if !self.looked_at(Topic::Ownership) {
+            return;
+        }
+        if self.root.domain.status.holds() {
+            self.held(seen_now);
+        } else {
+            self.unproved(seen_now);
+        }
+        self.schedule();
+    }
+
+    /// A tenant that does not hold the name holds it after a fresh proof, if nobody else does.
+    fn unproved(&mut self, seen_now: Verdict) {
+        let taken = self.facts.iter().any(|fact| matches!(fact, Fact::Taken(_)));
+        let now = self.now();
+        let domain = &mut self.root.domain;
+        if seen_now != Verdict::Confirmed || now > domain.challenge.expires_at {
+            domain.checks = domain.checks.saturating_add(1);
+        } else if taken {
+            domain.checks = domain.checks.saturating_add(1);
+            if domain.contested_at.is_none() {
+                domain.contested_at = Some(now);
+                self.notices.push(Notice::Contested);
+            }
+        } else {
+            domain.checks = 0;
+            domain.contested_at = None;
+            self.event(Event::OwnershipProven);
+        }
+    }
+
+    /// A tenant that holds the name loses it when the proof is gone for long enough, and at this
+    /// very look.
+    fn held(&mut self, seen_now: Verdict) {
+        let policy = self.policy();
+        let now = self.now();
+        match seen_now {
+            Verdict::Confirmed => self.event(Event::OwnershipProven),
+            Verdict::Refuted
+                if self.root.domain.ownership.is_refuted_for(
+                    policy.demote_after,
+                    policy.demote_over,
+                    now,
+                ) =>
+            {
+                self.root.domain.checks = 0;
+                self.event(Event::OwnershipLost);
+            }
+            Verdict::Refuted | Verdict::Unknown => {}
+        }
+    }
+
+    /// Decides when to look again.
+    fn schedule(&mut self) {
+        let policy = self.policy();
+        let now = self.now();
+        let domain = &self.root.domain;
+        let quick = Backoff::PROOF.delay(domain.checks, self.moment.number("check"));
+        let next = if !domain.status.holds() {
+            // Dormant until somebody asks; the values stay as they are.
+            (now <= domain.challenge.expires_at).then(|| after(now, quick))
+        } else if domain.ownership.run == Verdict::Refuted {
+            Some(self.about(policy.recheck_refuted, "check"))
+        } else if self.is_waiting_for_evidence() {
+            self.root.domain.checks = self.root.domain.checks.saturating_add(1);
+            Some(after(now, quick))
+        } else {
+            Some(self.about(policy.recheck, "check"))
+        };
+        self.root.domain.next_check_at = next;
+    }
+}

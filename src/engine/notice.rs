@@ -1,0 +1,90 @@
+//! What happened to a domain, for those who want to know.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    domain::{Event, Failure, Status},
+    evidence::{Seen, Topic, Verdict},
+    id::{CertificateId, OrderId},
+};
+
+/// Something that happened to a domain.
+///
+/// Stored in the same commit as the change itself: what is told has happened, and what has happened
+/// is told, at least once and in order.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// A tenant added it.
+    Added,
+    /// It is in another status, or an event confirmed the one that it is in.
+    StatusChanged {
+        /// Before.
+        from: Status,
+        /// Now.
+        to: Status,
+        /// Why.
+        event: Event,
+    },
+    /// A look at the outside world said something else than the one before.
+    Observed {
+        /// About what.
+        topic: Topic,
+        /// What it says.
+        verdict: Verdict,
+        /// What was there.
+        seen: Seen,
+    },
+    /// The tenant proved ownership while somebody else held the name.
+    Contested,
+    /// A certificate was ordered.
+    OrderOpened {
+        /// The order.
+        order: OrderId,
+    },
+    /// An order came to nothing.
+    OrderFailed {
+        /// The order.
+        order: OrderId,
+        /// Why.
+        failure: Failure,
+        /// When the next one is opened, if one is.
+        retry_at: Option<Timestamp>,
+    },
+    /// A certificate serves.
+    CertificateActivated {
+        /// The certificate.
+        certificate: CertificateId,
+        /// Until when it is valid.
+        not_after: Timestamp,
+        /// Whether it took the place of one that was still valid.
+        renewal: bool,
+    },
+    /// A service of the platform's failed for now.
+    ServiceFailed {
+        /// What went wrong.
+        failure: Failure,
+    },
+    /// It is gone, and what was made for it is cleaned up.
+    Removed,
+}
+
+/// A notice with its place in the history of its domain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Numbered {
+    /// Rises within a domain, with gaps.
+    pub number: u64,
+    /// When it was stored, by the store's time.
+    pub at: Timestamp,
+    /// What happened.
+    pub notice: Notice,
+}
+
+impl Numbered {
+    pub(super) const fn new(number: u64, at: Timestamp, notice: Notice) -> Self {
+        Self { number, at, notice }
+    }
+}

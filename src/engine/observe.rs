@@ -1,0 +1,305 @@
+//! Answering questions by asking the backends, and judging what they say.
+
+use std::net::IpAddr;
+
+use super::{
+    backends::Backends,
+    codec,
+    root::{AccountRoot, AccountState, Fact, Question, Trouble},
+};
+use crate::{
+    ca::{Account, OrderState},
+    certificate::Handle,
+    clock::Timestamp,
+    domain::Domain,
+    error::{Error, ErrorKind, Result},
+    evidence::{Found, Observation, Seen, Subject, Topic, Verdict},
+    id::{KeyId, OrderId, TenantId},
+    name::{DnsName, DomainName},
+    record::{RecordData, RecordType},
+    resolver::{Answer, Failure, Lookup, Mode, Outcome},
+    seal::Context,
+};
+
+/// What a sealed certificate key is bound to.
+pub(super) const CERTIFICATE_KEY: &str = "certificate key";
+/// What a sealed account key is bound to.
+pub(super) const ACCOUNT_KEY: &str = "account key";
+
+impl Backends {
+    /// Answers one question about `domain`; `None` for questions about an account.
+    pub(super) async fn answer(
+        &self,
+        question: &Question,
+        domain: Option<&Domain>,
+        now: Timestamp,
+    ) -> Fact {
+        let answer = match question {
+            Question::Account => self.account_state().await.map(Fact::Account),
+            Question::AccountKey => self.account_key().await,
+            Question::Look(subject) => match domain {
+                Some(domain) => Ok(Fact::Observed(self.look(subject, domain, now).await)),
+                None => Err(misplaced()),
+            },
+            Question::Order { order, handle } => self.order(*order, handle).await,
+            Question::OrderKey { order, names } => match domain {
+                Some(domain) => self.order_key(*order, names, domain.tenant()).await,
+                None => Err(misplaced()),
+            },
+            Question::Visible { owner, value } => Ok(self.visible(owner, value).await),
+        };
+        answer.unwrap_or_else(|error| Fact::Unanswered(Trouble::from(&error)))
+    }
+
+    async fn account_root(&self) -> Result<Option<AccountRoot>> {
+        let key = codec::account_key(self.authority.id());
+        let found = self.store.get(&[key]).await?;
+        found.into_iter().flatten().next().map(|item| codec::read_item(&item)).transpose()
+    }
+
+    async fn account_state(&self) -> Result<AccountState> {
+        Ok(match self.account_root().await? {
+            None => AccountState::Absent,
+            Some(root) if root.handle.is_some() => AccountState::Ready,
+            Some(AccountRoot { trouble: Some(trouble), .. }) => {
+                return Err(Error::new(
+                    trouble.kind,
+                    "engine",
+                    "enroll",
+                    format!("no account at the certificate authority: {}", trouble.message),
+                ));
+            }
+            Some(_) => AccountState::Enrolling,
+        })
+    }
+
+    /// Returns the account with its key opened.
+    pub(super) async fn account(&self) -> Result<Account> {
+        let missing = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                "engine",
+                "account",
+                "there is no account at the certificate authority yet",
+            )
+        };
+        let root = self.account_root().await?.ok_or_else(missing)?;
+        let (Some(sealed), Some(handle)) = (&root.key, root.handle) else { return Err(missing()) };
+        let key = self.sealer.open(&self.account_context(), sealed).await?;
+        Ok(Account::new(key, handle))
+    }
+
+    pub(super) fn account_context(&self) -> Context {
+        Context::new(None, codec::account_key(self.authority.id()), ACCOUNT_KEY)
+    }
+
+    async fn account_key(&self) -> Result<Fact> {
+        let key = self.keys.generate()?;
+        Ok(Fact::AccountKey(self.sealer.seal(&self.account_context(), &key).await?))
+    }
+
+    async fn order_key(
+        &self,
+        order: OrderId,
+        names: &[DomainName],
+        tenant: TenantId,
+    ) -> Result<Fact> {
+        let id = KeyId::random(&*self.random)?;
+        let key = self.keys.generate()?;
+        let public_key = self.keys.public_key(&key)?;
+        let request = self.keys.request(&key, names)?;
+        let context = Context::new(Some(tenant), codec::key_key(id), CERTIFICATE_KEY);
+        let sealed = self.sealer.seal(&context, &key).await?;
+        Ok(Fact::OrderKey { order, id, sealed, public_key, request })
+    }
+
+    async fn order(&self, order: OrderId, handle: &Handle) -> Result<Fact> {
+        let account = self.account().await?;
+        let progress = self.authority.progress(&account, handle).await?;
+        let chain = match progress.state {
+            OrderState::Valid => Some(self.authority.certificate(&account, handle).await?),
+            _ => None,
+        };
+        Ok(Fact::Order { order, progress, chain })
+    }
+
+    async fn lookup(&self, name: &DnsName, record_type: RecordType, mode: Mode) -> Answer {
+        let lookup = Lookup::new(name.clone(), record_type, mode);
+        match self.resolver.lookup(&lookup).await {
+            Ok(answer) => answer,
+            // A fault of our own says nothing about the zone.
+            Err(_) => Answer::new(Outcome::Failed(Failure::ServFail)),
+        }
+    }
+
+    /// Looks the way that the world would, but asks caches only for what is there.
+    ///
+    /// A resolver that is asked for a record that does not exist yet remembers that it does not.
+    /// What the servers of the zone do not have is therefore not looked for anywhere else.
+    async fn judge(
+        &self,
+        name: &DnsName,
+        record_type: RecordType,
+        judge: impl Fn(&Answer) -> (Verdict, Seen) + Send + Sync,
+    ) -> (Verdict, Seen) {
+        let (verdict, seen) = judge(&self.lookup(name, record_type, Mode::Authoritative).await);
+        if verdict != Verdict::Confirmed {
+            return (verdict, seen);
+        }
+        match judge(&self.lookup(name, record_type, Mode::Recursive).await) {
+            (Verdict::Confirmed, seen) => (Verdict::Confirmed, seen),
+            // The two disagree: a cache, or a lie.
+            (_, seen) => (Verdict::Unknown, seen),
+        }
+    }
+
+    async fn look(&self, subject: &Subject, domain: &Domain, now: Timestamp) -> Observation {
+        let (verdict, seen) = match subject.topic {
+            Topic::Ownership => {
+                let proof = |answer: &Answer| ownership(answer, domain);
+                self.judge(&subject.name, RecordType::Txt, proof).await
+            }
+            Topic::Delegation => match domain.delegation() {
+                Some(delegation) => {
+                    let leads = |answer: &Answer| leads_to(answer, &delegation.target);
+                    self.judge(&subject.name, RecordType::Cname, leads).await
+                }
+                None => (Verdict::Unknown, Seen::default()),
+            },
+            Topic::Routing => self.routing(domain).await,
+        };
+        Observation::new(subject.clone(), verdict, now, seen)
+    }
+
+    /// Judges by addresses, never by the text of a CNAME record: a name may be flattened, and a
+    /// CNAME may lead nowhere.
+    async fn routing(&self, domain: &Domain) -> (Verdict, Seen) {
+        let name = routed_name(domain.name());
+        let mut wanted: Vec<IpAddr> = Vec::new();
+        wanted.extend(self.targets.a().iter().copied().map(IpAddr::V4));
+        wanted.extend(self.targets.aaaa().iter().copied().map(IpAddr::V6));
+        if let Some(host) = self.targets.host() {
+            match self.addresses(host).await {
+                Ok(addresses) => wanted.extend(addresses),
+                // Our own edge cannot be found: that says nothing about the customer.
+                Err(_) => return (Verdict::Unknown, Seen::of(Found::Failed)),
+            }
+        }
+        let found = match self.addresses(&name).await {
+            Ok(found) => found,
+            Err(Missing::Absent(found)) => return (Verdict::Refuted, Seen::of(found)),
+            Err(Missing::Unknown(found)) => return (Verdict::Unknown, Seen::of(found)),
+        };
+        let seen = Seen::values(found.iter().map(ToString::to_string));
+        let all = !found.is_empty() && found.iter().all(|address| wanted.contains(address));
+        (if all { Verdict::Confirmed } else { Verdict::Refuted }, seen)
+    }
+
+    /// Returns all addresses of a name, of both families, as the servers of its zone give them.
+    async fn addresses(&self, name: &DnsName) -> Result<Vec<IpAddr>, Missing> {
+        let mut addresses = Vec::new();
+        let mut absent = None;
+        for record_type in [RecordType::A, RecordType::Aaaa] {
+            let answer = self.lookup(name, record_type, Mode::Authoritative).await;
+            match &answer.outcome {
+                Outcome::Answer(records) => {
+                    addresses.extend(records.iter().filter_map(|record| match record.data() {
+                        RecordData::A(address) => Some(IpAddr::V4(*address)),
+                        RecordData::Aaaa(address) => Some(IpAddr::V6(*address)),
+                        _ => None,
+                    }));
+                }
+                outcome => match absence(outcome) {
+                    Missing::Absent(found) => absent = Some(found),
+                    unknown @ Missing::Unknown(_) => return Err(unknown),
+                },
+            }
+        }
+        match absent {
+            Some(found) if addresses.is_empty() => Err(Missing::Absent(found)),
+            _ => Ok(addresses),
+        }
+    }
+
+    async fn visible(&self, owner: &DnsName, value: &str) -> Fact {
+        let answer = self.lookup(owner, RecordType::Txt, Mode::Authoritative).await;
+        let verdict = match &answer.outcome {
+            Outcome::Answer(records) => {
+                let there = records.iter().any(|record| match record.data() {
+                    RecordData::Txt(text) => text.to_bytes() == value.as_bytes(),
+                    _ => false,
+                });
+                if there { Verdict::Confirmed } else { Verdict::Refuted }
+            }
+            outcome => match absence(outcome) {
+                Missing::Absent(_) => Verdict::Refuted,
+                Missing::Unknown(_) => Verdict::Unknown,
+            },
+        };
+        Fact::Visible { owner: owner.clone(), value: value.to_owned(), verdict }
+    }
+}
+
+/// Why there are no records.
+enum Missing {
+    /// There certainly are none.
+    Absent(Found),
+    /// Nobody knows.
+    Unknown(Found),
+}
+
+fn absence(outcome: &Outcome) -> Missing {
+    match outcome {
+        Outcome::NxDomain { .. } => Missing::Absent(Found::NxDomain),
+        Outcome::NoData { .. } | Outcome::Answer(_) => Missing::Absent(Found::NoData),
+        Outcome::Failed(Failure::Bogus) => Missing::Unknown(Found::Bogus),
+        Outcome::Failed(_) => Missing::Unknown(Found::Failed),
+        Outcome::Timeout => Missing::Unknown(Found::Timeout),
+    }
+}
+
+fn not_there(outcome: &Outcome) -> (Verdict, Seen) {
+    match absence(outcome) {
+        Missing::Absent(found) => (Verdict::Refuted, Seen::of(found)),
+        Missing::Unknown(found) => (Verdict::Unknown, Seen::of(found)),
+    }
+}
+
+/// Judges an answer to the question for the ownership record.
+fn ownership(answer: &Answer, domain: &Domain) -> (Verdict, Seen) {
+    let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
+    let texts = records.iter().filter_map(|record| match record.data() {
+        RecordData::Txt(text) => Some(text),
+        _ => None,
+    });
+    // A wildcard CNAME would let whoever it leads to prove any name below it.
+    if !answer.chain.is_empty() {
+        let chain = answer.chain.iter().map(|name| format!("a CNAME record to {name}"));
+        return (Verdict::Refuted, Seen::values(chain));
+    }
+    let proved = texts.clone().any(|text| domain.challenge().is_proved_by(&text.to_bytes()));
+    let seen = Seen::values(texts.map(|text| text.to_text()));
+    (if proved { Verdict::Confirmed } else { Verdict::Refuted }, seen)
+}
+
+/// Judges an answer to the question for a CNAME record.
+fn leads_to(answer: &Answer, target: &DnsName) -> (Verdict, Seen) {
+    let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
+    let targets = records.iter().filter_map(|record| match record.data() {
+        RecordData::Cname(name) => Some(name),
+        _ => None,
+    });
+    let there = targets.clone().any(|name| name == target);
+    let seen = Seen::values(targets.map(ToString::to_string));
+    (if there { Verdict::Confirmed } else { Verdict::Refuted }, seen)
+}
+
+/// Returns the name whose addresses show where a domain leads: for a wildcard, one below it.
+fn routed_name(name: &DomainName) -> DnsName {
+    let base = DnsName::from(name.base());
+    if name.is_wildcard() { base.child("nameplate-probe").unwrap_or(base) } else { base }
+}
+
+fn misplaced() -> Error {
+    Error::new(ErrorKind::Internal, "engine", "observe", "a question about a domain without one")
+}

@@ -1,0 +1,81 @@
+//! The numbers by which the engine decides.
+
+use std::time::Duration;
+
+use crate::certificate::Validation;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The numbers by which the engine decides, each with its reason.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long a token may be published for the first time. 180 days: corporate IT is slow.
+    pub claim_ttl: Duration,
+    /// Looks closer together than this count as one. One hour.
+    pub spacing: Duration,
+    /// How often a domain that is held is looked at. One day.
+    pub recheck: Duration,
+    /// How often a domain is looked at whose proof was gone at the last look. Twelve hours.
+    pub recheck_refuted: Duration,
+    /// How many looks in a row have to miss the proof before it counts as gone. Three.
+    pub demote_after: u16,
+    /// How long the proof has to be missing before it counts as gone. 72 hours: a weekend.
+    pub demote_over: Duration,
+    /// How old evidence may be when a certificate is ordered on it. One hour.
+    pub evidence_max_age: Duration,
+    /// When an order is given up. Two hours.
+    pub order_deadline: Duration,
+    /// How long a record of ours may take to be visible before the order is given up. Ten minutes.
+    pub visible_deadline: Duration,
+    /// How many orders may fail in a row before the domain has failed. Eight: more than a week.
+    pub max_failed_orders: u32,
+    /// How long after a record of ours was removed it is removed once more. Must be longer than
+    /// any call can take. Ten minutes.
+    pub sweep_after: Duration,
+    /// How long a worker holds a domain without a sign of life. One minute.
+    pub lease: Duration,
+    /// How long a call to a backend may take. Twenty seconds; below the lease.
+    pub call_timeout: Duration,
+    /// How many domains a worker works on at a time. 32.
+    pub batch: u32,
+    /// How long a worker that found nothing waits. One second.
+    pub poll_interval: Duration,
+    /// How many decisions about one domain are made under one lease. 64.
+    pub max_rounds: u32,
+    /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
+    pub validation: Validation,
+}
+
+impl Policy {
+    /// Creates the policy that the fields describe.
+    pub const fn new() -> Self {
+        Self {
+            claim_ttl: DAY.saturating_mul(180),
+            spacing: HOUR,
+            recheck: DAY,
+            recheck_refuted: HOUR.saturating_mul(12),
+            demote_after: 3,
+            demote_over: HOUR.saturating_mul(72),
+            evidence_max_age: HOUR,
+            order_deadline: HOUR.saturating_mul(2),
+            visible_deadline: MINUTE.saturating_mul(10),
+            max_failed_orders: 8,
+            sweep_after: MINUTE.saturating_mul(10),
+            lease: MINUTE,
+            call_timeout: Duration::from_secs(20),
+            batch: 32,
+            poll_interval: Duration::from_secs(1),
+            max_rounds: 64,
+            validation: Validation::Http01,
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,514 @@
+//! The words in which the engine thinks: roots, questions, facts, effects and decisions.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::notice::Notice;
+use crate::{
+    ca::{ChallengeType, Progress},
+    certificate::{Certificate, Handle, Order},
+    clock::Timestamp,
+    domain::Domain,
+    error::{Error, ErrorKind},
+    evidence::{Observation, Subject, Verdict},
+    id::{CertificateId, EffectId, KeyId, OrderId},
+    name::{DnsName, DomainName},
+    seal::Sealed,
+    store::UniqueKey,
+};
+
+/// Something that has a life of its own: due times, leases, decisions.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Root {
+    /// An account at a certificate authority.
+    Account(AccountRoot),
+    /// A tenant's claim on a name.
+    Domain(Box<DomainRoot>),
+}
+
+impl Root {
+    /// Returns the effect that was decided on and whose outcome is not known yet.
+    pub const fn intent(&self) -> Option<&Intent> {
+        match self {
+            Self::Account(root) => root.intent.as_ref(),
+            Self::Domain(root) => root.intent.as_ref(),
+        }
+    }
+}
+
+/// A domain with what belongs to its next decision.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DomainRoot {
+    /// The domain.
+    pub domain: Domain,
+    /// The order that is under way.
+    pub order: Option<Order>,
+    /// The effect that is under way.
+    pub intent: Option<Intent>,
+}
+
+impl DomainRoot {
+    /// Creates the root of a domain with nothing under way.
+    pub const fn new(domain: Domain) -> Self {
+        Self { domain, order: None, intent: None }
+    }
+}
+
+/// An account at a certificate authority.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AccountRoot {
+    /// The authority.
+    pub authority: String,
+    /// The sealed private key.
+    pub key: Option<Sealed>,
+    /// What the authority calls the account.
+    pub handle: Option<Handle>,
+    /// The effect that is under way.
+    pub intent: Option<Intent>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// What went wrong last.
+    pub trouble: Option<Trouble>,
+    /// When to try again.
+    pub next_at: Option<Timestamp>,
+}
+
+impl AccountRoot {
+    /// Creates an account that is wanted.
+    pub const fn new(authority: String) -> Self {
+        Self {
+            authority,
+            key: None,
+            handle: None,
+            intent: None,
+            failures: 0,
+            trouble: None,
+            next_at: None,
+        }
+    }
+}
+
+/// Something to look at before deciding: the only way in which a decision can look.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Question {
+    /// A fresh key for an account.
+    AccountKey,
+    /// Whether the account at the authority can be used.
+    Account,
+    /// What the outside world shows.
+    Look(Subject),
+    /// How far the order is at the authority, and the chain if there is one.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// What the authority calls it.
+        handle: Handle,
+    },
+    /// A fresh key, and a request for these names.
+    OrderKey {
+        /// The order.
+        order: OrderId,
+        /// The names.
+        names: Vec<DomainName>,
+    },
+    /// Whether a record of ours can be seen where the authority will look.
+    Visible {
+        /// The name that the authority will ask for.
+        owner: DnsName,
+        /// The value.
+        value: String,
+    },
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A fresh key for an account, sealed.
+    AccountKey(Sealed),
+    /// The state of the account.
+    Account(AccountState),
+    /// What the outside world showed.
+    Observed(Observation),
+    /// How far the order is.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// What the authority said.
+        progress: Progress,
+        /// The chain as PEM text, if the order is valid.
+        chain: Option<String>,
+    },
+    /// A fresh key for an order.
+    OrderKey {
+        /// The order.
+        order: OrderId,
+        /// Its id.
+        id: KeyId,
+        /// The private key, sealed.
+        sealed: Sealed,
+        /// The public half, SubjectPublicKeyInfo DER.
+        public_key: Vec<u8>,
+        /// The certificate signing request, PKCS #10 DER.
+        request: Vec<u8>,
+    },
+    /// Whether a record of ours can be seen.
+    Visible {
+        /// The name that was asked for.
+        owner: DnsName,
+        /// The value.
+        value: String,
+        /// What came of it.
+        verdict: Verdict,
+    },
+    /// What came of the effect that was under way.
+    Outcome {
+        /// The effect's id.
+        id: EffectId,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// The store refused the last decision: somebody else has these unique keys.
+    Taken(Vec<UniqueKey>),
+    /// A question could not be answered, for a reason of our own or of a service of ours.
+    Unanswered(Trouble),
+}
+
+/// The state of an account at an authority.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AccountState {
+    /// There is none.
+    Absent,
+    /// It is being made.
+    Enrolling,
+    /// It can be used.
+    Ready,
+}
+
+/// What went wrong in a call, in storable form.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// The outcome.
+    pub kind: ErrorKind,
+    /// The service's own code.
+    pub code: Option<String>,
+    /// One line.
+    pub message: String,
+    /// How long the service asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    /// Creates a note of something that went wrong here.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, code: None, message: message.into(), retry_after: None }
+    }
+}
+
+impl From<&Error> for Trouble {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            code: error.code().map(str::to_owned),
+            message: error.to_string(),
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
+/// Something to do outside, one at a time, between two commits.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effect {
+    /// Makes an account at the authority.
+    Enroll,
+    /// Asks for the certificate.
+    Finalize {
+        /// The order.
+        order: OrderId,
+    },
+    /// Opens an order.
+    OpenOrder {
+        /// The order.
+        order: OrderId,
+    },
+    /// Adds a TXT record of ours to a zone.
+    Publish {
+        /// Where.
+        owner: DnsName,
+        /// Its value.
+        value: String,
+    },
+    /// Tells the authority that it may look.
+    Respond {
+        /// The order.
+        order: OrderId,
+        /// The authorization.
+        authorization: Handle,
+        /// The type of challenge that was answered.
+        challenge: ChallengeType,
+    },
+    /// Removes a TXT record of ours from a zone.
+    Unpublish {
+        /// Where.
+        owner: DnsName,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// The kinds of effects.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum EffectKind {
+    /// See [`Effect::Enroll`].
+    Enroll,
+    /// See [`Effect::Finalize`].
+    Finalize,
+    /// See [`Effect::OpenOrder`].
+    OpenOrder,
+    /// See [`Effect::Publish`].
+    Publish,
+    /// See [`Effect::Respond`].
+    Respond,
+    /// See [`Effect::Unpublish`].
+    Unpublish,
+}
+
+/// What to do about an effect whose outcome is unknown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Redo {
+    /// Doing it twice is as doing it once.
+    Repeat,
+    /// Look first: the other side tells whether it happened.
+    Reread,
+    /// Only somebody who knows may decide: it costs money.
+    Never,
+}
+
+impl Effect {
+    /// Every kind of effect.
+    pub const ALL: [EffectKind; 6] = [
+        EffectKind::Enroll,
+        EffectKind::Finalize,
+        EffectKind::OpenOrder,
+        EffectKind::Publish,
+        EffectKind::Respond,
+        EffectKind::Unpublish,
+    ];
+
+    /// Returns the kind.
+    pub const fn kind(&self) -> EffectKind {
+        match self {
+            Self::Enroll => EffectKind::Enroll,
+            Self::Finalize { .. } => EffectKind::Finalize,
+            Self::OpenOrder { .. } => EffectKind::OpenOrder,
+            Self::Publish { .. } => EffectKind::Publish,
+            Self::Respond { .. } => EffectKind::Respond,
+            Self::Unpublish { .. } => EffectKind::Unpublish,
+        }
+    }
+}
+
+impl EffectKind {
+    /// Returns the stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enroll => "enroll",
+            Self::Finalize => "finalize",
+            Self::OpenOrder => "open_order",
+            Self::Publish => "publish",
+            Self::Respond => "respond",
+            Self::Unpublish => "unpublish",
+        }
+    }
+
+    /// Returns what to do when the outcome is unknown.
+    pub const fn redo(self) -> Redo {
+        match self {
+            // The authority returns the account that the key has (RFC 8555 section 7.3).
+            Self::Enroll => Redo::Repeat,
+            // An order that nobody has the handle of expires by itself; ours was not saved.
+            Self::OpenOrder => Redo::Repeat,
+            // Both read the set first and change nothing that is as wanted.
+            Self::Publish | Self::Unpublish => Redo::Repeat,
+            // The order tells.
+            Self::Finalize | Self::Respond => Redo::Reread,
+        }
+    }
+}
+
+/// An effect that was decided on, stored before it is carried out.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Intent {
+    /// The same for every repetition.
+    pub id: EffectId,
+    /// What is to be done.
+    pub effect: Effect,
+}
+
+/// What came of an effect.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is done.
+    Done(Receipt),
+    /// Nothing happened, and it may work later.
+    NotYet(Trouble),
+    /// Nothing happened, and the other side says no.
+    Refused(Trouble),
+    /// It may have happened. A timeout or a server error is this, never a refusal.
+    Unknown(Trouble),
+}
+
+impl Outcome {
+    /// Sorts a failed call.
+    pub fn of(error: &Error) -> Self {
+        let trouble = Trouble::from(error);
+        match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Conflict => {
+                Self::NotYet(trouble)
+            }
+            ErrorKind::Unknown | ErrorKind::Malformed => Self::Unknown(trouble),
+            ErrorKind::AlreadyExists
+            | ErrorKind::Denied
+            | ErrorKind::Internal
+            | ErrorKind::Invalid
+            | ErrorKind::NotFound
+            | ErrorKind::Precondition
+            | ErrorKind::Quota
+            | ErrorKind::Refused
+            | ErrorKind::Unsupported => Self::Refused(trouble),
+        }
+    }
+}
+
+/// What an effect gave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Receipt {
+    /// Nothing but that it is done.
+    Done,
+    /// What the authority calls what it made.
+    Handle(Handle),
+}
+
+/// When and by what chance a decision is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Moment {
+    /// The store's time.
+    pub now: Timestamp,
+    /// Chance: 32 random bytes.
+    pub seed: [u8; 32],
+}
+
+impl Moment {
+    /// Creates a moment.
+    pub const fn new(now: Timestamp, seed: [u8; 32]) -> Self {
+        Self { now, seed }
+    }
+
+    /// Returns 16 bytes of chance for one use, which `label` names.
+    pub fn bytes(&self, label: &str) -> [u8; 16] {
+        let digest = Sha256::new().chain_update(self.seed).chain_update(label).finalize();
+        let mut bytes = [0; 16];
+        for (byte, chance) in bytes.iter_mut().zip(digest) {
+            *byte = chance;
+        }
+        bytes
+    }
+
+    /// Returns a number of chance for one use, which `label` names.
+    pub fn number(&self, label: &str) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.bytes(label);
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// A change to something that belongs to a root.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Satellite {
+    /// Asks for an account at the authority.
+    WantAccount(AccountRoot),
+    /// Stores what a validation server is told over HTTP.
+    PutAnswer(Answer),
+    /// Forgets an answer.
+    DeleteAnswer(String),
+    /// Stores a certificate.
+    PutCertificate(Certificate),
+    /// Forgets a certificate.
+    DeleteCertificate(CertificateId),
+    /// Stores a sealed private key.
+    PutKey(SealedKey),
+    /// Forgets a private key.
+    DeleteKey(KeyId),
+}
+
+/// What a validation server is told over HTTP.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Answer {
+    /// Its id: derived from host and token.
+    pub id: String,
+    /// The host.
+    pub host: DomainName,
+    /// The last part of the path.
+    pub token: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// Creates an answer.
+    pub fn new(host: DomainName, token: String, body: String) -> Self {
+        let digest =
+            Sha256::new().chain_update(host.as_str()).chain_update("/").chain_update(&token);
+        Self { id: hex::encode(digest.finalize()), host, token, body }
+    }
+}
+
+/// A private key as it is stored.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SealedKey {
+    /// Its id.
+    pub id: KeyId,
+    /// The sealed bytes.
+    pub sealed: Sealed,
+}
+
+impl SealedKey {
+    /// Creates it from its parts.
+    pub const fn new(id: KeyId, sealed: Sealed) -> Self {
+        Self { id, sealed }
+    }
+}
+
+/// What is to happen next.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// The root as it is to be stored, the intent included.
+    pub root: Root,
+    /// Changes to what belongs to it.
+    pub satellites: Vec<Satellite>,
+    /// What is to be told.
+    pub notices: Vec<Notice>,
+    /// What to do once this is stored.
+    pub effect: Option<Intent>,
+    /// When to decide again. Now means at once, under the same lease.
+    pub due: Option<Timestamp>,
+}
