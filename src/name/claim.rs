@@ -178,8 +178,9 @@ impl ClaimPolicy {
     /// Opts in to names that are refused for being special-use or a private suffix.
     ///
     /// For special use an opt-in covers the name and everything below it: `test` covers
-    /// `shop.example.test`, and `shop.example.com` leaves the rest of `example.com` refused. A
-    /// private suffix is covered by its own name alone. ICANN suffixes, broad wildcards and
+    /// `shop.example.test`, and `shop.example.com` leaves the rest of `example.com` refused. It has
+    /// to be special-use itself: `com` opts in to nothing. A private suffix is covered by its own
+    /// name alone. ICANN suffixes, broad wildcards and
     /// reserved names cannot be opted in to.
     #[must_use]
     pub fn with_allowed(mut self, names: impl IntoIterator<Item = DnsName>) -> Self {
@@ -216,7 +217,8 @@ impl ClaimPolicy {
         }
         let allowed = || self.allowed.iter();
         if let Some(special) = special_use(name.base_str())
-            && !allowed().any(|allowed| base.is_within(allowed))
+            && !allowed()
+                .any(|allowed| is_or_is_below(allowed.as_str(), special) && base.is_within(allowed))
         {
             return Err(AdmitError::new(ClaimRule::SpecialUse, name, special));
         }
@@ -240,9 +242,11 @@ fn covers_many_owners(name: &DomainName) -> bool {
 
 /// Returns the special-use name that `name` is or is below.
 fn special_use(name: &str) -> Option<&'static str> {
-    SPECIAL_USE.into_iter().find(|special| {
-        name.strip_suffix(special).is_some_and(|front| front.is_empty() || front.ends_with('.'))
-    })
+    SPECIAL_USE.into_iter().find(|special| is_or_is_below(name, special))
+}
+
+fn is_or_is_below(name: &str, zone: &str) -> bool {
+    name.strip_suffix(zone).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
 #[cfg(test)]

@@ -169,11 +169,11 @@ impl fmt::Display for DomainNameError {
             (NameRule::Joiner, Some(_)) => "is a joiner where its script needs none",
             (NameRule::Url, _) => "belongs to a URL or an address: give the host name only",
             (NameRule::Wildcard, _) => "is allowed only as the whole first label, as in *.shop.com",
-            (NameRule::Bidi, _) => "breaks the rules of right-to-left names (RFC 5893)",
+            (NameRule::Bidi, _) => "against the rules of right-to-left names (RFC 5893)",
             (NameRule::LabelTooLong, _) => "longer than 63 octets in its A-label form",
             (NameRule::NumericTld, _) => "the last label may not be a number",
-            (NameRule::Punycode, _) => "is not the punycode of a valid label",
-            _ => "is not a valid label (UTS #46)",
+            (NameRule::Punycode, _) => "not the punycode of a valid label",
+            _ => "not a valid label (UTS #46)",
         })
     }
 }

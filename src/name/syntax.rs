@@ -144,6 +144,8 @@ fn check<'a>(name: &str, labels: impl Iterator<Item = Label<'a>>) -> Result<Seen
     if last.index == 0 {
         return Err(if last.text == "*" {
             DomainNameError::at(NameRule::Wildcard, last, 0)
+        } else if seen.punycode && idna(name).is_none() {
+            DomainNameError::label_of(NameRule::Punycode, last)
         } else {
             DomainNameError::whole(NameRule::SingleLabel, name)
         });
