@@ -1,8 +1,8 @@
 //! Records: typed data, and the presentation text of RFC 1035 section 5 both ways.
 //!
 //! [`DnsRecord`] is one record, [`RecordSet`] all records of one owner and type (RFC 2181 section
-//! 5). [`data`](self) of a record is [`RecordData`]; the list of types stands in `data.rs`, and each
-//! group of types has a file of its own.
+//! 5), and [`RecordData`] what they say. The list of types stands in `data.rs`; each group of types has
+//! a file of its own.
 
 mod address;
 mod caa;

@@ -1,1 +1,306 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
+
+fn name(text: &str) -> DnsName {
+    text.parse().unwrap()
+}
+
+fn data(record_type: RecordType, text: &str) -> RecordData {
+    RecordData::parse(record_type, text).unwrap()
+}
+
+fn refusal(record_type: RecordType, text: &str) -> String {
+    RecordData::parse(record_type, text).unwrap_err().to_string()
+}
+
+#[test]
+fn types_have_the_numbers_and_names_of_iana() {
+    let listed: Vec<_> = RecordType::ALL.iter().map(|t| (t.code(), t.as_str())).collect();
+    assert_eq!(
+        listed,
+        [(1, "A"), (2, "NS"), (5, "CNAME"), (6, "SOA"), (16, "TXT"), (28, "AAAA"), (257, "CAA")]
+    );
+    for record_type in RecordType::ALL {
+        assert_eq!(record_type.as_str().to_lowercase().parse(), Ok(*record_type));
+        assert_eq!(RecordType::from_code(record_type.code()), Some(*record_type));
+    }
+    assert!("BOGUS".parse::<RecordType>().is_err());
+}
+
+#[test]
+fn presentation_text_becomes_canonical() {
+    for (record_type, text, canonical) in [
+        (RecordType::A, " 192.0.2.1 ", "192.0.2.1"),
+        (RecordType::Aaaa, "2001:DB8:0:0::1", "2001:db8::1"),
+        (RecordType::Aaaa, "::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+        (RecordType::Cname, "Edge.Acme.App", "edge.acme.app."),
+        (RecordType::Ns, ".", "."),
+        (RecordType::Txt, "word", r#""word""#),
+        (RecordType::Txt, r#"two words "and one""#, r#""two" "words" "and one""#),
+        (RecordType::Txt, r#""""#, r#""""#),
+        (RecordType::Txt, r#""say \"hi\"\032\200; (x)""#, r#""say \"hi\" \200; (x)""#),
+        (RecordType::Txt, r"a\;b", r#""a;b""#),
+        (RecordType::Txt, "\"é\"", r#""\195\169""#),
+        (RecordType::Caa, "0 ISSUE letsencrypt.org", r#"0 issue "letsencrypt.org""#),
+        (RecordType::Caa, r#"128 tbs "Unknown""#, r#"128 tbs "Unknown""#),
+        (RecordType::Caa, r#"0 issue ";""#, r#"0 issue ";""#),
+        (
+            RecordType::Soa,
+            "ns1.Example.com. hostmaster.example.com 1 2 3 4 5",
+            "ns1.example.com. hostmaster.example.com. 1 2 3 4 5",
+        ),
+    ] {
+        assert_eq!(data(record_type, text).to_string(), canonical);
+    }
+}
+
+#[test]
+fn an_error_names_the_type_and_the_field() {
+    let string256 = format!("\"{}\"", "a".repeat(256));
+    for (record_type, text, shown) in [
+        (RecordType::A, "", "A address: missing"),
+        (
+            RecordType::A,
+            "192.0.2.256",
+            "A address: an IPv4 address is four numbers from 0 to 255, as in 192.0.2.1",
+        ),
+        (
+            RecordType::A,
+            "192.0.2.01",
+            "A address: an IPv4 address is four numbers from 0 to 255, as in 192.0.2.1",
+        ),
+        (RecordType::A, "192.0.2.1 192.0.2.2", "A data: text after the last field"),
+        (RecordType::A, "\"192.0.2.1\"", "A address: quotes are not expected here"),
+        (RecordType::Aaaa, "192.0.2.1", "AAAA address: not an IPv6 address, as in 2001:db8::1"),
+        (RecordType::Cname, "a..b", "CNAME target: label 2 is empty"),
+        (RecordType::Txt, "", "TXT text: missing"),
+        (RecordType::Txt, "v=DMARC1; p=none", "TXT text: `;` must be in quotes or escaped"),
+        (RecordType::Txt, "\"open", "TXT text: the quotes are not closed"),
+        (RecordType::Txt, "\"a\"b", "TXT text: text after the last field"),
+        (
+            RecordType::Txt,
+            r"a\256",
+            "TXT text: a backslash is followed by a character or by three digits up to 255",
+        ),
+        (RecordType::Txt, "a\nb", r"TXT text: a control character must be escaped, as in \009"),
+        (RecordType::Txt, &string256, "TXT text: longer than 255 octets"),
+        (RecordType::Caa, "256 issue x", "CAA flags: not a number from 0 to 255"),
+        (RecordType::Caa, "+1 issue x", "CAA flags: not a number from 0 to 255"),
+        (RecordType::Caa, "0 iss_ue x", "CAA tag: letters and digits, at most 255"),
+        (RecordType::Caa, "0 issue", "CAA value: missing"),
+        (
+            RecordType::Soa,
+            "a. b. 1 2 3 4 4294967296",
+            "SOA minimum: not a number from 0 to 4294967295",
+        ),
+    ] {
+        assert_eq!(refusal(record_type, text), shown, "{text}");
+    }
+    let error = RecordData::parse(RecordType::Caa, "0 iss_ue x").unwrap_err();
+    assert_eq!((error.record_type(), error.field()), (RecordType::Caa, "tag"));
+    assert_eq!(error.offset(), Some(2));
+}
+
+#[test]
+fn text_is_split_after_255_octets_and_compared_by_content() {
+    let long = "x".repeat(300);
+    let txt = Txt::from_text(&long);
+    assert_eq!(txt.strings().map(<[u8]>::len).collect::<Vec<_>>(), [255, 45]);
+    assert_eq!(txt.to_text(), long);
+    assert_eq!(data(RecordType::Txt, "ab c"), data(RecordType::Txt, "a bc"));
+    assert_ne!(data(RecordType::Txt, "abc"), data(RecordType::Txt, "ABC"));
+    assert_eq!(Txt::from_text("").to_string(), r#""""#);
+    assert!(Txt::from_strings([vec![0; 256]]).is_none());
+    assert!(Txt::from_strings(Vec::<Vec<u8>>::new()).is_none());
+}
+
+#[test]
+fn an_issue_property_names_an_authority_or_nobody() {
+    for (value, issuer, parameters) in [
+        ("letsencrypt.org", Some("letsencrypt.org"), vec![]),
+        (" ca1.example.net ", Some("ca1.example.net"), vec![]),
+        (
+            "example.net; accounturi=https://example.net/1234 ; validationmethods=dns-01",
+            Some("example.net"),
+            vec![("accounturi", "https://example.net/1234"), ("validationmethods", "dns-01")],
+        ),
+        ("example.net;", Some("example.net"), vec![]),
+        (";", None, vec![]),
+        ("", None, vec![]),
+        ("; policy=ev", None, vec![("policy", "ev")]),
+        ("%%%%%", None, vec![]),
+        ("-ca.example.net", None, vec![]),
+        ("ca..example.net", None, vec![]),
+        ("example.net policy=ev", None, vec![]),
+        ("example.net; policy", None, vec![]),
+        ("example.net\n", None, vec![]),
+    ] {
+        let caa = Caa::new(0, "Issue", value).unwrap();
+        assert_eq!(caa.issuer(), issuer, "{value}");
+        assert_eq!(caa.parameters().collect::<Vec<_>>(), parameters, "{value}");
+    }
+    let iodef = Caa::new(128, "iodef", "mailto:security@example.com").unwrap();
+    assert_eq!(iodef.issuer(), None);
+    assert!(iodef.is_critical());
+    assert!(Caa::new(0, "", "x").is_err());
+    assert!(Caa::new(0, "issue", vec![b'x'; 65_535]).is_err());
+    assert_eq!(Caa::new(0, "issue", [0xff]).unwrap().issuer(), None);
+}
+
+#[test]
+fn a_ttl_has_31_bits() {
+    assert_eq!(Ttl::from_secs(300).unwrap(), Ttl::FIVE_MINUTES);
+    assert_eq!("2147483647".parse(), Ok(Ttl::MAX));
+    for text in ["2147483648", "-1", "+1", "", "1h", "99999999999"] {
+        assert!(text.parse::<Ttl>().is_err(), "{text}");
+    }
+    assert!(serde_json::from_str::<Ttl>("2147483648").is_err());
+    assert_eq!(serde_json::to_string(&Ttl::HOUR).unwrap(), "3600");
+}
+
+#[test]
+fn a_record_is_shown_as_a_line_of_a_zone_file() {
+    let record = DnsRecord::new(
+        name("_acme-challenge.example.com"),
+        Ttl::FIVE_MINUTES,
+        RecordData::Txt(Txt::from_text("token")),
+    );
+    assert_eq!(record.to_string(), r#"_acme-challenge.example.com. 300 IN TXT "token""#);
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "name": "_acme-challenge.example.com", "type": "TXT", "value": "\"token\"", "ttl": 300,
+        })
+    );
+    assert_eq!(serde_json::from_value::<DnsRecord>(json).unwrap(), record);
+}
+
+fn addresses(texts: &[&str]) -> Vec<RecordData> {
+    texts.iter().map(|text| data(RecordType::A, text)).collect()
+}
+
+#[test]
+fn a_set_does_not_depend_on_the_order() {
+    let owner = name("example.com");
+    let set = RecordSet::new(owner.clone(), Ttl::HOUR, addresses(&["192.0.2.2", "192.0.2.1"]));
+    let other = addresses(&["192.0.2.1", "192.0.2.2", "192.0.2.1"]);
+    assert_eq!(set, RecordSet::new(owner, Ttl::HOUR, other));
+    let set = set.unwrap();
+    assert_eq!(set.data().len(), 2);
+    assert_eq!(set.record_type(), RecordType::A);
+    assert_eq!(set.records().len(), 2);
+    assert!(set.contains(&data(RecordType::A, "192.0.2.1")));
+    assert!(!set.contains(&data(RecordType::A, "192.0.2.3")));
+}
+
+#[test]
+fn what_is_no_set_is_refused() {
+    let owner = name("example.com");
+    let new = |data: Vec<RecordData>| RecordSet::new(owner.clone(), Ttl::HOUR, data);
+    let cname = |target| data(RecordType::Cname, target);
+    for (data, shown) in [
+        (vec![], "a record set is not empty"),
+        (
+            vec![data(RecordType::A, "192.0.2.1"), data(RecordType::Aaaa, "::1")],
+            "a record set has one type, not A and AAAA",
+        ),
+        (vec![cname("a.example"), cname("b.example")], "an owner has at most one CNAME record"),
+        (
+            vec![RecordData::Txt(Txt::from_bytes(&[0; 65_400]))],
+            "data is longer than the 65535 octets of a record",
+        ),
+    ] {
+        assert_eq!(new(data).unwrap_err().to_string(), shown);
+    }
+    assert!(new(vec![cname("a.example"), cname("A.Example.")]).is_ok());
+    assert!(new(vec![RecordData::Txt(Txt::from_bytes(&[0; 65_279]))]).is_ok());
+}
+
+#[test]
+fn adding_and_removing_data_keeps_the_others() {
+    let one = data(RecordType::Txt, "one");
+    let two = data(RecordType::Txt, "two");
+    let set = RecordSet::new(name("example.com"), Ttl::HOUR, [one.clone()]).unwrap();
+    let both = set.with(two.clone()).unwrap();
+    assert_eq!(both.data(), [one.clone(), two.clone()]);
+    assert_eq!(both.with(two.clone()).unwrap(), both);
+    assert_eq!(both.without(&two), Some(set.clone()));
+    assert_eq!(set.without(&two), Some(set.clone()));
+    assert_eq!(set.without(&one), None);
+    assert!(set.with(data(RecordType::A, "192.0.2.1")).is_err());
+    assert_eq!(set.with_ttl(Ttl::DAY).ttl(), Ttl::DAY);
+}
+
+#[test]
+fn a_stored_set_is_validated_when_it_is_read() {
+    let set = RecordSet::new(name("example.com"), Ttl::HOUR, addresses(&["192.0.2.1"])).unwrap();
+    let json = serde_json::to_value(&set).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "name": "example.com", "type": "A", "ttl": 3600, "values": ["192.0.2.1"],
+        })
+    );
+    assert_eq!(serde_json::from_value::<RecordSet>(json).unwrap(), set);
+    let empty = r#"{"name":"example.com","type":"A","ttl":3600,"values":[]}"#;
+    assert!(serde_json::from_str::<RecordSet>(empty).is_err());
+}
+
+fn any_name() -> impl Strategy<Value = DnsName> {
+    vec(vec(any::<u8>(), 1..6), 0..4).prop_map(|labels| DnsName::from_labels(labels).unwrap())
+}
+
+fn any_data() -> impl Strategy<Value = RecordData> {
+    prop_oneof![
+        any::<u32>().prop_map(|bits| RecordData::A(Ipv4Addr::from(bits))),
+        any::<u128>().prop_map(|bits| RecordData::Aaaa(Ipv6Addr::from(bits))),
+        any_name().prop_map(RecordData::Cname),
+        any_name().prop_map(RecordData::Ns),
+        vec(vec(any::<u8>(), 0..256), 1..4)
+            .prop_map(|strings| RecordData::Txt(Txt::from_strings(strings).unwrap())),
+        (any_name(), any_name(), any::<[u32; 5]>()).prop_map(|(mname, rname, [a, b, c, d, e])| {
+            RecordData::Soa(Soa::new(mname, rname, a, b, c, d, e))
+        }),
+        (any::<u8>(), "[a-zA-Z0-9]{1,15}", vec(any::<u8>(), 0..300))
+            .prop_map(|(flags, tag, value)| RecordData::Caa(Caa::new(flags, &tag, value).unwrap())),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_input_panics(text in any::<String>()) {
+        for record_type in RecordType::ALL {
+            let _ = RecordData::parse(*record_type, &text).map_err(|error| error.to_string());
+        }
+    }
+
+    #[test]
+    fn text_of_data_does_not_panic(text in "[a-c0-3.:\" ;()\\\\\té]{0,24}") {
+        for record_type in RecordType::ALL {
+            if let Ok(data) = RecordData::parse(*record_type, &text) {
+                prop_assert_eq!(RecordData::parse(*record_type, &data.to_string()), Ok(data));
+            }
+        }
+    }
+
+    #[test]
+    fn data_of_every_type_reads_back(data in any_data()) {
+        let text = data.to_string();
+        let read = RecordData::parse(data.record_type(), &text).unwrap();
+        prop_assert_eq!(&read, &data);
+        // The strings of a TXT too, which equality does not see.
+        prop_assert_eq!(read.to_string(), text);
+        let json = serde_json::to_string(&data).unwrap();
+        prop_assert_eq!(serde_json::from_str::<RecordData>(&json).unwrap(), data);
+    }
+
+    #[test]
+    fn names_in_data_have_no_case(target in "([a-z0-9_]{1,8}\\.){1,4}") {
+        let upper = RecordData::parse(RecordType::Cname, &target.to_uppercase()).unwrap();
+        prop_assert_eq!(upper, RecordData::parse(RecordType::Cname, &target).unwrap());
+    }
+}
