@@ -59,7 +59,7 @@ fn ascii(name: &str) -> Result<Box<str>, DomainNameError> {
     }
     let lower = name.to_ascii_lowercase();
     if seen.punycode {
-        let valid = idna(rest(&lower)).is_some_and(|text| text == rest(&lower));
+        let valid = process(rest(&lower)).is_some_and(|text| text == rest(&lower));
         if !valid {
             return Err(blame(name));
         }
@@ -84,7 +84,7 @@ fn unicode(name: &str) -> Result<Box<str>, DomainNameError> {
         }
     }
     let wildcard = name.len() > rest(name).len();
-    let Some(mapped) = idna(rest(name)) else {
+    let Some(mapped) = process(rest(name)) else {
         return Err(blame(name));
     };
     let text = if wildcard { format!("*.{mapped}") } else { mapped };
@@ -144,7 +144,7 @@ fn check<'a>(name: &str, labels: impl Iterator<Item = Label<'a>>) -> Result<Seen
     if last.index == 0 {
         return Err(if last.text == "*" {
             DomainNameError::at(NameRule::Wildcard, last, 0)
-        } else if seen.punycode && idna(name).is_none() {
+        } else if seen.punycode && process(name).is_none() {
             DomainNameError::label_of(NameRule::Punycode, last)
         } else {
             DomainNameError::whole(NameRule::SingleLabel, name)
@@ -232,35 +232,35 @@ fn check_punycode(name: &str, input: &str) -> Result<(), DomainNameError> {
 /// Processes a name by UTS #46 section 4.2: non-transitional, STD 3, hyphens, bidi, joiners.
 ///
 /// Lengths are left to [`check`], which can say where.
-fn idna(name: &str) -> Option<String> {
+fn process(name: &str) -> Option<String> {
     Uts46::new()
         .to_ascii(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Ignore)
         .ok()
         .map(std::borrow::Cow::into_owned)
 }
 
-/// Finds the label and the rule for which [`idna`] refuses `name`.
+/// Finds the label and the rule for which [`process`] refuses `name`.
 ///
 /// The idna crate says only that it refuses, so this asks it about ever smaller parts.
 fn blame(name: &str) -> DomainNameError {
     let labels = || labels(name, &DOTS).filter(|label| label.text != "*");
-    if let Some(label) = labels().find(|label| idna(label.text).is_none()) {
+    if let Some(label) = labels().find(|label| process(label.text).is_none()) {
         if is_a_label(label.text.as_bytes()) {
             return DomainNameError::label_of(NameRule::Punycode, label);
         }
         return blame_label(label);
     }
     // Every label is right alone, so what is left is the rule about all labels of a bidi name.
-    let wrong = |label: &Label<'_>| idna(&format!("{}.\u{5d0}", label.text)).is_none();
+    let wrong = |label: &Label<'_>| process(&format!("{}.\u{5d0}", label.text)).is_none();
     match labels().find(wrong) {
         Some(label) => DomainNameError::label_of(NameRule::Bidi, label),
         None => DomainNameError::whole(NameRule::Idna, name),
     }
 }
 
-/// Finds the rule for which [`idna`] refuses `label`, which is no A-label.
+/// Finds the rule for which [`process`] refuses `label`, which is no A-label.
 fn blame_label(label: Label<'_>) -> DomainNameError {
-    let refused = |before: &str, text: &str| idna(&format!("{before}{text}")).is_none();
+    let refused = |before: &str, text: &str| process(&format!("{before}{text}")).is_none();
     let mut right_to_left = false;
     for (position, c) in label.text.chars().enumerate().take(LABEL_LIMIT) {
         if matches!(c, '\u{200c}' | '\u{200d}') {
@@ -290,6 +290,8 @@ fn blame_label(label: Label<'_>) -> DomainNameError {
     let rule = match (hyphens.is_ok(), right_to_left) {
         (true, _) => NameRule::Hyphen,
         (false, true) => NameRule::Bidi,
+        // Too long even to be encoded.
+        (false, false) if label.text.chars().count() > LABEL_LIMIT => NameRule::LabelTooLong,
         (false, false) => NameRule::Idna,
     };
     DomainNameError::label_of(rule, label)

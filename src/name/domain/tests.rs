@@ -40,6 +40,7 @@ fn a_name_is_kept_in_its_canonical_form() {
 #[test]
 fn an_error_names_the_label_the_offset_and_the_rule() {
     let octets64 = format!("{}.com", "a".repeat(64));
+    let long_idn = format!("{}.com", "ü".repeat(1500));
     let too_long = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(62));
     for (text, rule, label, offset) in [
         ("", NameRule::Empty, None, None),
@@ -59,6 +60,7 @@ fn an_error_names_the_label_the_offset_and_the_rule() {
         ("ab--c.com", NameRule::Hyphen, Some(1), Some(2)),
         ("ü-.com", NameRule::Hyphen, Some(1), Some(0)),
         (&octets64, NameRule::LabelTooLong, Some(1), Some(0)),
+        (&long_idn, NameRule::LabelTooLong, Some(1), Some(0)),
         (&too_long, NameRule::TooLong, None, None),
         ("xn--a.com", NameRule::Punycode, Some(1), Some(0)),
         ("xn--a", NameRule::Punycode, Some(1), Some(0)),
