@@ -1,0 +1,152 @@
+//! What the platform's edge needs to know: certificates by name, and answers to HTTP challenges.
+
+use std::sync::Arc;
+
+use super::{
+    backends::Backends,
+    codec,
+    observe::CERTIFICATE_KEY,
+    root::{Answer, SealedKey},
+};
+use crate::{
+    certificate::{Certificate, Chain},
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::{CertificateId, DomainId, TenantId},
+    name::DomainName,
+    seal::Context,
+    secret::Secret,
+};
+
+/// A certificate with its key, ready to serve.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The certificate: changes with every renewal.
+    pub certificate: CertificateId,
+    /// The domain it is for.
+    pub domain: DomainId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// DER forms, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// The private key, PKCS #8 DER.
+    pub key: Secret,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+}
+
+/// The edge's view of the platform's domains. Clones are cheap.
+///
+/// It reads the store at every call and caches nothing: an edge that serves many connections keeps
+/// what it got for a while, and thereby decides how long a removal takes to reach it.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    backends: Arc<Backends>,
+}
+
+impl Edge {
+    pub(super) const fn new(backends: Arc<Backends>) -> Self {
+        Self { backends }
+    }
+
+    /// Returns the store's time.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::now`](crate::store::Store::now).
+    pub async fn now(&self) -> Result<Timestamp> {
+        self.backends.store.now().await
+    }
+
+    /// Returns which valid certificate serves `host`, without its key; `None` if nobody holds the
+    /// name or there is none.
+    ///
+    /// The exact name is preferred to a wildcard.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, and `Malformed` for stored data that cannot be read.
+    pub async fn serves(&self, host: &DomainName) -> Result<Option<CertificateId>> {
+        Ok(self.domain(host).await?.and_then(|(domain, now)| {
+            domain.certificate().filter(|served| served.is_valid(now)).map(|served| served.id)
+        }))
+    }
+
+    /// Returns the certificate that serves `host`, with its key; `None` as for
+    /// [`serves`](Self::serves).
+    ///
+    /// # Errors
+    ///
+    /// Those of the store and the sealer, and `Malformed` for stored data that cannot be read.
+    pub async fn identity(&self, host: &DomainName) -> Result<Option<Identity>> {
+        // A renewal may replace the certificate between two reads; then the domain is read again.
+        for _ in 0..3 {
+            let Some((domain, now)) = self.domain(host).await? else { return Ok(None) };
+            let Some(served) = domain.certificate().filter(|served| served.is_valid(now)) else {
+                return Ok(None);
+            };
+            let keys = [codec::certificate_key(served.id), codec::key_key(served.key)];
+            let found = self.backends.store.get(&keys).await?;
+            let mut found = found.into_iter();
+            let (Some(Some(certificate)), Some(Some(key))) = (found.next(), found.next()) else {
+                continue;
+            };
+            let certificate: Certificate = codec::read_item(&certificate)?;
+            let key: SealedKey = codec::read_item(&key)?;
+            let context =
+                Context::new(Some(domain.tenant()), codec::key_key(key.id), CERTIFICATE_KEY);
+            let chain: Chain = certificate.chain.parse().map_err(|error| {
+                Error::new(ErrorKind::Malformed, "engine", "identity", "a stored chain is broken")
+                    .with_source(error)
+            })?;
+            return Ok(Some(Identity {
+                certificate: certificate.id,
+                domain: domain.id(),
+                tenant: domain.tenant(),
+                chain: chain.certificates().to_vec(),
+                key: self.backends.sealer.open(&context, &key.sealed).await?,
+                not_after: certificate.not_after,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Returns the body that a validation server is to be given at
+    /// `/.well-known/acme-challenge/{token}` of `host` (RFC 8555 section 8.3).
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, and `Malformed` for stored data that cannot be read.
+    pub async fn answer(&self, host: &DomainName, token: &str) -> Result<Option<String>> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if token.is_empty() || token.len() > 256 || !token.bytes().all(is_token) {
+            return Ok(None);
+        }
+        let found = self.backends.store.find(&[codec::answer(host.as_str(), token)]).await?;
+        let Some(item) = found.into_iter().flatten().next() else { return Ok(None) };
+        let answer: Answer = codec::read_item(&item)?;
+        Ok(Some(answer.body))
+    }
+
+    /// Returns the domain that `host` belongs to, while its tenant holds it.
+    async fn domain(
+        &self,
+        host: &DomainName,
+    ) -> Result<Option<(crate::domain::Domain, Timestamp)>> {
+        let wildcard = host.as_str().split_once('.').and_then(|(_, parent)| {
+            format!("*.{parent}").parse::<DomainName>().ok()
+        });
+        let names: Vec<_> =
+            std::iter::once(host).chain(wildcard.as_ref()).map(codec::hold).collect();
+        let found = self.backends.store.find(&names).await?;
+        let now = self.backends.store.now().await?;
+        for item in found.into_iter().flatten() {
+            let domain = codec::read_domain(&item)?;
+            if domain.status().holds() {
+                return Ok(Some((domain, now)));
+            }
+        }
+        Ok(None)
+    }
+}

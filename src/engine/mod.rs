@@ -1,0 +1,44 @@
+//! The one place where things happen: commands, queries, and the worker that keeps all alive.
+//!
+//! # Flow
+//!
+//! [`Worker::step`] leases what is due. For each root it asks [`questions`], answers them from the
+//! backends, and lets [`decide`] say what follows: a new state, notices, and at most one effect. The
+//! decision is committed before the effect is carried out, and what came of the effect is committed
+//! before anything else: n effects, n + 1 commits.
+//!
+//! # Guarantees
+//!
+//! * A crash at any point loses nothing: an effect whose outcome is not known is repeated with the
+//!   same id or looked into first, as [`EffectKind::redo`] says.
+//! * Decisions are pure: the same root, facts, settings and moment give the same decision.
+//! * No path leads to a name that is held without a proof seen in the same step.
+//!
+//! # Assumptions
+//!
+//! Time is the store's, so that all workers use one clock. A call that was dropped ends before
+//! [`Policy::sweep_after`] has passed.
+
+mod act;
+mod backends;
+mod codec;
+mod decide;
+mod edge;
+mod notice;
+mod observe;
+mod onboarding;
+mod policy;
+mod root;
+mod together;
+mod worker;
+
+pub use decide::{Settings, decide, questions};
+pub use edge::{Edge, Identity};
+pub use notice::{Notice, Numbered};
+pub use onboarding::{BuildError, Builder, Domains, Onboarding};
+pub use policy::Policy;
+pub use root::{
+    AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Intent,
+    Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Trouble,
+};
+pub use worker::{Step, Worker};

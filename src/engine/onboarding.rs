@@ -1,0 +1,546 @@
+//! Commands and queries: the half of nameplate that a platform's own API calls.
+
+use std::{future::Future, sync::Arc};
+
+use super::{
+    backends::Backends,
+    codec::{self, REMOVED},
+    decide::Settings,
+    edge::Edge,
+    notice::{Notice, Numbered},
+    policy::Policy,
+    root::{DomainRoot, Root},
+    worker::{Worker, find},
+};
+use crate::{
+    ca::CertificateAuthority,
+    certificate::Validation,
+    challenge::{Brand, Challenge, Method},
+    clock::{Timer, Timestamp, after},
+    dns::DnsProvider,
+    domain::{
+        Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Targets, instructions,
+    },
+    error::{Error, ErrorKind, Result},
+    id::{DomainId, OperationId, OsRandom, Random, TenantId},
+    keys::Keys,
+    name::{ClaimPolicy, DnsName},
+    resolver::Resolver,
+    seal::Sealer,
+    store::{Batch, Commit, Expect, Filter, Item, Query, Store, Write},
+};
+
+/// How often a command is tried again when a worker changes the same domain at the same time.
+const ATTEMPTS: usize = 8;
+
+/// The commands and queries of nameplate. Tenant first: what is another tenant's is not there.
+///
+/// # Assumptions
+///
+/// The caller has authenticated the tenant. At least one [`Worker`] runs somewhere on the same
+/// store, or nothing but [`Onboarding::check`] moves anything.
+#[derive(Clone, Debug)]
+pub struct Onboarding {
+    backends: Arc<Backends>,
+}
+
+/// What is missing or wrong in what was plugged in.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Something that everything depends on was not plugged in.
+    #[error("onboarding needs {0}")]
+    Missing(&'static str),
+    /// Something that was given cannot be used.
+    #[error("onboarding: {0}")]
+    Invalid(String),
+}
+
+/// Puts an [`Onboarding`] together. There are no hidden defaults but the numbers of [`Policy`].
+#[derive(Debug)]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    resolver: Option<Arc<dyn Resolver>>,
+    dns: Option<Arc<dyn DnsProvider>>,
+    authority: Option<Arc<dyn CertificateAuthority>>,
+    keys: Option<Arc<dyn Keys>>,
+    sealer: Option<Arc<dyn Sealer>>,
+    timer: Option<Arc<dyn Timer>>,
+    random: Arc<dyn Random>,
+    brand: Option<String>,
+    targets: Option<Targets>,
+    claims: ClaimPolicy,
+    delegation_zone: Option<DnsName>,
+    policy: Policy,
+}
+
+impl Builder {
+    /// Sets the label under which customers publish their proofs: `acme` makes it
+    /// `_acme-challenge`, so choose the platform's own name.
+    #[must_use]
+    pub fn with_brand(mut self, brand: impl Into<String>) -> Self {
+        self.brand = Some(brand.into());
+        self
+    }
+
+    /// Sets where customers point their names.
+    #[must_use]
+    pub fn with_targets(mut self, targets: Targets) -> Self {
+        self.targets = Some(targets);
+        self
+    }
+
+    /// Plugs in what looks names up.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Plugs in the service that hosts our zones, for DNS challenges.
+    #[must_use]
+    pub fn with_dns(mut self, dns: impl DnsProvider) -> Self {
+        self.dns = Some(Arc::new(dns));
+        self
+    }
+
+    /// Plugs in the certificate authority.
+    #[must_use]
+    pub fn with_authority(mut self, authority: impl CertificateAuthority) -> Self {
+        self.authority = Some(Arc::new(authority));
+        self
+    }
+
+    /// Plugs in what makes private keys.
+    #[must_use]
+    pub fn with_keys(mut self, keys: impl Keys) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// Plugs in what makes secrets storable.
+    #[must_use]
+    pub fn with_sealer(mut self, sealer: impl Sealer) -> Self {
+        self.sealer = Some(Arc::new(sealer));
+        self
+    }
+
+    /// Plugs in what waits.
+    #[must_use]
+    pub fn with_timer(mut self, timer: impl Timer) -> Self {
+        self.timer = Some(Arc::new(timer));
+        self
+    }
+
+    /// Takes randomness from somewhere else than the operating system.
+    ///
+    /// Ownership tokens come from it: for simulations only.
+    #[must_use]
+    pub fn with_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// Sets which names may be claimed here.
+    #[must_use]
+    pub fn with_claims(mut self, claims: ClaimPolicy) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// Sets the zone of ours, at the plugged-in DNS provider, to which customers delegate their
+    /// `_acme-challenge` names. Each claim gets a name of its own in it.
+    #[must_use]
+    pub fn with_delegation_zone(mut self, zone: DnsName) -> Self {
+        self.delegation_zone = Some(zone);
+        self
+    }
+
+    /// Sets the numbers.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Builds.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, or cannot be used.
+    pub fn build(self) -> Result<Onboarding, BuildError> {
+        let missing = |what| BuildError::Missing(what);
+        let invalid = |error: &dyn std::fmt::Display| BuildError::Invalid(error.to_string());
+        let brand = self.brand.ok_or_else(|| missing("a brand"))?;
+        let brand = Brand::new(&brand).map_err(|error| invalid(&error))?;
+        let targets = self.targets.ok_or_else(|| missing("targets"))?;
+        targets.check().map_err(|error| invalid(&error))?;
+        if self.delegation_zone.is_some() && self.dns.is_none() {
+            return Err(missing("a DNS provider that hosts the delegation zone"));
+        }
+        if self.policy.call_timeout >= self.policy.lease {
+            return Err(BuildError::Invalid(
+                "the call timeout must be shorter than the lease".to_owned(),
+            ));
+        }
+        let authority = self.authority.ok_or_else(|| missing("a certificate authority"))?;
+        let settings = Settings::new(self.policy, authority.id().to_owned());
+        Ok(Onboarding {
+            backends: Arc::new(Backends {
+                store: self.store,
+                resolver: self.resolver.ok_or_else(|| missing("a resolver"))?,
+                dns: self.dns,
+                authority,
+                keys: self.keys.ok_or_else(|| missing("keys"))?,
+                sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,
+                timer: self.timer.ok_or_else(|| missing("a timer"))?,
+                random: self.random,
+                brand,
+                targets,
+                claims: self.claims,
+                delegation_zone: self.delegation_zone,
+                settings,
+            }),
+        })
+    }
+}
+
+/// A page of domains.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Domains {
+    /// The domains, by rising id.
+    pub domains: Vec<Domain>,
+    /// Where to continue; `None` on the last page.
+    pub next: Option<String>,
+}
+
+impl Onboarding {
+    /// Starts to put an onboarding together, on a store.
+    pub fn builder(store: impl Store) -> Builder {
+        Builder {
+            store: Arc::new(store),
+            resolver: None,
+            dns: None,
+            authority: None,
+            keys: None,
+            sealer: None,
+            timer: None,
+            random: Arc::new(OsRandom),
+            brand: None,
+            targets: None,
+            claims: ClaimPolicy::new(),
+            delegation_zone: None,
+            policy: Policy::new(),
+        }
+    }
+
+    /// Returns a worker on the same backends. The caller owns its task.
+    pub fn worker(&self) -> Worker {
+        Worker::new(self.backends.clone())
+    }
+
+    /// Returns the view that the platform's edge serves from.
+    pub fn edge(&self) -> Edge {
+        Edge::new(self.backends.clone())
+    }
+
+    /// Adds a tenant's claim on a name.
+    ///
+    /// Any number of tenants may have a claim on the same name; the first that proves it holds it.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the name may not be claimed here (the source is an
+    /// [`AdmitError`](crate::name::AdmitError)) or cannot be validated as asked; `AlreadyExists`
+    /// if the tenant has a claim on it, with its id as
+    /// [`subject`](crate::error::Error::subject); and those of the store. Nothing is stored then.
+    pub async fn add(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
+        let backends = &self.backends;
+        let name = wanted.name().clone();
+        backends.claims.admit(&name).map_err(|error| {
+            Error::new(ErrorKind::Invalid, "onboarding", "add", error.to_string())
+                .with_source(error)
+        })?;
+        let invalid = |message: String| {
+            Error::new(ErrorKind::Invalid, "onboarding", "add", message)
+        };
+        if name.is_apex() && !backends.targets.has_addresses() {
+            return Err(invalid(format!(
+                "{name} is the top of its zone, which needs addresses to point at; claim a name \
+                 below it, such as www.{name}"
+            )));
+        }
+        let validation = wanted.validation.unwrap_or(if name.is_wildcard() {
+            Validation::Dns01Delegated
+        } else {
+            backends.settings.policy.validation
+        });
+        if name.is_wildcard() && validation == Validation::Http01 {
+            return Err(invalid(format!(
+                "{name} is a wildcard, which certificate authorities validate by DNS only"
+            )));
+        }
+        if validation == Validation::Dns01 && backends.dns.is_none() {
+            return Err(invalid("there is no DNS provider to validate by dns-01 with".to_owned()));
+        }
+        let id = DomainId::random(&*backends.random)?;
+        let delegation = match (validation, &backends.delegation_zone) {
+            (Validation::Dns01Delegated, Some(zone)) => Some(self.delegation(&wanted, zone)?),
+            (Validation::Dns01Delegated, None) => {
+                return Err(invalid(
+                    "there is no zone to delegate certificate challenges to".to_owned(),
+                ));
+            }
+            _ => None,
+        };
+        let now = backends.store.now().await?;
+        let challenge = Challenge {
+            method: Method::DnsTxt,
+            owner: backends.brand.owner(&name)?,
+            token: Challenge::draw_token(&*backends.random)?,
+            generation: 1,
+            issued_at: now,
+            expires_at: after(now, backends.settings.policy.claim_ttl),
+        };
+        let founding = Founding::new(id, *tenant, challenge, validation, delegation);
+        let domain = Domain::new(wanted, founding, now);
+        let root = DomainRoot::new(domain);
+
+        let operation = OperationId::random(&*backends.random)?;
+        let (key, header, body) =
+            codec::write_root(&Root::Domain(Box::new(root.clone())), Some(now))?;
+        let batch = Batch::new(operation)
+            .with_entry(codec::write_notice(&key, &Notice::Added)?)
+            .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
+        match self.commit(batch, &key).await? {
+            Commit::Done => Ok(root.domain),
+            Commit::Taken(_) => Err(self.existing(tenant, &root.domain).await?),
+            Commit::Stale(_) | Commit::Fenced => Err(lost_race("add")),
+        }
+    }
+
+    fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {
+        let too_long = |error| {
+            Error::new(
+                ErrorKind::Invalid,
+                "onboarding",
+                "add",
+                format!("{} is too long to delegate its challenges", wanted.name()),
+            )
+            .with_source(error)
+        };
+        let mut bytes = [0; 16];
+        self.backends.random.fill(&mut bytes)?;
+        // Nothing of the tenant or the name is in it, and no other claim has it.
+        let target = zone.child(&hex::encode(bytes)).map_err(too_long)?;
+        let base = DnsName::from(wanted.name().base());
+        let owner = base.child("_acme-challenge").map_err(too_long)?;
+        Ok(Delegation::new(owner, target))
+    }
+
+    async fn existing(&self, tenant: &TenantId, domain: &Domain) -> Result<Error> {
+        let slot = codec::slot(*tenant, domain.name());
+        let found = self.backends.store.find(&[slot]).await?;
+        let Some(item) = found.into_iter().flatten().next() else {
+            return Ok(lost_race("add"));
+        };
+        let there = codec::read_domain(&item)?;
+        let state = match there.status() {
+            Status::Removing => "is still being removed",
+            _ => "is there already",
+        };
+        let message = format!("{} {state}", domain.name());
+        Ok(Error::new(ErrorKind::AlreadyExists, "onboarding", "add", message)
+            .with_subject(there.id()))
+    }
+
+    /// Returns a domain of a tenant.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none, also if it is another tenant's; those of the store.
+    pub async fn get(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        Ok(self.find(tenant, id, "get").await?.1.domain)
+    }
+
+    /// Returns a page of up to 100 domains of a tenant, after the id at which the last one ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn list(&self, tenant: &TenantId, after: Option<&str>) -> Result<Domains> {
+        let mut query = Query::new(crate::store::Kind::Domain, Filter::Tenant(*tenant));
+        if let Some(after) = after {
+            query = query.with_after(after);
+        }
+        let page = self.backends.store.list(&query).await?;
+        let is_there = |item: &&Item| item.header.status.as_deref() != Some(REMOVED);
+        let domains = page.items.iter().filter(is_there).map(codec::read_domain);
+        Ok(Domains { domains: domains.collect::<Result<_>>()?, next: page.next })
+    }
+
+    /// Returns the records that the customer has to add, in the order in which to add them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    pub async fn instructions(
+        &self,
+        tenant: &TenantId,
+        id: DomainId,
+    ) -> Result<Vec<Instruction>> {
+        let domain = self.get(tenant, id).await?;
+        Ok(instructions(&domain, &self.backends.targets))
+    }
+
+    /// Looks at a domain now, and returns it as it is then.
+    ///
+    /// Does what a worker would do, in the caller's task, unless a worker is at it: then that one
+    /// looks again, and the domain is returned as it is. A claim that had gone dormant wakes up.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), and `Conflict` if others keep changing it.
+    pub async fn check(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        let claim_ttl = self.backends.settings.policy.claim_ttl;
+        self.change(tenant, id, "check", |domain, now| {
+            if domain.status() != Status::Removing {
+                domain.next_check_at = Some(now);
+                domain.checks = 0;
+                if domain.status() == Status::Pending && now > domain.challenge.expires_at {
+                    domain.challenge.expires_at = after(now, claim_ttl);
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        self.worker().step_one(codec::domain_key(id)).await?;
+        self.get(tenant, id).await
+    }
+
+    /// Tries again what was refused or waits for its next attempt.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check), and `Precondition` if nothing has failed.
+    pub async fn retry(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        self.change(tenant, id, "retry", |domain, now| {
+            if domain.status() == Status::Failed || domain.next_order_at.is_none() {
+                domain.apply(Event::Retried)?;
+            }
+            domain.failed_orders = 0;
+            domain.next_order_at = None;
+            domain.next_check_at = Some(now);
+            domain.checks = 0;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a domain: it stops being served at once, and what was made for it is cleaned up.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub async fn remove(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        self.change(tenant, id, "remove", |domain, _| domain.apply(Event::RemovalRequested)).await
+    }
+
+    /// Returns what happened to a domain after the notice of that number, oldest first, at most
+    /// 1000 at a time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    pub async fn notices(
+        &self,
+        tenant: &TenantId,
+        id: DomainId,
+        after: u64,
+    ) -> Result<Vec<Numbered>> {
+        let key = codec::domain_key(id);
+        let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
+        // What is gone tells its tenant that it is gone.
+        let domain = found.into_iter().flatten().next().map(|item| codec::read_domain(&item));
+        match domain.transpose()? {
+            Some(domain) if domain.tenant() == *tenant => {}
+            _ => return Err(not_found("notices", id)),
+        }
+        let entries = self.backends.store.entries(&key, after, 1000).await?;
+        entries.iter().map(codec::read_notice).collect()
+    }
+
+    async fn find(
+        &self,
+        tenant: &TenantId,
+        id: DomainId,
+        operation: &'static str,
+    ) -> Result<(Item, Box<DomainRoot>)> {
+        find(&self.backends, *tenant, id).await?.ok_or_else(|| not_found(operation, id))
+    }
+
+    /// Changes a domain on behalf of a tenant, also while a worker has it: that one decides again.
+    async fn change(
+        &self,
+        tenant: &TenantId,
+        id: DomainId,
+        operation: &'static str,
+        change: impl Fn(&mut Domain, Timestamp) -> Result<()> + Send + Sync,
+    ) -> Result<Domain> {
+        let backends = &self.backends;
+        for _ in 0..ATTEMPTS {
+            let (item, mut root) = self.find(tenant, id, operation).await?;
+            let now = backends.store.now().await?;
+            let from = root.domain.status();
+            change(&mut root.domain, now)?;
+            let to = root.domain.status();
+            let root = Root::Domain(root);
+            let (key, header, body) = codec::write_root(&root, Some(now))?;
+            let expect = Expect::Revision(item.revision);
+            let mut batch = Batch::new(OperationId::random(&*backends.random)?)
+                .with(Write::Put { key: key.clone(), expect, header, body })
+                .with(Write::Wake { key: key.clone() });
+            if from != to {
+                let event = match to {
+                    Status::Removing => Event::RemovalRequested,
+                    _ => Event::Retried,
+                };
+                let notice = Notice::StatusChanged { from, to, event };
+                batch = batch.with_entry(codec::write_notice(&key, &notice)?);
+            }
+            match self.commit(batch, &key).await? {
+                Commit::Done => {
+                    let Root::Domain(root) = root else { return Err(lost_race(operation)) };
+                    return Ok(root.domain);
+                }
+                Commit::Stale(_) => {}
+                Commit::Fenced | Commit::Taken(_) => return Err(lost_race(operation)),
+            }
+        }
+        Err(lost_race(operation))
+    }
+
+    /// Commits, and finds out what happened when the store cannot say.
+    fn commit<'a>(
+        &'a self,
+        batch: Batch,
+        key: &'a crate::store::Key,
+    ) -> impl Future<Output = Result<Commit>> + Send + 'a {
+        super::worker::commit(&self.backends, batch, key)
+    }
+}
+
+fn not_found(operation: &'static str, id: DomainId) -> Error {
+    Error::new(ErrorKind::NotFound, "onboarding", operation, format!("there is no domain {id}"))
+        .with_subject(id)
+}
+
+fn lost_race(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "onboarding",
+        operation,
+        "others keep changing it at the same time",
+    )
+}

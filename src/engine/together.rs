@@ -1,0 +1,74 @@
+//! Waiting for several things at once, without a runtime.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use crate::clock::Timer;
+
+/// A future in a box.
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Drives all futures and returns what they gave, in their order.
+pub(super) async fn all<T>(futures: Vec<Boxed<'_, T>>) -> Vec<T> {
+    let mut slots: Vec<(Option<Boxed<'_, T>>, Option<T>)> =
+        futures.into_iter().map(|future| (Some(future), None)).collect();
+    poll_fn(|context| {
+        let mut waiting = false;
+        for (future, done) in &mut slots {
+            let Some(running) = future else { continue };
+            match running.as_mut().poll(context) {
+                Poll::Ready(value) => {
+                    *done = Some(value);
+                    *future = None;
+                }
+                Poll::Pending => waiting = true,
+            }
+        }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    slots.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+/// What came first.
+pub(super) enum First<A, B> {
+    /// The left one.
+    Left(A),
+    /// The right one.
+    Right(B),
+}
+
+/// Drives two futures until one is done; the left one if both are.
+pub(super) async fn first<A, B>(
+    left: impl Future<Output = A> + Send,
+    right: impl Future<Output = B> + Send,
+) -> First<A, B> {
+    let mut left = Box::pin(left);
+    let mut right = Box::pin(right);
+    poll_fn(|context| {
+        if let Poll::Ready(value) = left.as_mut().poll(context) {
+            return Poll::Ready(First::Left(value));
+        }
+        match right.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(First::Right(value)),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Drives a future for at most `limit`; `None` if it took longer. It is dropped then.
+pub(super) async fn within<T>(
+    timer: &dyn Timer,
+    limit: Duration,
+    future: impl Future<Output = T> + Send,
+) -> Option<T> {
+    match first(future, timer.sleep(limit)).await {
+        First::Left(value) => Some(value),
+        First::Right(()) => None,
+    }
+}
