@@ -36,6 +36,9 @@ struct State {
     unique: HashMap<UniqueKey, Key>,
     /// Roots by when they are due or their lease ends.
     due: BTreeSet<(Timestamp, Key)>,
+    /// The last token given out. One count for all roots, so that the tokens of a root rise also
+    /// when it is deleted and created again.
+    token: u64,
 }
 
 #[derive(Debug)]
@@ -45,15 +48,17 @@ struct Row {
     body: Body,
     /// The last token given out.
     token: u64,
-    /// The end of the lease that is held.
+    /// The end of the last lease, unless it was released.
     leased_until: Option<Timestamp>,
-    woken: bool,
+    /// The first wake since the last lease.
+    woken: Option<Timestamp>,
     log: Vec<Entry>,
 }
 
 impl Row {
+    /// Returns when the next lease may be given.
     fn wanted_at(&self) -> Option<Timestamp> {
-        self.leased_until.or(self.header.due)
+        self.leased_until.or_else(|| self.header.due.into_iter().chain(self.woken).min())
     }
 
     fn item(&self, key: &Key) -> Item {
@@ -206,6 +211,7 @@ impl State {
                 self.forget_unique(key);
             }
         }
+        let mut woken = Vec::new();
         for write in batch.writes {
             match write {
                 Write::Put { key, header, body, .. } => {
@@ -218,15 +224,15 @@ impl State {
                         self.due.remove(&(at, key));
                     }
                 }
-                Write::Wake { key } => self.reschedule(&key, |row| {
-                    if row.leased_until.is_some_and(|until| now < until) {
-                        row.woken = true;
-                    } else {
-                        row.leased_until = None;
-                        row.header.due = Some(now);
-                    }
-                }),
+                Write::Wake { key } => woken.push(key),
             }
+        }
+        // After the puts, so that a batch can wake what it creates. The first wake counts: who is
+        // woken again and again must not lose its place in the queue.
+        for key in woken {
+            self.reschedule(&key, |row| {
+                row.woken.get_or_insert(now);
+            });
         }
         let mut indexes: HashMap<Key, u16> = HashMap::new();
         for entry in batch.log {
@@ -241,12 +247,7 @@ impl State {
             }
         }
         if let Some((lease, Then::Release)) = batch.lease {
-            self.reschedule(&lease.key, |row| {
-                row.leased_until = None;
-                if std::mem::take(&mut row.woken) {
-                    row.header.due = Some(now);
-                }
-            });
+            self.reschedule(&lease.key, |row| row.leased_until = None);
         }
         Ok(Commit::Done)
     }
@@ -320,7 +321,7 @@ impl State {
             body,
             token: 0,
             leased_until: None,
-            woken: false,
+            woken: None,
             log: Vec::new(),
         };
         if let Some(at) = row.wanted_at() {
@@ -353,7 +354,7 @@ impl State {
                 .items
                 .get(key)
                 .and_then(Row::wanted_at)
-                .filter(|at| *at <= now)
+                .filter(|at| *at <= now && wanted.kinds.contains(&key.kind))
                 .map(|_| key.clone())
                 .into_iter()
                 .collect(),
@@ -369,13 +370,15 @@ impl State {
         };
         let mut leases = Vec::with_capacity(picked.len());
         for key in picked {
+            self.token += 1;
+            let token = self.token;
             self.reschedule(&key, |row| {
-                row.token += 1;
+                row.token = token;
                 row.leased_until = Some(until);
-                row.woken = false;
+                row.woken = None;
             });
             if let Some(row) = self.items.get(&key) {
-                leases.push((Lease::new(key.clone(), row.token, until), row.item(&key)));
+                leases.push((Lease::new(key.clone(), token, until), row.item(&key)));
             }
         }
         Leased::new(now, leases)
@@ -402,17 +405,26 @@ fn check(batch: &Batch) -> Result<()> {
                 if !written.insert(key) {
                     return invalid(format!("two writes of {key}"));
                 }
-                if key.id.is_empty() || key.id.len() > Key::MAX_ID {
-                    return invalid(format!("the id of {key} is not 1 to {} bytes", Key::MAX_ID));
+                if !printable(&key.id, Key::MAX_ID) {
+                    return invalid(format!(
+                        "the id of {key} is not 1 to {} printable ASCII characters",
+                        Key::MAX_ID
+                    ));
                 }
                 if body.as_str().len() > Body::MAX {
                     return invalid(format!("the body of {key} is over {} bytes", Body::MAX));
                 }
-                if header.unique.iter().any(|unique| unique.as_str().len() > UniqueKey::MAX) {
-                    return invalid(format!(
-                        "a unique key of {key} is over {} bytes",
-                        UniqueKey::MAX
-                    ));
+                let mut unique = HashSet::new();
+                for wanted in &header.unique {
+                    if !printable(wanted.as_str(), UniqueKey::MAX) {
+                        return invalid(format!(
+                            "a unique key of {key} is not 1 to {} printable ASCII characters",
+                            UniqueKey::MAX
+                        ));
+                    }
+                    if !unique.insert(wanted) {
+                        return invalid(format!("two times the same unique key of {key}"));
+                    }
                 }
                 put.insert(key);
             }
@@ -429,6 +441,9 @@ fn check(batch: &Batch) -> Result<()> {
         if !put.contains(&entry.of) {
             return invalid(format!("an entry of {}, which the batch does not put", entry.of));
         }
+        if entry.body.len() > Body::MAX {
+            return invalid(format!("an entry of {} is over {} bytes", entry.of, Body::MAX));
+        }
         let count = entries.entry(&entry.of).or_default();
         *count += 1;
         if *count > Entry::PER_BATCH {
@@ -436,4 +451,9 @@ fn check(batch: &Batch) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns whether `text` is 1 to `limit` printable ASCII characters.
+fn printable(text: &str, limit: usize) -> bool {
+    (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }

@@ -179,7 +179,7 @@ pub struct Header {
     pub expires: Option<Timestamp>,
     /// When it wants attention: roots only. `None` is never.
     pub due: Option<Timestamp>,
-    /// The unique keys that it carries. A put replaces the whole list.
+    /// The unique keys that it carries, each once. A put replaces the whole list.
     pub unique: Vec<UniqueKey>,
 }
 
@@ -257,7 +257,9 @@ pub enum Write {
     },
     /// Makes a root due now, or, if it is leased, due as soon as its holder commits a release.
     ///
-    /// Does not change the revision. Of an item that is not there: nothing happens.
+    /// Lasts until the next lease: no put undoes it, neither of the same batch nor of a later one.
+    /// A root that has been due for longer keeps its place. Changes neither the revision nor the
+    /// header. Of an item that is not there: nothing happens.
     Wake {
         /// Which root.
         key: Key,
@@ -299,7 +301,7 @@ pub enum Then {
 pub struct NewEntry {
     /// The item it belongs to, which the same batch must put.
     pub of: Key,
-    /// Versioned JSON text.
+    /// Versioned JSON text, of at most [`Body::MAX`] bytes.
     pub body: String,
 }
 
@@ -526,9 +528,11 @@ impl Leased {
 ///   [`Commit::Fenced`]: this is judged before anything else.
 /// * A kept lease stays; a released root is due at its header's `due`; a root that was woken while
 ///   it was leased is due at once when it is released. A commit without a lease does not end one.
+/// * A wake lasts until the next lease of its root: no put undoes it.
 /// * A deleted root ends its lease, its unique keys and its log.
 /// * Entries are numbered by [`Entry::number`], read in order, and trimmed from the front.
-/// * All times are the store's: what `now` returns, what leases end by and what is due.
+/// * All times are the store's: what `now` returns, what leases end by and what is due. Instants in
+///   headers are kept to the microsecond, at least.
 /// * Bodies are kept to the byte, whatever version they are of.
 /// * Methods may be called at the same time.
 ///
@@ -540,7 +544,7 @@ impl Leased {
 ///
 /// `Unavailable` when nothing happened, `Unknown` when it may have, `Invalid` for a batch that
 /// breaks the rules of its types (two writes of one key, an entry of an item that the batch does
-/// not put, an oversized key or body), `Malformed` for stored data that cannot be read.
+/// not put, a unique key twice in one header, a key or body that is too long), `Malformed` for stored data that cannot be read.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Store`",
