@@ -41,21 +41,34 @@ impl Faults {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
     }
 
+    /// Takes the failure that is next in the list: an error if the call must not happen, else the
+    /// error that it ends with in spite of its effect.
+    fn next(&self, operation: &'static str) -> Result<Option<Error>> {
+        let fault = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(Fault { kind, after }) = fault else { return Ok(None) };
+        let failure = Error::new(kind, self.component, operation, "failure on request");
+        if after { Ok(Some(failure)) } else { Err(failure) }
+    }
+
     /// Makes one call, with the failure that is next in the list, if any.
     pub(crate) fn call<T>(
         &self,
         operation: &'static str,
         call: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let fault = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let failure = |kind| Error::new(kind, self.component, operation, "failure on request");
-        match fault {
-            None => call(),
-            Some(Fault { kind, after: false }) => Err(failure(kind)),
-            Some(Fault { kind, after: true }) => {
-                call()?;
-                Err(failure(kind))
-            }
-        }
+        let failure = self.next(operation)?;
+        let done = call()?;
+        failure.map_or(Ok(done), Err)
+    }
+
+    /// Makes one call that waits, with the failure that is next in the list, if any.
+    pub(crate) async fn run<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let failure = self.next(operation)?;
+        let done = call.await?;
+        failure.map_or(Ok(done), Err)
     }
 }

@@ -1,18 +1,27 @@
 //! Bring-your-own-domain for hosting platforms, as a library.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod ca;
 pub mod certificate;
 pub mod challenge;
 pub mod clock;
+pub mod dns;
 pub mod domain;
+pub mod engine;
 pub mod error;
 pub mod evidence;
 mod fault;
 pub mod id;
+pub mod keys;
+pub mod mail;
 pub mod name;
+pub mod probe;
 pub mod record;
+pub mod registrar;
 pub mod registration;
+pub mod resolver;
 pub mod retry;
+pub mod seal;
 pub mod secret;
 pub mod store;
 pub mod zone;

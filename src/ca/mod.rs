@@ -1,6 +1,7 @@
 //! Services that issue certificates, in the shape of RFC 8555.
 
 mod memory;
+mod signer;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,7 +16,8 @@ use crate::{
     secret::Secret,
 };
 
-pub use memory::{InMemoryCa, Signer, UnsignedSigner};
+pub use memory::InMemoryCa;
+pub use signer::{Signer, SigningRequest, UnsignedSigner};
 
 /// The account under which an authority is asked.
 #[derive(Clone, Debug)]
@@ -35,9 +37,7 @@ impl Account {
 }
 
 /// How an authority satisfies itself that a name is ours (RFC 8555 section 8).
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
-)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ChallengeType {
