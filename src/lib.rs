@@ -7,6 +7,7 @@ pub mod challenge;
 pub mod clock;
 pub mod dns;
 pub mod domain;
+mod encoding;
 pub mod engine;
 pub mod error;
 pub mod evidence;

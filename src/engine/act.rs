@@ -86,12 +86,7 @@ impl Backends {
     /// Adds one TXT value to a record set or removes it, and leaves the other values alone.
     async fn change(&self, owner: &DnsName, value: &str, change: Change) -> Result<()> {
         let dns = self.dns.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "engine",
-                "publish",
-                "no DNS provider is plugged in",
-            )
+            Error::new(ErrorKind::NotFound, "engine", "publish", "no DNS provider is plugged in")
         })?;
         let zone = dns.zone_of(owner).await?.ok_or_else(|| {
             Error::new(

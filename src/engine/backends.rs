@@ -4,8 +4,16 @@ use std::sync::Arc;
 
 use super::decide::Settings;
 use crate::{
-    ca::CertificateAuthority, challenge::Brand, clock::Timer, dns::DnsProvider, domain::Targets,
-    id::Random, keys::Keys, name::{ClaimPolicy, DnsName}, resolver::Resolver, seal::Sealer,
+    ca::CertificateAuthority,
+    challenge::Brand,
+    clock::Timer,
+    dns::DnsProvider,
+    domain::Targets,
+    id::Random,
+    keys::Keys,
+    name::{ClaimPolicy, DnsName},
+    resolver::Resolver,
+    seal::Sealer,
     store::Store,
 };
 

@@ -134,9 +134,10 @@ impl Edge {
         &self,
         host: &DomainName,
     ) -> Result<Option<(crate::domain::Domain, Timestamp)>> {
-        let wildcard = host.as_str().split_once('.').and_then(|(_, parent)| {
-            format!("*.{parent}").parse::<DomainName>().ok()
-        });
+        let wildcard = host
+            .as_str()
+            .split_once('.')
+            .and_then(|(_, parent)| format!("*.{parent}").parse::<DomainName>().ok());
         let names: Vec<_> =
             std::iter::once(host).chain(wildcard.as_ref()).map(codec::hold).collect();
         let found = self.backends.store.find(&names).await?;

@@ -262,9 +262,8 @@ impl Onboarding {
             Error::new(ErrorKind::Invalid, "onboarding", "add", error.to_string())
                 .with_source(error)
         })?;
-        let invalid = |message: String| {
-            Error::new(ErrorKind::Invalid, "onboarding", "add", message)
-        };
+        let invalid =
+            |message: String| Error::new(ErrorKind::Invalid, "onboarding", "add", message);
         if name.is_apex() && !backends.targets.has_addresses() {
             return Err(invalid(format!(
                 "{name} is the top of its zone, which needs addresses to point at; claim a name \
@@ -385,11 +384,7 @@ impl Onboarding {
     /// # Errors
     ///
     /// As for [`get`](Self::get).
-    pub async fn instructions(
-        &self,
-        tenant: &TenantId,
-        id: DomainId,
-    ) -> Result<Vec<Instruction>> {
+    pub async fn instructions(&self, tenant: &TenantId, id: DomainId) -> Result<Vec<Instruction>> {
         let domain = self.get(tenant, id).await?;
         Ok(instructions(&domain, &self.backends.targets))
     }

@@ -37,8 +37,7 @@ pub(super) fn decide(root: &AccountRoot, facts: &[Fact], moment: Moment) -> Deci
                     }
                     Outcome::Done(Receipt::Done) => {}
                     Outcome::NotYet(trouble) | Outcome::Unknown(trouble) => {
-                        let wait =
-                            Backoff::SERVICE.delay(root.failures, moment.number("service"));
+                        let wait = Backoff::SERVICE.delay(root.failures, moment.number("service"));
                         failed(&mut root, trouble, wait, moment);
                     }
                     Outcome::Refused(trouble) => failed(&mut root, trouble, REFUSED, moment),
@@ -66,13 +65,7 @@ pub(super) fn decide(root: &AccountRoot, facts: &[Fact], moment: Moment) -> Deci
     };
     root.intent = effect.clone().or(repeat);
     let due = if root.handle.is_some() { None } else { root.next_at.or(Some(moment.now)) };
-    Decision {
-        root: Root::Account(root),
-        satellites: Vec::new(),
-        notices: Vec::new(),
-        effect,
-        due,
-    }
+    Decision { root: Root::Account(root), satellites: Vec::new(), notices: Vec::new(), effect, due }
 }
 
 fn failed(root: &mut AccountRoot, trouble: &Trouble, wait: Duration, moment: Moment) {

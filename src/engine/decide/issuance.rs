@@ -4,7 +4,8 @@ use super::{Draft, clamp};
 use crate::{
     ca::{Authorization, AuthorizationStatus, ChallengeType, OrderState, Progress, Publication},
     certificate::{
-        Certificate, Chain, Handle, Order, OrderEvent, OrderKey, OrderStatus, Origin, Problem, Validation,
+        Certificate, Chain, Handle, Order, OrderEvent, OrderKey, OrderStatus, Origin, Problem,
+        Validation,
     },
     clock::{Timestamp, after},
     domain::{Domain, Event, Issuance, Placed, Placement, Served, Status},
@@ -33,17 +34,13 @@ pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
     if !domain.status.holds() || root.intent.is_some() {
         return Vec::new();
     }
-    let look = |handle: &Handle| Question::Order {
-        order: order.id,
-        handle: handle.clone(),
-    };
+    let look = |handle: &Handle| Question::Order { order: order.id, handle: handle.clone() };
     match (order.status, &order.handle) {
         (OrderStatus::Pending, Some(handle)) => {
             let visible = domain.placed.iter().filter_map(|placed| {
                 (placed.order == order.id && placed.placement == Placement::Present).then(|| {
                     Question::Visible {
-                        owner: challenge_name(&domain.name)
-                            .unwrap_or_else(|| placed.owner.clone()),
+                        owner: challenge_name(&domain.name).unwrap_or_else(|| placed.owner.clone()),
                         value: placed.value.clone(),
                     }
                 })
@@ -65,10 +62,8 @@ fn challenge_name(name: &DomainName) -> Option<DnsName> {
 
 /// Returns whether a certificate is to be ordered, as far as the domain itself is concerned.
 fn wants_order(domain: &Domain, now: Timestamp) -> bool {
-    let held = matches!(
-        domain.status,
-        Status::Verified | Status::CertificatePending | Status::Active
-    );
+    let held =
+        matches!(domain.status, Status::Verified | Status::CertificatePending | Status::Active);
     let due = match &domain.certificate {
         Some(served) => served.renew_at <= now || !served.is_valid(now),
         None => true,
@@ -131,10 +126,9 @@ impl Draft<'_> {
     fn evidence_allows(&mut self) -> bool {
         let now = self.now();
         let max_age = self.policy().evidence_max_age;
-        let blocking =
-            self.needed_topics().find(|topic| {
-                self.root.domain.evidence(*topic).as_of(now, max_age) != Verdict::Confirmed
-            });
+        let blocking = self.needed_topics().find(|topic| {
+            self.root.domain.evidence(*topic).as_of(now, max_age) != Verdict::Confirmed
+        });
         let Some(topic) = blocking else { return true };
         if !self.looked_at(topic) {
             self.root.domain.next_check_at = Some(now);
@@ -321,8 +315,7 @@ impl Draft<'_> {
         };
         match publication {
             Some(Publication::Http01 { token, body }) => {
-                let answer =
-                    Answer::new(authorization.name.clone(), token.clone(), body.clone());
+                let answer = Answer::new(authorization.name.clone(), token.clone(), body.clone());
                 if !self.root.domain.answers.contains(&answer.id) {
                     self.root.domain.answers.push(answer.id.clone());
                     self.satellites.push(Satellite::PutAnswer(answer));

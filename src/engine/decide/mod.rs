@@ -14,8 +14,8 @@ use super::{
     notice::Notice,
     policy::Policy,
     root::{
-        Decision, DomainRoot, Effect, EffectKind, Fact, Intent, Moment, Outcome, Question,
-        Receipt, Redo, Root, Satellite, Trouble,
+        Decision, DomainRoot, Effect, EffectKind, Fact, Intent, Moment, Outcome, Question, Receipt,
+        Redo, Root, Satellite, Trouble,
     },
 };
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     domain::{Event, Failure, Placement, Status},
     evidence::Topic,
     id::EffectId,
+    name::DnsName,
     retry::{Backoff, spread},
 };
 
@@ -80,12 +81,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(
-        root: &DomainRoot,
-        facts: &'a [Fact],
-        settings: &'a Settings,
-        moment: Moment,
-    ) -> Self {
+    fn new(root: &DomainRoot, facts: &'a [Fact], settings: &'a Settings, moment: Moment) -> Self {
         Self {
             root: root.clone(),
             facts,
@@ -210,7 +206,7 @@ impl<'a> Draft<'a> {
     /// Returns whether an effect is still of use.
     fn is_wanted(&self, effect: &Effect) -> bool {
         let domain = &self.root.domain;
-        let placed = |owner, value, wanted: fn(Placement) -> bool| {
+        let placed = |owner: &DnsName, value: &str, wanted: fn(Placement) -> bool| {
             domain.placed.iter().any(|placed| {
                 placed.owner == *owner && placed.value == *value && wanted(placed.placement)
             })
@@ -324,7 +320,8 @@ impl<'a> Draft<'a> {
             if let Some(served) = &domain.certificate
                 && domain.status.holds()
             {
-                times.extend([served.renew_at, served.not_after].into_iter().filter(|at| *at > now));
+                times
+                    .extend([served.renew_at, served.not_after].into_iter().filter(|at| *at > now));
             }
             if domain.issuance.is_none() {
                 times.extend(domain.next_order_at.filter(|at| *at > now));

@@ -37,7 +37,8 @@ impl Draft<'_> {
                 continue;
             }
             let before = self.root.domain.evidence(topic);
-            let news = before.at.is_none() || before.last != look.verdict || before.seen != look.seen;
+            let news =
+                before.at.is_none() || before.last != look.verdict || before.seen != look.seen;
             self.root.domain.observe(look, spacing);
             if news {
                 self.notices.push(Notice::Observed {
