@@ -25,4 +25,6 @@ pub mod retry;
 pub mod seal;
 pub mod secret;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod zone;

@@ -72,6 +72,11 @@ impl InMemoryStore {
         Self { clock, state: Arc::default(), faults: Arc::new(Faults::new("in-memory store")) }
     }
 
+    /// Returns when the next root is due or the next lease ends.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.state().due.first().map(|(at, _)| *at)
+    }
+
     /// Makes the next call fail with `kind` and change nothing.
     pub fn fail_next(&self, kind: ErrorKind) {
         self.faults.before(kind);

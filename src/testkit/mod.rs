@@ -1,0 +1,13 @@
+//! What tests and simulations of a platform's own backends need.
+//!
+//! Not covered by semantic versioning.
+
+mod chance;
+mod tap;
+mod tape;
+mod timer;
+
+pub use chance::SeededRandom;
+pub use tap::Tap;
+pub use tape::{Moment, Point, Tape};
+pub use timer::EndlessTimer;

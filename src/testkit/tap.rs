@@ -1,0 +1,197 @@
+//! A wrapper of any backend that passes a point before and after each call.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::tape::{Moment, Tape};
+use crate::{
+    ca::{Account, CertificateAuthority, ChallengeType, Progress},
+    certificate::Handle,
+    clock::Timestamp,
+    dns::{Applied, Capabilities, DnsProvider},
+    error::Result,
+    name::{DnsName, DomainName},
+    record::{RecordSet, RecordType},
+    registrar::{Availability, Registrar, Wait, Workflow},
+    registration::Purchase,
+    resolver::{Answer, Lookup, Resolver},
+    seal::{Context, Sealed, Sealer},
+    secret::Secret,
+    store::{
+        Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store,
+        UniqueKey,
+    },
+    zone::ChangeSet,
+};
+
+/// A backend, and a [`Tape`] that is passed before and after each call to it.
+#[derive(Clone, Debug)]
+pub struct Tap<T> {
+    inner: T,
+    tape: Tape,
+}
+
+impl<T> Tap<T> {
+    /// Taps a backend.
+    pub const fn new(inner: T, tape: Tape) -> Self {
+        Self { inner, tape }
+    }
+
+    async fn call<R>(
+        &self,
+        backend: &'static str,
+        call: &'static str,
+        future: impl Future<Output = R> + Send,
+    ) -> R {
+        self.tape.pass(backend, call, Moment::Before).await;
+        let result = future.await;
+        self.tape.pass(backend, call, Moment::After).await;
+        result
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> Store for Tap<S> {
+    async fn now(&self) -> Result<Timestamp> {
+        self.call("store", "now", self.inner.now()).await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        self.call("store", "get", self.inner.get(keys)).await
+    }
+
+    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+        self.call("store", "find", self.inner.find(unique)).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page> {
+        self.call("store", "list", self.inner.list(query)).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Commit> {
+        self.call("store", "commit", self.inner.commit(batch)).await
+    }
+
+    async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+        self.call("store", "lease", self.inner.lease(wanted)).await
+    }
+
+    async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
+        self.call("store", "extend", self.inner.extend(leases, by)).await
+    }
+
+    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+        self.call("store", "entries", self.inner.entries(of, after, limit)).await
+    }
+
+    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+        self.call("store", "trim", self.inner.trim(of, through)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<R: Resolver> Resolver for Tap<R> {
+    async fn lookup(&self, lookup: &Lookup) -> Result<Answer> {
+        self.call("resolver", "lookup", self.inner.lookup(lookup)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<D: DnsProvider> DnsProvider for Tap<D> {
+    async fn zone_of(&self, name: &DnsName) -> Result<Option<DnsName>> {
+        self.call("dns", "zone_of", self.inner.zone_of(name)).await
+    }
+
+    async fn record_set(
+        &self,
+        zone: &DnsName,
+        name: &DnsName,
+        record_type: RecordType,
+    ) -> Result<Option<RecordSet>> {
+        self.call("dns", "record_set", self.inner.record_set(zone, name, record_type)).await
+    }
+
+    async fn apply(&self, zone: &DnsName, changes: &ChangeSet) -> Result<Vec<Applied>> {
+        let publishes = changes.iter().any(|change| {
+            let count = |set: Option<&RecordSet>| set.map_or(0, |set| set.data().len());
+            count(change.after()) > count(change.before())
+        });
+        let call = if publishes { "publish" } else { "unpublish" };
+        self.call("dns", call, self.inner.apply(zone, changes)).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<C: CertificateAuthority> CertificateAuthority for Tap<C> {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    async fn enroll(&self, key: &Secret) -> Result<Handle> {
+        self.call("ca", "enroll", self.inner.enroll(key)).await
+    }
+
+    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
+        self.call("ca", "open_order", self.inner.open(account, names)).await
+    }
+
+    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
+        self.call("ca", "progress", self.inner.progress(account, order)).await
+    }
+
+    async fn respond(
+        &self,
+        account: &Account,
+        order: &Handle,
+        authorization: &Handle,
+        challenge: ChallengeType,
+    ) -> Result<()> {
+        let call = self.inner.respond(account, order, authorization, challenge);
+        self.call("ca", "respond", call).await
+    }
+
+    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
+        self.call("ca", "finalize", self.inner.finalize(account, order, csr)).await
+    }
+
+    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
+        self.call("ca", "certificate", self.inner.certificate(account, order)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<R: Registrar> Registrar for Tap<R> {
+    async fn check(&self, name: &DomainName) -> Result<Availability> {
+        self.call("registrar", "check", self.inner.check(name)).await
+    }
+
+    async fn register(&self, purchase: &Purchase, wait: Wait) -> Result<Workflow> {
+        self.call("registrar", "register", self.inner.register(purchase, wait)).await
+    }
+
+    async fn workflow(&self, purchase: &Purchase) -> Result<Option<Workflow>> {
+        self.call("registrar", "workflow", self.inner.workflow(purchase)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Sealer> Sealer for Tap<S> {
+    async fn seal(&self, context: &Context, secret: &Secret) -> Result<Sealed> {
+        self.call("sealer", "seal", self.inner.seal(context, secret)).await
+    }
+
+    async fn open(&self, context: &Context, sealed: &Sealed) -> Result<Secret> {
+        self.call("sealer", "open", self.inner.open(context, sealed)).await
+    }
+}
