@@ -181,7 +181,7 @@ mod tests {
     fn bare_and_keyed_tokens_prove_and_nothing_else_does() {
         let challenge = challenge();
         let token = &challenge.token;
-        let other = super::Challenge::draw_token(&OsRandom).unwrap();
+        let other = Challenge::draw_token(&OsRandom).unwrap();
         for good in [
             token.clone(),
             format!("token={token}"),
