@@ -27,4 +27,5 @@ pub mod secret;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod transport;
 pub mod zone;

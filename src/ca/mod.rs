@@ -1,5 +1,7 @@
 //! Services that issue certificates, in the shape of RFC 8555.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod memory;
 mod signer;
 
@@ -16,6 +18,8 @@ use crate::{
     secret::Secret,
 };
 
+#[cfg(feature = "acme")]
+pub use acme::{Acme, AcmeBuilder};
 pub use memory::InMemoryCa;
 pub use signer::{Signer, SigningRequest, UnsignedSigner};
 
