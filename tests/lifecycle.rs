@@ -73,8 +73,7 @@ async fn delegated_targets_belong_to_one_claim_alone() {
 async fn a_name_in_a_zone_at_our_provider_is_validated_there() {
     let world = World::new();
     let wanted: NewDomain = "www.example.com".parse().unwrap();
-    let id =
-        world.add_with(&TENANT, wanted.with_validation(Validation::Dns01)).await.id();
+    let id = world.add_with(&TENANT, wanted.with_validation(Validation::Dns01)).await.id();
     world.publish(id).await;
     world.run_for(HOUR).await;
     assert_eq!(world.get(id).await.status(), Status::Active);
@@ -253,17 +252,12 @@ async fn pending_claims_block_nobody_and_the_first_proof_holds() {
     // The squatter is first to ask, the owner first to prove.
     let squatter = world.add_with(&OTHER, "shop.example.com".parse().unwrap()).await.id();
     let owner = world.active("shop.example.com").await.id();
-    assert_eq!(
-        world.onboarding.get(&OTHER, squatter).await.unwrap().status(),
-        Status::Pending
-    );
+    assert_eq!(world.onboarding.get(&OTHER, squatter).await.unwrap().status(), Status::Pending);
 
     // Even with both proofs in the zone there is one holder.
     let theirs = world.onboarding.instructions(&OTHER, squatter).await.unwrap();
     let ours = world.onboarding.instructions(&TENANT, owner).await.unwrap();
-    let both = [&theirs[0], &ours[0]].map(|step| {
-        RecordDataText::txt(&step.value)
-    });
+    let both = [&theirs[0], &ours[0]].map(|step| RecordDataText::txt(&step.value));
     world.dns.set(RecordDataText::set(&ours[0].name, both)).unwrap();
     let contested = world.onboarding.check(&OTHER, squatter).await.unwrap();
     assert_eq!(contested.status(), Status::Pending);
@@ -428,11 +422,9 @@ async fn servers_that_do_not_answer_take_nothing_away() {
         Outcome::Failed(Failure::Bogus),
         Outcome::Failed(Failure::Lame),
     ] {
-        let resolver =
-            InMemoryResolver::over(std::sync::Arc::new(world.dns.clone()));
+        let resolver = InMemoryResolver::over(std::sync::Arc::new(world.dns.clone()));
         resolver.answer_with(domain.challenge().owner.clone(), RecordType::Txt, outcome);
-        let process =
-            world.process((|s| s, move |_| resolver, |d| d, |c| c));
+        let process = world.process((|s| s, move |_| resolver, |d| d, |c| c));
         let end = nameplate::clock::Clock::now(&world.clock) + DAY * 5;
         common::run_until(&process, &world.store, &world.clock, end).await;
         assert_eq!(world.get(domain.id()).await.status(), Status::Active);

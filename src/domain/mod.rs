@@ -330,6 +330,28 @@ impl Domain {
         *evidence = evidence.fold(look, spacing);
     }
 
+    /// Writes down that a record of ours may be in a zone although it is of no use any more. Returns
+    /// whether that is news.
+    pub(crate) fn note_stray(&mut self, owner: &DnsName, value: &str, now: Timestamp) -> bool {
+        let known =
+            self.placed.iter_mut().find(|placed| placed.owner == *owner && placed.value == value);
+        match known {
+            Some(Placed { placement: Placement::Swept { again_at }, .. }) if *again_at > now => {
+                *again_at = now;
+                true
+            }
+            // In use, or about to be removed.
+            Some(_) => false,
+            None => {
+                let order = OrderId::from_bytes([0; 16]);
+                let mut placed = Placed::new(owner.clone(), value.to_owned(), order, now);
+                placed.placement = Placement::Leaving;
+                self.placed.push(placed);
+                true
+            }
+        }
+    }
+
     /// Applies an event to the status.
     ///
     /// # Errors

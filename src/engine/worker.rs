@@ -6,7 +6,7 @@ use super::{
     backends::Backends,
     codec::{self, domain_key},
     decide::{decide, questions},
-    root::{Decision, Fact, Intent, Moment, Outcome, Root, Satellite, Trouble},
+    root::{Decision, Effect, Fact, Intent, Moment, Outcome, Root, Satellite, Trouble},
     together::{First, all, first, within},
 };
 use crate::{
@@ -122,6 +122,7 @@ impl Worker {
         };
         let mut now = now;
         let mut outcome = None;
+        let mut published = None;
         let max_rounds = self.backends.settings.policy.max_rounds;
         for round in 1..=max_rounds {
             let facts = match outcome.take() {
@@ -133,7 +134,12 @@ impl Worker {
             let last = round == max_rounds;
             let (decision, then) = match held.settle(&self.backends, facts, now, last).await? {
                 Settled::Stored(decision, then) => (decision, then),
-                Settled::Lost => return Ok(End::Left),
+                Settled::Lost => {
+                    if let Some(effect) = published {
+                        self.disown(held.lease.key, effect).await?;
+                    }
+                    return Ok(End::Left);
+                }
             };
             if then == Then::Release {
                 return Ok(End::Released);
@@ -142,11 +148,45 @@ impl Worker {
                 let Some(result) = self.act(&mut held, &intent, now).await? else {
                     return Ok(End::Left);
                 };
+                published = match (&result, intent.effect) {
+                    (Outcome::Done(_) | Outcome::Unknown(_), effect @ Effect::Publish { .. }) => {
+                        Some(effect)
+                    }
+                    _ => None,
+                };
                 outcome = Some(Fact::Outcome { id: intent.id, outcome: result });
                 now = self.backends.store.now().await?;
             }
         }
         Ok(End::Left)
+    }
+
+    /// Writes down that a record was published too late: the lease was lost, others have gone on, and
+    /// may have cleaned up before it was there.
+    ///
+    /// Done without a lease, as a command is. The next holder removes the record if it is of no use.
+    async fn disown(&self, key: Key, effect: Effect) -> Result<()> {
+        let Effect::Publish { owner, value } = effect else { return Ok(()) };
+        for _ in 0..COMMIT_ATTEMPTS {
+            let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
+            let Some(item) = found.into_iter().flatten().next() else { return Ok(()) };
+            let Root::Domain(mut root) = codec::read_root(&item)? else { return Ok(()) };
+            let now = self.backends.store.now().await?;
+            if !root.domain.note_stray(&owner, &value, now) {
+                return Ok(());
+            }
+            let (key, header, body) = codec::write_root(&Root::Domain(root), Some(now))?;
+            let operation = OperationId::random(&*self.backends.random)?;
+            let expect = Expect::Revision(item.revision);
+            let batch = Batch::new(operation)
+                .with(Write::Put { key: key.clone(), expect, header, body })
+                .with(Write::Wake { key: key.clone() });
+            match commit(&self.backends, batch, &key).await? {
+                Commit::Stale(_) => {}
+                Commit::Done | Commit::Fenced | Commit::Taken(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Returns how long a call may take so that it ends before its lease.

@@ -19,8 +19,7 @@ use crate::{
     seal::{Context, Sealed, Sealer},
     secret::Secret,
     store::{
-        Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store,
-        UniqueKey,
+        Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
     },
     zone::ChangeSet,
 };

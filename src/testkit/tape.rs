@@ -30,6 +30,13 @@ pub struct Point {
     pub moment: Moment,
 }
 
+impl Point {
+    /// Creates a point.
+    pub const fn new(backend: &'static str, call: &'static str, moment: Moment) -> Self {
+        Self { backend, call, moment }
+    }
+}
+
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = match self.moment {

@@ -88,11 +88,10 @@ impl World {
     pub fn with_policy(policy: Policy) -> Self {
         let clock = ManualClock::new(Timestamp::from_timestamp(1_800_000_000, 0).unwrap());
         let random = SeededRandom::new(7);
-        let dns = InMemoryDns::new(
-            ["example.com", "example.net", "platform.test", DELEGATION].map(dns),
-        );
+        let zones =
+            InMemoryDns::new(["example.com", "example.net", "platform.test", DELEGATION].map(dns));
         let edge: RecordData = RecordData::A([203, 0, 113, 10].into());
-        dns.set(RecordSet::new(self::dns(EDGE), Ttl::HOUR, [edge]).unwrap()).unwrap();
+        zones.set(RecordSet::new(dns(EDGE), Ttl::HOUR, [edge]).unwrap()).unwrap();
         let probe = EdgeProbe::default();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let store = InMemoryStore::new(shared.clone());
@@ -100,13 +99,13 @@ impl World {
         let sealer = InMemorySealer::new().with_random(Arc::new(random.clone()));
         let ca = InMemoryCa::new(shared, Arc::new(UnsignedSigner))
             .with_random(Arc::new(random.clone()))
-            .with_resolver(Arc::new(InMemoryResolver::over(Arc::new(dns.clone()))))
+            .with_resolver(Arc::new(InMemoryResolver::over(Arc::new(zones.clone()))))
             .with_probe(Arc::new(probe.clone()));
-        let resolver = InMemoryResolver::over(Arc::new(dns.clone()));
+        let resolver = InMemoryResolver::over(Arc::new(zones.clone()));
         let onboarding = Self::assemble(
             store.clone(),
             resolver,
-            dns.clone(),
+            zones.clone(),
             ca.clone(),
             &keys,
             &sealer,
@@ -114,14 +113,14 @@ impl World {
             &policy,
         );
         let _ = probe.0.set(onboarding.edge());
-        Self { clock, store, dns, ca, keys, sealer, random, policy, onboarding, probe }
+        Self { clock, store, dns: zones, ca, keys, sealer, random, policy, onboarding, probe }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one for each thing that is plugged in")]
     fn assemble(
         store: impl Store,
         resolver: impl Resolver,
-        dns: impl DnsProvider,
+        provider: impl DnsProvider,
         ca: impl CertificateAuthority,
         keys: &InMemoryKeys,
         sealer: &InMemorySealer,
@@ -130,19 +129,19 @@ impl World {
     ) -> Onboarding {
         let claims = ClaimPolicy::new()
             .with_allowed(["example.com", "example.net"].map(dns))
-            .with_reserved([self::dns("platform.test")]);
+            .with_reserved([dns("platform.test")]);
         Onboarding::builder(store)
             .with_brand("plat")
             .with_targets(Targets::cname(EDGE).with_addresses([[203, 0, 113, 10].into()], []))
             .with_resolver(resolver)
-            .with_dns(dns)
+            .with_dns(provider)
             .with_authority(ca)
             .with_keys(keys.clone())
             .with_sealer(sealer.clone())
             .with_timer(EndlessTimer)
             .with_random(random.clone())
             .with_claims(claims)
-            .with_delegation_zone(self::dns(DELEGATION))
+            .with_delegation_zone(dns(DELEGATION))
             .with_policy(policy.clone())
             .build()
             .unwrap()

@@ -1,0 +1,370 @@
+//! One whole life, with the process killed, canceled or stopped at every call that it makes.
+//!
+//! The first process runs until the point where it is told to stop. Then it is dropped (a kill or a
+//! cancellation), or it stays stopped while a second process goes on, and is resumed afterwards.
+//! Whatever happened: the life ends as it should, no order is opened twice once one was stored, and
+//! nothing is left behind.
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use common::{DAY, MINUTE, OTHER, TENANT, World, dns, run_until};
+use nameplate::{
+    clock::{Clock, after},
+    domain::{Domain, Status},
+    engine::{Effect, Onboarding, Policy},
+    error::{ErrorKind, Result},
+    id::DomainId,
+    store::{
+        Batch, Commit, Entry, InMemoryStore, Item, Key, Kind, Lease, LeaseRequest, Leased, Page,
+        Query, Store, UniqueKey, Write,
+    },
+    testkit::{Moment, Point, Tap, Tape},
+};
+
+/// How the first process goes away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    /// It is killed, or its future is dropped.
+    Dropped,
+    /// It is stopped, and goes on after the second process has done everything.
+    Resumed,
+}
+
+/// A store that watches the promises that end states cannot show.
+#[derive(Clone, Debug)]
+struct Watched {
+    inner: InMemoryStore,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The highest token given out for each root.
+    tokens: BTreeMap<Key, u64>,
+    /// Orders that were stored with a handle, for each domain and round of issuance.
+    opened: BTreeSet<String>,
+    /// Accepted commits below the highest token.
+    stale: Vec<Key>,
+}
+
+#[async_trait::async_trait]
+impl Store for Watched {
+    async fn now(&self) -> Result<nameplate::clock::Timestamp> {
+        self.inner.now().await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        self.inner.get(keys).await
+    }
+
+    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+        self.inner.find(unique).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page> {
+        self.inner.list(query).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Commit> {
+        let opened: Vec<String> = batch
+            .writes
+            .iter()
+            .filter_map(|write| match write {
+                Write::Put { key, body, .. } if key.kind == Kind::Order => {
+                    body.as_str().contains("\"handle\":\"text:").then(|| key.id.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        let lease = batch.lease.clone();
+        let commit = self.inner.commit(batch).await?;
+        if commit == Commit::Done {
+            let mut seen = self.seen.lock().unwrap();
+            seen.opened.extend(opened);
+            if let Some((lease, _)) = lease
+                && seen.tokens.get(&lease.key).is_some_and(|token| lease.token < *token)
+            {
+                seen.stale.push(lease.key);
+            }
+        }
+        Ok(commit)
+    }
+
+    async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+        let leased = self.inner.lease(wanted).await?;
+        let mut seen = self.seen.lock().unwrap();
+        for (lease, _) in &leased.leases {
+            seen.tokens.insert(lease.key.clone(), lease.token);
+        }
+        Ok(leased)
+    }
+
+    async fn extend(
+        &self,
+        leases: &[Lease],
+        by: std::time::Duration,
+    ) -> Result<Vec<Option<Lease>>> {
+        self.inner.extend(leases, by).await
+    }
+
+    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+        self.inner.entries(of, after, limit).await
+    }
+
+    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+        self.inner.trim(of, through).await
+    }
+}
+
+/// A world whose life is short, so that every point of it can be tried.
+fn world() -> World {
+    let mut policy = Policy::new();
+    policy.recheck = DAY * 80;
+    World::with_policy(policy)
+}
+
+/// A process of its own, with a tape.
+fn process(world: &World, tape: &Tape, seen: &Arc<Mutex<Seen>>) -> Onboarding {
+    let (s, r, d, c) = (tape.clone(), tape.clone(), tape.clone(), tape.clone());
+    let seen = seen.clone();
+    world.process((
+        move |inner| Tap::new(Watched { inner, seen }, s),
+        move |resolver| Tap::new(resolver, r),
+        move |dns| Tap::new(dns, d),
+        move |ca| Tap::new(ca, c),
+    ))
+}
+
+/// What a tenant and time do to a name: added, published, active, renewed once, removed.
+///
+/// Written so that a second process can take it up wherever the first one was stopped.
+///
+/// What has to be true along the way is asserted only while nobody else had a hand in it.
+async fn life(world: &World, onboarding: &Onboarding, alone: &AtomicBool) -> Result<()> {
+    let alone = || alone.load(Ordering::Relaxed);
+    let birth = world.clock.now();
+    let id = adopt(onboarding).await?;
+    for instruction in onboarding.instructions(&TENANT, id).await? {
+        world.publish_one(&instruction);
+    }
+    onboarding.check(&TENANT, id).await?;
+    run_until(onboarding, &world.store, &world.clock, after(birth, DAY)).await;
+    world.clock.set(world.clock.now().max(after(birth, DAY)));
+
+    let domain = onboarding.get(&TENANT, id).await?;
+    assert!(!alone() || domain.status() == Status::Active, "{}", domain.waiting_on());
+    let first = domain.certificate().map(|served| served.id);
+    run_until(onboarding, &world.store, &world.clock, after(birth, DAY * 70)).await;
+    world.clock.set(world.clock.now().max(after(birth, DAY * 70)));
+    let domain = onboarding.get(&TENANT, id).await?;
+    assert!(!alone() || domain.status() == Status::Active, "{}", domain.waiting_on());
+    let second = domain.certificate().map(|served| served.id);
+    assert!(!alone() || second != first, "it was not renewed");
+
+    onboarding.remove(&TENANT, id).await?;
+    run_until(onboarding, &world.store, &world.clock, after(birth, DAY * 75)).await;
+    Ok(())
+}
+
+/// Adds the name, unless an earlier attempt got through.
+async fn adopt(onboarding: &Onboarding) -> Result<DomainId> {
+    match onboarding.add(&TENANT, "*.example.com".parse().unwrap()).await {
+        Ok(domain) => Ok(domain.id()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Ok(error.subject().unwrap().parse().unwrap())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Ends the life, from wherever it is.
+async fn finish(world: &World, onboarding: &Onboarding) {
+    let mut there: Vec<Domain> = onboarding.list(&TENANT, None).await.unwrap().domains;
+    there.retain(|domain| domain.status() != Status::Removing);
+    if there.is_empty() {
+        // Nothing was stored, or all is over but the cleaning.
+        if world.ca.orders() == 0 {
+            life(world, onboarding, &AtomicBool::new(true)).await.unwrap();
+        }
+    } else if world.ca.certificates() < 2 {
+        life_from(world, onboarding, there[0].id()).await;
+    }
+    // A renewal that is under way comes to its end first.
+    let end = after(world.clock.now(), MINUTE * 60);
+    run_until(onboarding, &world.store, &world.clock, end).await;
+    world.clock.set(end);
+    for domain in onboarding.list(&TENANT, None).await.unwrap().domains {
+        onboarding.remove(&TENANT, domain.id()).await.unwrap();
+    }
+    let end = after(world.clock.now(), DAY * 5);
+    run_until(onboarding, &world.store, &world.clock, end).await;
+    world.clock.set(end);
+}
+
+/// Lives on: up to a second certificate.
+async fn life_from(world: &World, onboarding: &Onboarding, id: DomainId) {
+    for instruction in onboarding.instructions(&TENANT, id).await.unwrap() {
+        world.publish_one(&instruction);
+    }
+    onboarding.check(&TENANT, id).await.unwrap();
+    let end = after(world.clock.now(), DAY * 75);
+    run_until(onboarding, &world.store, &world.clock, end).await;
+    world.clock.set(end);
+    let domain = onboarding.get(&TENANT, id).await.unwrap();
+    assert_eq!(domain.status(), Status::Active, "{}", domain.waiting_on());
+}
+
+struct Idle;
+
+impl Wake for Idle {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Polls a future until it is done or can go no further.
+fn drive<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    // Nothing in this world waits for anything but a tape.
+    let waker = Waker::from(Arc::new(Idle));
+    match future.poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn now_or_never<F: Future>(future: F) -> F::Output {
+    drive(pin!(future)).expect("the untapped process waits for nothing")
+}
+
+/// Runs one history. Returns the points that the processes passed, or `None` if the first one came
+/// to its end without being stopped.
+fn history(first: usize, second: Option<usize>, end: End) -> Option<Vec<Point>> {
+    let world = world();
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let tape = Tape::stopping_at(first);
+    let one = process(&world, &tape, &seen);
+    let mut passed;
+    let mut untouched = false;
+    {
+        let alone = AtomicBool::new(true);
+        let mut running = Box::pin(life(&world, &one, &alone));
+        match drive(running.as_mut()) {
+            Some(result) => {
+                result.unwrap();
+                untouched = true;
+            }
+            None => assert!(tape.is_stopped()),
+        }
+        passed = tape.passed();
+        if !untouched {
+            // A second process, which may be killed as well, and a third one. Leases last a minute.
+            world.clock.advance(MINUTE * 2);
+            if let Some(second) = second {
+                let tape = Tape::stopping_at(second);
+                let two = process(&world, &tape, &seen);
+                let mut running = Box::pin(finish(&world, &two));
+                if drive(running.as_mut()).is_none() {
+                    drop(running);
+                    world.clock.advance(MINUTE * 2);
+                }
+                passed.extend(tape.passed());
+            }
+            let three = process(&world, &Tape::new(), &seen);
+            now_or_never(finish(&world, &three));
+            match end {
+                End::Dropped => drop(running),
+                End::Resumed => {
+                    alone.store(false, Ordering::Relaxed);
+                    tape.resume();
+                    // What it did late may be refused: then its own caller is told so.
+                    let _ = drive(running.as_mut());
+                    drop(running);
+                    now_or_never(finish(&world, &three));
+                }
+            }
+        }
+    }
+    check(&world, &seen.lock().unwrap(), &format!("{first} {second:?} {end:?}"));
+    (!untouched).then_some(passed)
+}
+
+/// What has to hold at the end, whatever happened.
+fn check(world: &World, seen: &Seen, which: &str) {
+    assert_eq!(world.leftovers(), [], "records were left behind: {which}");
+    assert_eq!(world.store.next_due(), None, "work is left: {which}");
+    assert_eq!(seen.stale, [], "a stale commit was accepted: {which}");
+    assert!(now_or_never(world.onboarding.list(&TENANT, None)).unwrap().domains.is_empty());
+    assert!(now_or_never(world.onboarding.list(&OTHER, None)).unwrap().domains.is_empty());
+    assert_eq!(world.ca.accounts(), 1, "{which}");
+    // An order whose handle was stored ends with a certificate: none is opened in its place.
+    assert_eq!(seen.opened.len(), world.ca.certificates(), "a second order: {which}");
+    for kind in [Kind::Order, Kind::Certificate, Kind::Key, Kind::Answer] {
+        let filter = nameplate::store::Filter::Tenant(TENANT);
+        let page = now_or_never(world.store.list(&Query::new(kind, filter))).unwrap();
+        assert!(page.items.is_empty(), "{kind} items are left: {which}");
+    }
+    let challenges = world.dns.records(&dns(common::DELEGATION));
+    assert!(challenges.is_empty(), "{which}: {challenges:?}");
+}
+
+/// The two points around each effect.
+fn around_effects() -> BTreeSet<Point> {
+    Effect::ALL
+        .into_iter()
+        .flat_map(|effect| {
+            let backend = match effect.as_str() {
+                "publish" | "unpublish" => "dns",
+                _ => "ca",
+            };
+            [Moment::Before, Moment::After].map(|moment| (backend, effect.as_str(), moment))
+        })
+        .map(|(backend, call, moment)| Point::new(backend, call, moment))
+        .collect()
+}
+
+fn every_point(end: End) {
+    let mut stopped_at = BTreeSet::new();
+    let mut number = 0;
+    while let Some(passed) = history(number, None, end) {
+        stopped_at.insert(passed[number].clone());
+        number += 1;
+    }
+    assert!(number > 200, "a life makes more calls than {number}");
+    let missed: Vec<_> =
+        around_effects().difference(&stopped_at).map(ToString::to_string).collect();
+    assert!(missed.is_empty(), "never stopped {missed:?}");
+}
+
+#[test]
+fn a_process_may_be_killed_at_every_call() {
+    every_point(End::Dropped);
+}
+
+#[test]
+fn a_process_may_be_stopped_at_every_call_and_go_on_later() {
+    every_point(End::Resumed);
+}
+
+#[test]
+fn two_processes_may_be_killed_one_after_the_other() {
+    // All pairs would take hours; these are spread so that every point is part of some.
+    let points = (0..).take_while(|number| history(*number, None, End::Dropped).is_some()).count();
+    let mut pairs = 0;
+    for first in 0..points {
+        for second in [first % 7, 11 + first % 53, 70 + first % 131] {
+            let end = if (first + second) % 2 == 0 { End::Dropped } else { End::Resumed };
+            history(first, Some(second), end);
+            pairs += 1;
+        }
+    }
+    assert!(pairs > 600);
+}
