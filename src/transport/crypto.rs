@@ -1,5 +1,8 @@
 //! Which implementation of cryptography is used, said by whoever builds a backend.
 
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+compile_error!("feature `reqwest` encrypts: it needs feature `ring` or `aws-lc-rs`");
+
 use std::sync::Arc;
 
 /// An implementation of the cryptography of TLS and of signatures.
