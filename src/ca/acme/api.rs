@@ -23,6 +23,8 @@ pub(super) struct Order {
     pub(super) status: OrderStatus,
     pub(super) expires: Option<String>,
     #[serde(default)]
+    pub(super) identifiers: Vec<Identifier>,
+    #[serde(default)]
     pub(super) authorizations: Vec<String>,
     pub(super) finalize: String,
     pub(super) certificate: Option<String>,

@@ -1,6 +1,13 @@
 //! What an authority says, in the words of the trait, and nothing else.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
+use x509_parser::{
+    certification_request::X509CertificationRequest,
+    extensions::{GeneralName, ParsedExtension},
+    prelude::FromDer,
+};
 
 use super::{
     api,
@@ -20,13 +27,15 @@ const URN: &str = "urn:ietf:params:acme:error:";
 
 /// Returns what a problem's type means (RFC 8555 section 6.7, and what came later), or `None` if
 /// the status says it better.
-pub(super) fn kind(code: &str, status: u16) -> Option<ErrorKind> {
+pub(super) fn kind(code: &str, detail: &str, status: u16) -> Option<ErrorKind> {
     Some(match code {
         "rateLimited" => ErrorKind::RateLimited,
         // It broke: whatever it says, it is not a refusal.
         _ if status >= 500 => return None,
         // Boulder and Pebble say `malformed` of what is not there.
         "malformed" if status == 404 => ErrorKind::NotFound,
+        // And of a key that is not the account's, in these words.
+        "malformed" if detail.starts_with("JWS verification error") => ErrorKind::Denied,
         "accountDoesNotExist"
         | "externalAccountRequired"
         | "unauthorized"
@@ -156,6 +165,23 @@ pub(super) fn status(body: &api::Authorization) -> AuthorizationStatus {
         | api::AuthorizationStatus::Invalid
         | api::AuthorizationStatus::Revoked => AuthorizationStatus::Invalid,
     }
+}
+
+/// Returns whether a signing request is for exactly the names of an order.
+pub(super) fn is_for(csr: &[u8], identifiers: &[api::Identifier]) -> bool {
+    let Ok((_, request)) = X509CertificationRequest::from_der(csr) else { return false };
+    let mut asked = BTreeSet::new();
+    for extension in request.requested_extensions().into_iter().flatten() {
+        if let ParsedExtension::SubjectAlternativeName(names) = extension {
+            for name in &names.general_names {
+                match name {
+                    GeneralName::DNSName(name) => asked.insert(name.to_ascii_lowercase()),
+                    _ => return false,
+                };
+            }
+        }
+    }
+    asked == identifiers.iter().map(|name| name.value.to_ascii_lowercase()).collect()
 }
 
 /// Checks that a text is certificates in PEM (RFC 8555 section 9.1) and nothing else.

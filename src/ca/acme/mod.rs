@@ -105,6 +105,8 @@ type OrderKey = ([u8; 32], String, String);
 #[derive(Clone, Debug, Default)]
 struct Known {
     finalize: Option<String>,
+    /// What the order is for.
+    identifiers: Vec<api::Identifier>,
     certificate: Option<String>,
     /// The order as the answer to a change showed it, until it is read.
     unread: Option<(Timestamp, api::Order)>,
@@ -223,6 +225,7 @@ impl Acme {
         }
         self.remember(key.clone(), |known| {
             known.finalize = Some(order.finalize.clone());
+            known.identifiers = order.identifiers.clone();
             known.certificate = order.certificate.clone();
             known.unread = None;
         });
@@ -562,7 +565,22 @@ impl CertificateAuthority for Acme {
             Some(address) => address,
             None => self.read_order(call, &key).await?.0.finalize,
         };
-        let response = wire.write(call, &address, &json!({ "csr": base64url(csr) })).await?;
+        let payload = json!({ "csr": base64url(csr) });
+        let response = wire.write(call, &address, &payload).await.map_err(|error| {
+            // Boulder and Pebble say `unauthorized` of other names, as they do of other accounts.
+            let names = self.known(&key).identifiers;
+            if error.code() == Some("unauthorized")
+                && !names.is_empty()
+                && !convert::is_for(csr, &names)
+            {
+                let message = error.message().to_owned();
+                return call
+                    .fail(ErrorKind::Refused, message)
+                    .with_code("badCSR")
+                    .with_source(error);
+            }
+            error
+        })?;
         let order = self.learn(call, &key, &response)?;
         if convert::state(order.status) == OrderState::Valid {
             let now = wire.clock().now();

@@ -482,6 +482,38 @@ async fn problems_become_kinds() {
 }
 
 #[tokio::test]
+async fn what_is_unauthorized_is_told_apart() {
+    let script = Script::new();
+    let (acme, account) = (acme(&script), account());
+    let request = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        params.serialize_request(&key).unwrap().der().to_vec()
+    };
+    script.on("/finalize/1", problem_of(403, "unauthorized"));
+    let good = request(&["SHOP.example.com"]);
+    let error = acme.finalize(&account, &order_handle(), &good).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, Some("unauthorized")));
+    for bad in [
+        request(&["other.example.com"]),
+        request(&["shop.example.com", "other.example.com"]),
+        request(&["shop.example.com", "192.0.2.1"]),
+        request(&[]),
+        b"nonsense".to_vec(),
+    ] {
+        let error = acme.finalize(&account, &order_handle(), &bad).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, Some("badCSR")));
+    }
+
+    let mut other_key = json!({ "type": "urn:ietf:params:acme:error:malformed" });
+    other_key["detail"] = json!("JWS verification error: error in cryptographic primitive");
+    script.on("/order/1", Response::new(400, other_key.to_string()));
+    let error = acme.progress(&account, &order_handle()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+}
+
+#[tokio::test]
 async fn a_rate_limit_says_when_it_ends() {
     let script = Script::new();
     let (acme, account) = (acme(&script), account());

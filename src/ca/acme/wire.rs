@@ -180,7 +180,8 @@ impl Wire {
             let problem = serde_json::from_slice::<ProblemDocument>(&response.body).ok();
             let code = problem.as_ref().map(convert::code).unwrap_or_default();
             if code != "badNonce" {
-                let kind = convert::kind(&code, response.status).unwrap_or(kind);
+                let detail = problem.as_ref().map(|problem| &*problem.detail).unwrap_or_default();
+                let kind = convert::kind(&code, detail, response.status).unwrap_or(kind);
                 return Err(self.failure(call.operation, kind, &response, problem.as_ref()));
             }
         }
