@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
+mod acme;
 mod alive;
 #[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
 mod servers;
