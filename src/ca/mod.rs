@@ -3,6 +3,8 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod memory;
+#[cfg(all(feature = "rcgen", any(feature = "ring", feature = "aws-lc-rs")))]
+mod rcgen;
 mod signer;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,6 +23,8 @@ use crate::{
 #[cfg(feature = "acme")]
 pub use acme::{Acme, AcmeBuilder};
 pub use memory::InMemoryCa;
+#[cfg(all(feature = "rcgen", any(feature = "ring", feature = "aws-lc-rs")))]
+pub use rcgen::RcgenSigner;
 pub use signer::{Signer, SigningRequest, UnsignedSigner};
 
 /// The account under which an authority is asked.

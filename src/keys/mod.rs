@@ -1,12 +1,16 @@
 //! Making private keys and what is derived from them.
 
 mod memory;
+#[cfg(all(feature = "rcgen", any(feature = "ring", feature = "aws-lc-rs")))]
+mod rcgen;
 
 use std::{fmt, sync::Arc};
 
 use crate::{error::Result, name::DomainName, secret::Secret};
 
 pub use memory::InMemoryKeys;
+#[cfg(all(feature = "rcgen", any(feature = "ring", feature = "aws-lc-rs")))]
+pub use rcgen::RcgenKeys;
 
 /// Something that makes private keys.
 ///

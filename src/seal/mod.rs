@@ -1,5 +1,7 @@
 //! Making secrets storable.
 
+#[cfg(feature = "chacha20poly1305")]
+mod chacha20poly1305;
 mod memory;
 
 use std::{fmt, sync::Arc};
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, id::TenantId, secret::Secret};
 
+#[cfg(feature = "chacha20poly1305")]
+pub use chacha20poly1305::XChaChaSealer;
 pub use memory::InMemorySealer;
 
 /// What a sealed secret belongs to. It opens only in the same place.
