@@ -24,6 +24,8 @@ use crate::{
 pub struct Identity {
     /// The certificate: changes with every renewal.
     pub certificate: CertificateId,
+    /// The name that is held: the one that was asked for, or a wildcard that covers it.
+    pub name: DomainName,
     /// The domain it is for.
     pub domain: DomainId,
     /// Whose it is.
@@ -102,6 +104,7 @@ impl Edge {
             })?;
             return Ok(Some(Identity {
                 certificate: certificate.id,
+                name: domain.name().clone(),
                 domain: domain.id(),
                 tenant: domain.tenant(),
                 chain: chain.certificates().to_vec(),
@@ -141,11 +144,11 @@ impl Edge {
         let names: Vec<_> =
             std::iter::once(host).chain(wildcard.as_ref()).map(codec::hold).collect();
         let found = self.backends.store.find(&names).await?;
-        let now = self.backends.store.now().await?;
         for item in found.into_iter().flatten() {
             let domain = codec::read_domain(&item)?;
             if domain.status().holds() {
-                return Ok(Some((domain, now)));
+                // Not before: whoever asks for names that nobody holds costs one call.
+                return Ok(Some((domain, self.backends.store.now().await?)));
             }
         }
         Ok(None)
