@@ -24,6 +24,8 @@ pub mod resolver;
 pub mod retry;
 pub mod seal;
 pub mod secret;
+#[cfg(feature = "rustls")]
+pub mod serve;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
