@@ -207,8 +207,8 @@ impl fmt::Debug for Response {
 /// # Errors
 ///
 /// `Unavailable` when nothing was sent, or the request [reads](Effect::Reads); `Unknown` when it may
-/// have arrived; `Malformed` for an answer that is too large or is not HTTP; `Invalid` for a request
-/// that cannot be sent.
+/// have arrived; `Malformed` for an answer that is too large; `Invalid` for a request that cannot
+/// be sent.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `HttpClient`",

@@ -218,3 +218,208 @@ fn reason(error: &reqwest::Error) -> &'static str {
         "the connection broke"
     }
 }
+
+#[cfg(all(test, feature = "ring"))]
+mod tests {
+    use std::{net::SocketAddr, sync::Arc};
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const CRYPTO: CryptoProvider = CryptoProvider::Ring;
+
+    fn client() -> ReqwestClient {
+        ReqwestClient::builder(CRYPTO)
+            .with_connect_timeout(Duration::from_secs(5))
+            .with_timeout(Duration::from_millis(500))
+            .with_root_pem(authority().0)
+            .build()
+            .unwrap()
+    }
+
+    /// Returns a self-signed certificate for `localhost` in PEM, and DER with its key.
+    fn authority() -> (String, Vec<u8>, Vec<u8>) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (certificate.pem(), certificate.der().to_vec(), key.serialize_der())
+    }
+
+    /// Answers every connection with these bytes once a request has come, and keeps it open or not.
+    async fn server(answer: &'static [u8], keep: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer).await;
+                stream.write_all(answer).await.unwrap();
+                if keep {
+                    open.push(stream);
+                }
+            }
+        });
+        address
+    }
+
+    async fn get(answer: &'static [u8], limit: usize) -> Result<Response> {
+        let url = format!("http://{}/path?secret=hunter2", server(answer, false).await);
+        client().send(Request::new(Method::Get, url).with_limit(limit)).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_any_status_is_an_answer() {
+        let answer =
+            b"HTTP/1.1 503 No\r\nRetry-After: 7\r\nX-Odd: \xff\r\ncontent-length: 2\r\n\r\nno";
+        let response = get(answer, 2).await.unwrap();
+        assert_eq!((response.status, &response.body[..]), (503, &b"no"[..]));
+        assert_eq!(response.header("retry-after"), Some("7"));
+        assert_eq!(response.header("x-odd"), None);
+        // The address would refuse a connection.
+        let answer = b"HTTP/1.1 302 Over there\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(get(answer, 0).await.unwrap().status, 302);
+        // A HEAD announces what it does not send.
+        let url = format!(
+            "http://{}/",
+            server(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n", false).await
+        );
+        let head = Request::new(Method::Head, url).with_limit(9);
+        assert_eq!(client().send(head).await.unwrap().body, b"");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_not_read_beyond_its_limit() {
+        for answer in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"[..],
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999\r\n\r\nabc",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nabc",
+        ] {
+            assert_eq!(get(answer, 2).await.unwrap_err().kind(), ErrorKind::Malformed);
+        }
+        let fits = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        assert_eq!(get(fits, 3).await.unwrap().body, b"abc");
+    }
+
+    #[tokio::test]
+    async fn a_failure_after_sending_is_unknown_unless_it_only_reads() {
+        for (answer, keep) in [
+            (&b""[..], false),
+            (b"", true),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", false),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", true),
+            (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz", false),
+            (b"SSH-2.0-OpenSSH\r\n", false),
+        ] {
+            let url = format!("http://{}/path?secret=hunter2", server(answer, keep).await);
+            let post = Request::new(Method::Post, &url).with_body("hunter2");
+            for (request, kind) in [
+                (post.clone(), ErrorKind::Unknown),
+                (post.reading(), ErrorKind::Unavailable),
+                (Request::new(Method::Get, &url), ErrorKind::Unavailable),
+            ] {
+                let error = client().send(request).await.unwrap_err();
+                assert_eq!(error.kind(), kind, "{answer:?} {error:?}");
+                assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_connect_sent_nothing() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // Speaks no TLS.
+        let plain = server(b"HTTP/1.1 400 Bad Request\r\n\r\n", false).await;
+        for url in [
+            format!("http://{closed}/?secret=hunter2"),
+            format!("https://{plain}/?secret=hunter2"),
+            "https://nowhere.invalid/?secret=hunter2".to_owned(),
+        ] {
+            let error = client().send(Request::new(Method::Post, &url)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{url} {error:?}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_is_invalid() {
+        for request in [
+            Request::new(Method::Get, ""),
+            Request::new(Method::Get, "no url"),
+            Request::new(Method::Get, "http:///"),
+            Request::new(Method::Get, "http://127.0.0.1:1/").with_header("not a name", "x"),
+            Request::new(Method::Get, "http://127.0.0.1:1/").with_header("x", "two\r\nlines"),
+        ] {
+            let error = client().send(request).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn roots_are_certificates() {
+        let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for pem in ["", "nonsense", bad, "-----BEGIN CERTIFICATE-----\n"] {
+            let error = ReqwestClient::builder(CRYPTO).with_root_pem(pem).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{pem}");
+        }
+    }
+
+    /// Sends a request over TLS and returns the protocol of the answer.
+    #[cfg(feature = "rustls")]
+    async fn over_tls(
+        client_crypto: CryptoProvider,
+        server_crypto: CryptoProvider,
+        trusted: bool,
+    ) -> Result<Response> {
+        use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+        let (pem, certificate, key) = authority();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+        let config = rustls::ServerConfig::builder_with_provider(server_crypto.provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.into()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+        });
+        let root = if trusted { pem } else { authority().0 };
+        let client = ReqwestClient::builder(client_crypto).with_root_pem(root).build().unwrap();
+        client.send(Request::new(Method::Post, url)).await
+    }
+
+    #[cfg(feature = "rustls")]
+    #[tokio::test]
+    async fn only_the_given_roots_are_trusted() {
+        assert_eq!(over_tls(CRYPTO, CRYPTO, true).await.unwrap().status, 204);
+        let error = over_tls(CRYPTO, CRYPTO, false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+
+    // Here rustls panics if anybody leaves the choice to it.
+    #[cfg(all(feature = "rustls", feature = "aws-lc-rs"))]
+    #[tokio::test]
+    async fn both_providers_work_in_one_process() {
+        let both = [CryptoProvider::AwsLcRs, CryptoProvider::Ring];
+        for client in both {
+            ReqwestClient::new(client).unwrap();
+            for server in both {
+                assert_eq!(over_tls(client, server, true).await.unwrap().status, 204);
+            }
+        }
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+    }
+}
