@@ -6,6 +6,8 @@
 
 #[cfg(feature = "reqwest")]
 mod crypto;
+#[cfg(any(feature = "hickory", feature = "rfc2136"))]
+pub(crate) mod dns;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 

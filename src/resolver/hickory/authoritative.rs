@@ -1,0 +1,301 @@
+//! Asking the servers that a zone is delegated to.
+
+use std::{
+    future::{Future, poll_fn},
+    net::{IpAddr, SocketAddr},
+    task::Poll,
+};
+
+use super::{
+    Search, Trouble, Unanswered,
+    read::{Chain, Said, address, is_public, referral, said},
+};
+use crate::{
+    error::Result,
+    name::DnsName,
+    record::{RecordData, RecordType},
+    resolver::{Answer, Failure, Lookup, Outcome},
+    transport::dns::{Code, Question, Recursion, Reply},
+};
+
+/// Most servers of a zone that are asked.
+const MAX_SERVERS: usize = 16;
+
+/// Most addresses of a server that are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// A zone and the servers that it is delegated to.
+#[derive(Clone, Debug)]
+pub(super) struct Zone {
+    /// The name of the zone.
+    pub(super) name: DnsName,
+    servers: Vec<Server>,
+}
+
+/// A server of a zone.
+#[derive(Clone, Debug)]
+enum Server {
+    /// One that we were told of, by whoever may tell.
+    At(Vec<SocketAddr>),
+    /// One with addresses from the delegation.
+    Glued(Vec<IpAddr>),
+    /// One whose address is yet to be looked up.
+    Named(DnsName),
+}
+
+impl Zone {
+    /// Creates a zone without servers.
+    pub(super) fn new(name: DnsName) -> Self {
+        Self { name, servers: Vec::new() }
+    }
+
+    /// Adds a server with the addresses that came with its name.
+    pub(super) fn add(&mut self, server: &DnsName, glue: impl Iterator<Item = IpAddr>) {
+        if self.servers.len() < MAX_SERVERS {
+            let glue: Vec<_> = glue.take(MAX_ADDRESSES).collect();
+            self.servers.push(if glue.is_empty() {
+                Server::Named(server.clone())
+            } else {
+                Server::Glued(glue)
+            });
+        }
+    }
+}
+
+/// What one server of a zone says.
+#[derive(Debug)]
+enum Heard {
+    /// It is the authority.
+    Authority(Said),
+    /// Another zone, further down, is.
+    Referral(Zone),
+}
+
+impl Search<'_> {
+    /// Looks a name up at the servers of its zone.
+    pub(super) async fn authoritative(&self, lookup: &Lookup) -> Result<Answer> {
+        let mut chain = Chain::new(lookup.name.clone());
+        // The zones on the way so far: an alias into one of them starts there.
+        let mut zones = Vec::new();
+        let outcome = loop {
+            match self.ask_zones(&mut zones, chain.end(), lookup.record_type).await {
+                Ok(Said::Alias(target)) => {
+                    if let Err(outcome) = chain.follow(target) {
+                        break outcome;
+                    }
+                }
+                Ok(Said::NxDomain(negative_ttl)) => break Outcome::NxDomain { negative_ttl },
+                Ok(Said::NoData(negative_ttl)) => break Outcome::NoData { negative_ttl },
+                Ok(Said::Records(records)) => break Outcome::Answer(records),
+                Err(Stop::Outcome(outcome)) => break outcome,
+                Err(Stop::Unanswered(Unanswered::Trouble(trouble))) => break trouble.into(),
+                Err(Stop::Unanswered(Unanswered::Error(error))) => return Err(error),
+            }
+        };
+        Ok(Answer::new(outcome).with_chain(chain.into_targets()))
+    }
+
+    /// Follows the delegations down to the zone of `owner`, and asks all of its servers.
+    async fn ask_zones(
+        &self,
+        zones: &mut Vec<Zone>,
+        owner: &DnsName,
+        record_type: RecordType,
+    ) -> Result<Said, Stop> {
+        let known = zones.iter().filter(|zone| owner.is_within(&zone.name));
+        let mut zone = match known.max_by_key(|zone| zone.name.labels().count()) {
+            Some(zone) => zone.clone(),
+            None => match self.first_zone(owner).await? {
+                Ok(zone) => zone,
+                Err(said) => return Ok(said),
+            },
+        };
+        let question = Question { name: owner.clone(), record_type, recursion: Recursion::Off };
+        loop {
+            if !zones.iter().any(|known| known.name == zone.name) {
+                zones.push(zone.clone());
+            }
+            // One after the other until the first that knows: only the servers of the zone itself
+            // are all asked, not those above it.
+            let mut trouble = Trouble::Timeout;
+            let mut heard = None;
+            let mut rest = zone.servers.iter();
+            for server in rest.by_ref() {
+                match self.ask_server(&zone.name, server, &question).await {
+                    Ok(first) => {
+                        heard = Some(first);
+                        break;
+                    }
+                    Err(Unanswered::Trouble(one)) => trouble = trouble.max(one),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            match heard {
+                None if zone.servers.is_empty() => return Err(Trouble::Lame.into()),
+                None => return Err(trouble.into()),
+                // Further down than `zone`, so that this ends.
+                Some(Heard::Referral(child)) => zone = child,
+                Some(Heard::Authority(said)) => {
+                    let others = rest.map(|server| self.ask_server(&zone.name, server, &question));
+                    for other in all(others).await {
+                        match other {
+                            Ok(Heard::Authority(other)) if other.agrees(&said) => {}
+                            Ok(_) => {
+                                return Err(Outcome::Failed(Failure::Disagreement).into());
+                            }
+                            Err(Unanswered::Trouble(_)) => {}
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                    return Ok(said);
+                }
+            }
+        }
+    }
+
+    /// Returns where to start: the deepest zone that was named, else the top-level domain.
+    ///
+    /// If the recursive servers say that there is no such top-level domain, that is the answer.
+    async fn first_zone(&self, owner: &DnsName) -> Result<Result<Zone, Said>, Stop> {
+        let named = self.hickory.zones.iter().filter(|(zone, _)| owner.is_within(zone));
+        if let Some((name, servers)) = named.max_by_key(|(zone, _)| zone.labels().count()) {
+            let servers = servers.iter().take(MAX_SERVERS);
+            let servers = servers.map(|server| Server::At(vec![*server])).collect();
+            return Ok(Ok(Zone { name: name.clone(), servers }));
+        }
+        // The last label of a name is a name.
+        let top = DnsName::from_labels(owner.labels().next_back())
+            .map_err(|_| Stop::from(Trouble::ServFail))?;
+        match self.ask_recursive(&top, RecordType::Ns).await? {
+            Said::Records(records) => {
+                let mut zone = Zone::new(top);
+                for record in &records {
+                    if let RecordData::Ns(server) = record.data() {
+                        zone.add(server, std::iter::empty());
+                    }
+                }
+                Ok(Ok(zone))
+            }
+            said @ Said::NxDomain(_) => Ok(Err(said)),
+            Said::Alias(_) | Said::NoData(_) => Err(Trouble::Lame.into()),
+        }
+    }
+
+    /// Asks one server of a zone, at one of its addresses.
+    async fn ask_server(
+        &self,
+        zone: &DnsName,
+        server: &Server,
+        question: &Question,
+    ) -> Result<Heard, Unanswered> {
+        let addresses = self.addresses(server).await?;
+        if addresses.is_empty() {
+            return Err(Unanswered::Trouble(Trouble::Lame));
+        }
+        // Each address at least once: IPv6 may be broken here or there.
+        let tries = addresses.len().max(self.hickory.tries as usize);
+        for address in addresses.iter().cycle().take(tries) {
+            match self.ask(*address, question).await {
+                Err(Unanswered::Trouble(Trouble::Timeout)) => {}
+                Err(error) => return Err(error),
+                Ok(reply) => return heard(&reply, zone, question).map_err(Unanswered::Trouble),
+            }
+        }
+        Err(Unanswered::Trouble(Trouble::Timeout))
+    }
+
+    /// Returns the addresses of a server, IPv4 first.
+    async fn addresses(&self, server: &Server) -> Result<Vec<SocketAddr>, Unanswered> {
+        let mut addresses = match server {
+            Server::At(addresses) => return Ok(addresses.clone()),
+            Server::Glued(addresses) => addresses.clone(),
+            Server::Named(_) if self.hickory.servers.is_empty() => Vec::new(),
+            Server::Named(name) => {
+                let mut addresses = Vec::new();
+                for record_type in [RecordType::A, RecordType::Aaaa] {
+                    match self.ask_recursive(name, record_type).await {
+                        Ok(Said::Records(records)) => {
+                            let found = records.iter().map(|record| record.data());
+                            addresses.extend(found.filter_map(|data| address(Some(data))));
+                        }
+                        // RFC 2181 section 10.3: the name of a server is no alias.
+                        Ok(_) | Err(Unanswered::Trouble(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                addresses
+            }
+        };
+        addresses.retain(|address| self.hickory.private || is_public(*address));
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        let port = self.hickory.port;
+        Ok(addresses
+            .into_iter()
+            .take(MAX_ADDRESSES)
+            .map(|address| SocketAddr::new(address, port))
+            .collect())
+    }
+}
+
+/// Reads what a server of `zone` says.
+fn heard(reply: &Reply, zone: &DnsName, question: &Question) -> Result<Heard, Trouble> {
+    match reply.code {
+        Code::Success | Code::NxDomain => {}
+        Code::Refused => return Err(Trouble::Refused),
+        Code::Failed | Code::Format => return Err(Trouble::ServFail),
+    }
+    if let Some(child) = referral(reply, zone, &question.name) {
+        return Ok(Heard::Referral(child));
+    }
+    if !reply.authoritative {
+        return Err(Trouble::Lame);
+    }
+    said(reply, &question.name, question.record_type).map(Heard::Authority)
+}
+
+/// Why a zone cannot be asked.
+#[derive(Debug)]
+enum Stop {
+    /// What came of it.
+    Outcome(Outcome),
+    /// No server answered.
+    Unanswered(Unanswered),
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Unanswered(Unanswered::Trouble(trouble))
+    }
+}
+
+impl From<Unanswered> for Stop {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Unanswered(unanswered)
+    }
+}
+
+/// Runs all futures at the same time, in this task, and returns what they return, in their order.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut done = true;
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(ready) => *output = Some(ready),
+                    Poll::Pending => done = false,
+                }
+            }
+        }
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}

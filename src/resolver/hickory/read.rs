@@ -1,0 +1,216 @@
+//! What an answer says. Pure.
+
+use std::{net::IpAddr, time::Duration};
+
+use super::{Trouble, authoritative::Zone};
+use crate::{
+    name::DnsName,
+    record::{DnsRecord, RecordData, RecordType, Ttl},
+    resolver::{Failure, Lookup, Outcome},
+    transport::dns::{Code, Entry, Reply},
+};
+
+/// What an answer says of one name.
+#[derive(Clone, Debug)]
+pub(super) enum Said {
+    /// The name is an alias of this one.
+    Alias(DnsName),
+    /// The name does not exist.
+    NxDomain(Option<Duration>),
+    /// The name has no records of the type.
+    NoData(Option<Duration>),
+    /// These are its records; none twice.
+    Records(Vec<DnsRecord>),
+}
+
+impl Said {
+    /// Whether two servers say the same. Times and the order of records do not count.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Alias(a), Self::Alias(b)) => a == b,
+            (Self::NxDomain(_), Self::NxDomain(_)) | (Self::NoData(_), Self::NoData(_)) => true,
+            (Self::Records(a), Self::Records(b)) => {
+                a.len() == b.len() && a.iter().all(|a| b.iter().any(|b| a.data() == b.data()))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Reads what `reply` says of `owner`; other owners do not count.
+pub(super) fn said(
+    reply: &Reply,
+    owner: &DnsName,
+    record_type: RecordType,
+) -> Result<Said, Trouble> {
+    let of_owner = |code: u16| {
+        reply.answers.iter().filter(move |entry| entry.code == code && entry.owner == *owner)
+    };
+    if record_type != RecordType::Cname {
+        let mut aliases = of_owner(RecordType::Cname.code());
+        if let Some(first) = aliases.next() {
+            // RFC 2181 section 10.1: there is one.
+            return match &first.data {
+                Some(RecordData::Cname(target))
+                    if aliases.all(|other| other.data == first.data) =>
+                {
+                    Ok(Said::Alias(target.clone()))
+                }
+                _ => Err(Trouble::ServFail),
+            };
+        }
+    }
+    let mut records: Vec<DnsRecord> = Vec::new();
+    for entry in of_owner(record_type.code()) {
+        // Data that make no sense would leave the set incomplete.
+        let data = entry.data.clone().ok_or(Trouble::ServFail)?;
+        if records.iter().any(|record| *record.data() == data) {
+            continue;
+        }
+        if records.len() == Lookup::MAX_RECORDS {
+            return Err(Trouble::ServFail);
+        }
+        let ttl = Ttl::from_secs(entry.ttl).unwrap_or(Ttl::MAX);
+        records.push(DnsRecord::new(owner.clone(), ttl, data));
+    }
+    match reply.code {
+        Code::Success if !records.is_empty() => Ok(Said::Records(records)),
+        // RFC 6672 section 2.3: a DNAME comes with the CNAME that it makes.
+        Code::Success if has_dname_above(&reply.answers, owner) => Err(Trouble::ServFail),
+        Code::Success => Ok(Said::NoData(negative_ttl(reply, owner))),
+        Code::NxDomain if records.is_empty() => Ok(Said::NxDomain(negative_ttl(reply, owner))),
+        Code::Refused => Err(Trouble::Refused),
+        Code::Failed | Code::Format | Code::NxDomain => Err(Trouble::ServFail),
+    }
+}
+
+/// Whether a name above `owner` was replaced as a whole (RFC 6672).
+fn has_dname_above(answers: &[Entry], owner: &DnsName) -> bool {
+    const DNAME: u16 = 39;
+    answers
+        .iter()
+        .any(|entry| entry.code == DNAME && entry.owner != *owner && owner.is_within(&entry.owner))
+}
+
+/// Returns how long it may be remembered that something is absent (RFC 2308 section 5).
+fn negative_ttl(reply: &Reply, owner: &DnsName) -> Option<Duration> {
+    reply.authorities.iter().filter(|entry| owner.is_within(&entry.owner)).find_map(|entry| {
+        let Some(RecordData::Soa(soa)) = &entry.data else { return None };
+        Some(Duration::from_secs(entry.ttl.min(soa.minimum()).into()))
+    })
+}
+
+/// Whether the answer names servers to ask instead, and says nothing itself.
+pub(super) fn is_referral(reply: &Reply) -> bool {
+    let has = |entries: &[Entry], wanted: RecordType| {
+        entries.iter().any(|entry| entry.code == wanted.code())
+    };
+    reply.code == Code::Success
+        && reply.answers.is_empty()
+        && has(&reply.authorities, RecordType::Ns)
+        && !has(&reply.authorities, RecordType::Soa)
+}
+
+/// Returns the zone that the servers of `parent` refer to for `owner`, if they do.
+///
+/// It is below `parent`, so that following referrals comes to an end. The addresses of its servers
+/// count only where the servers of `parent` have a say in them (RFC 5452 section 6).
+pub(super) fn referral(reply: &Reply, parent: &DnsName, owner: &DnsName) -> Option<Zone> {
+    if !is_referral(reply) {
+        return None;
+    }
+    let is_child =
+        |name: &DnsName| name != parent && name.is_within(parent) && owner.is_within(name);
+    let name = reply
+        .authorities
+        .iter()
+        .find(|entry| entry.code == RecordType::Ns.code() && is_child(&entry.owner))
+        .map(|entry| entry.owner.clone())?;
+    let mut zone = Zone::new(name);
+    for entry in &reply.authorities {
+        if let Some(RecordData::Ns(server)) = &entry.data
+            && entry.owner == zone.name
+        {
+            let glue = reply
+                .additionals
+                .iter()
+                .filter(|entry| entry.owner == *server && server.is_within(parent));
+            zone.add(server, glue.filter_map(|entry| address(entry.data.as_ref())));
+        }
+    }
+    Some(zone)
+}
+
+/// Returns the address that is in the data of a record.
+pub(super) fn address(data: Option<&RecordData>) -> Option<IpAddr> {
+    match data? {
+        RecordData::A(address) => Some((*address).into()),
+        RecordData::Aaaa(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+/// The aliases that were followed from a name.
+#[derive(Debug)]
+pub(super) struct Chain {
+    start: DnsName,
+    targets: Vec<DnsName>,
+}
+
+impl Chain {
+    /// Begins at `start`.
+    pub(super) fn new(start: DnsName) -> Self {
+        Self { start, targets: Vec::new() }
+    }
+
+    /// Returns the name at the end.
+    pub(super) fn end(&self) -> &DnsName {
+        self.targets.last().unwrap_or(&self.start)
+    }
+
+    /// Follows an alias, unless that is a loop or makes the chain too long.
+    pub(super) fn follow(&mut self, target: DnsName) -> Result<(), Outcome> {
+        let is_loop = target == self.start || self.targets.contains(&target);
+        if is_loop || self.targets.len() == Lookup::MAX_CHAIN {
+            return Err(Outcome::Failed(Failure::Chain));
+        }
+        self.targets.push(target);
+        Ok(())
+    }
+
+    /// Returns the aliases.
+    pub(super) fn into_targets(self) -> Vec<DnsName> {
+        self.targets
+    }
+}
+
+/// Whether an address is reachable for everybody: none of those that IANA's registries of special
+/// addresses (RFC 6890) keep for a machine, a network, documentation or nothing.
+pub(super) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_multicast()
+                || address.is_documentation()
+                || a == 0
+                || a >= 240
+                // Shared (RFC 6598), benchmarking (RFC 2544), protocol assignments (RFC 6890).
+                || (a == 100 && b & 0xc0 == 64)
+                || (a == 198 && b & 0xfe == 18)
+                || (a == 192 && b == 0 && c == 0))
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            // Global unicast (RFC 4291 section 2.4) without documentation, Teredo, and 6to4, which
+            // wraps any IPv4 address.
+            a & 0xe000 == 0x2000
+                && !(a == 0x2001 && (b == 0xdb8 || b < 0x200))
+                && a != 0x2002
+                && !(a == 0x3fff && b < 0x1000)
+                && (a, b, c) != (0x2620, 0x4f, 0x8000)
+        }
+    }
+}
