@@ -1,5 +1,7 @@
 //! Looking things up in the DNS.
 
+#[cfg(feature = "hickory")]
+mod hickory;
 mod memory;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -12,6 +14,8 @@ use crate::{
     record::{DnsRecord, RecordType},
 };
 
+#[cfg(feature = "hickory")]
+pub use hickory::{Hickory, HickoryBuilder};
 pub use memory::InMemoryResolver;
 
 /// Whom to ask.
