@@ -1,6 +1,8 @@
 //! Services that host zones and let us change their records.
 
 mod memory;
+#[cfg(feature = "rfc2136")]
+mod rfc2136;
 
 use std::{fmt, sync::Arc};
 
@@ -14,6 +16,8 @@ use crate::{
 };
 
 pub use memory::InMemoryDns;
+#[cfg(feature = "rfc2136")]
+pub use rfc2136::{Rfc2136, Rfc2136Builder, TsigAlgorithm, TsigAlgorithmError, TsigKey};
 
 /// What became of one change of a [`ChangeSet`].
 #[derive(Debug)]
