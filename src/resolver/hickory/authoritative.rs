@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
+    sync::PoisonError,
     task::Poll,
 };
 
@@ -115,28 +116,15 @@ impl Search<'_> {
             if !zones.iter().any(|known| known.name == zone.name) {
                 zones.push(zone.clone());
             }
-            // One after the other until the first that knows: only the servers of the zone itself
-            // are all asked, not those above it.
-            let mut trouble = Trouble::Timeout;
-            let mut heard = None;
-            let mut rest = zone.servers.iter();
-            for server in rest.by_ref() {
-                match self.ask_server(&zone.name, server, &question).await {
-                    Ok(first) => {
-                        heard = Some(first);
-                        break;
-                    }
-                    Err(Unanswered::Trouble(one)) => trouble = trouble.max(one),
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            let (heard, others) = self.first_heard(&zone, &question).await?;
             match heard {
-                None if zone.servers.is_empty() => return Err(Trouble::Lame.into()),
-                None => return Err(trouble.into()),
                 // Further down than `zone`, so that this ends.
-                Some(Heard::Referral(child)) => zone = child,
-                Some(Heard::Authority(said)) => {
-                    let others = rest.map(|server| self.ask_server(&zone.name, server, &question));
+                Heard::Referral(child) => zone = child,
+                Heard::Authority(said) => {
+                    let tries = self.hickory.tries;
+                    let others = others
+                        .into_iter()
+                        .map(|server| self.ask_server(&zone.name, server, &question, tries));
                     for other in all(others).await {
                         match other {
                             Ok(Heard::Authority(other)) if other.agrees(&said) => {}
@@ -151,6 +139,33 @@ impl Search<'_> {
                 }
             }
         }
+    }
+
+    /// Asks the servers of a zone one after the other until the first that knows, so that not all
+    /// servers of the zones above are asked. Returns the others that may know too.
+    ///
+    /// Those that are silent get their turn again later: they would use up the time.
+    async fn first_heard<'z>(
+        &self,
+        zone: &'z Zone,
+        question: &Question,
+    ) -> Result<(Heard, Vec<&'z Server>), Unanswered> {
+        let mut worst = if zone.servers.is_empty() { Trouble::Lame } else { Trouble::Timeout };
+        let mut waiting: Vec<&Server> = zone.servers.iter().collect();
+        for _ in 0..self.hickory.tries {
+            let mut silent = Vec::new();
+            let mut turn = waiting.into_iter();
+            while let Some(server) = turn.next() {
+                match self.ask_server(&zone.name, server, question, 1).await {
+                    Ok(heard) => return Ok((heard, silent.into_iter().chain(turn).collect())),
+                    Err(Unanswered::Trouble(Trouble::Timeout)) => silent.push(server),
+                    Err(Unanswered::Trouble(trouble)) => worst = worst.max(trouble),
+                    Err(error) => return Err(error),
+                }
+            }
+            waiting = silent;
+        }
+        Err(Unanswered::Trouble(worst))
     }
 
     /// Returns where to start: the deepest zone that was named, else the top-level domain.
@@ -187,13 +202,14 @@ impl Search<'_> {
         zone: &DnsName,
         server: &Server,
         question: &Question,
+        tries: u32,
     ) -> Result<Heard, Unanswered> {
         let addresses = self.addresses(server).await?;
         if addresses.is_empty() {
             return Err(Unanswered::Trouble(Trouble::Lame));
         }
         // Each address at least once: IPv6 may be broken here or there.
-        let tries = addresses.len().max(self.hickory.tries as usize);
+        let tries = addresses.len().max(tries as usize);
         for address in addresses.iter().cycle().take(tries) {
             match self.ask(*address, question).await {
                 Err(Unanswered::Trouble(Trouble::Timeout)) => {}
@@ -210,21 +226,7 @@ impl Search<'_> {
             Server::At(addresses) => return Ok(addresses.clone()),
             Server::Glued(addresses) => addresses.clone(),
             Server::Named(_) if self.hickory.servers.is_empty() => Vec::new(),
-            Server::Named(name) => {
-                let mut addresses = Vec::new();
-                for record_type in [RecordType::A, RecordType::Aaaa] {
-                    match self.ask_recursive(name, record_type).await {
-                        Ok(Said::Records(records)) => {
-                            let found = records.iter().map(|record| record.data());
-                            addresses.extend(found.filter_map(|data| address(Some(data))));
-                        }
-                        // RFC 2181 section 10.3: the name of a server is no alias.
-                        Ok(_) | Err(Unanswered::Trouble(_)) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                addresses
-            }
+            Server::Named(name) => self.look_up(name).await?,
         };
         addresses.retain(|address| self.hickory.private || is_public(*address));
         addresses.sort_by_key(IpAddr::is_ipv6);
@@ -234,6 +236,28 @@ impl Search<'_> {
             .take(MAX_ADDRESSES)
             .map(|address| SocketAddr::new(address, port))
             .collect())
+    }
+
+    /// Returns the addresses of a name, asked for once in a lookup.
+    async fn look_up(&self, name: &DnsName) -> Result<Vec<IpAddr>, Unanswered> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(addresses) = known().get(name) {
+            return Ok(addresses.clone());
+        }
+        let mut addresses = Vec::new();
+        for record_type in [RecordType::A, RecordType::Aaaa] {
+            match self.ask_recursive(name, record_type).await {
+                Ok(Said::Records(records)) => {
+                    let found = records.iter().map(|record| record.data());
+                    addresses.extend(found.filter_map(|data| address(Some(data))));
+                }
+                // RFC 2181 section 10.3: the name of a server is no alias.
+                Ok(_) | Err(Unanswered::Trouble(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        known().insert(name.clone(), addresses.clone());
+        Ok(addresses)
     }
 }
 

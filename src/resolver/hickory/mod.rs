@@ -5,8 +5,12 @@ mod read;
 mod recursive;
 
 use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering},
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -166,7 +170,8 @@ impl HickoryBuilder {
 #[async_trait]
 impl Resolver for Hickory {
     async fn lookup(&self, lookup: &Lookup) -> Result<Answer> {
-        let search = Search { hickory: self, questions: AtomicU32::new(0) };
+        let search =
+            Search { hickory: self, questions: AtomicU32::new(0), known: Mutex::default() };
         let found = async {
             match lookup.mode {
                 Mode::Authoritative => search.authoritative(lookup).await,
@@ -186,6 +191,8 @@ struct Search<'a> {
     hickory: &'a Hickory,
     /// How many questions were sent.
     questions: AtomicU32,
+    /// The addresses of name servers that were looked up.
+    known: Mutex<HashMap<DnsName, Vec<IpAddr>>>,
 }
 
 /// Why a server or a zone says nothing.
