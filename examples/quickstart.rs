@@ -98,7 +98,7 @@ async fn main() -> ExitCode {
     }
 }
 
-fn refuse(reason: &dyn std::fmt::Display) -> ExitCode {
+fn refuse(reason: &(impl std::fmt::Display + ?Sized)) -> ExitCode {
     eprintln!("quickstart: {reason}");
     ExitCode::from(2)
 }
@@ -146,7 +146,7 @@ async fn run(wanted: NewDomain, proof: Proof) -> Result<ExitCode, Failure> {
         .with_dns(dns.clone())
         .with_delegation_zone(DELEGATION.parse()?)
         .with_authority(authority)
-        .with_keys(RcgenKeys::new())
+        .with_keys(RcgenKeys)
         .with_sealer(XChaChaSealer::new(&sealing_key))
         .with_timer(TokioTimer)
         .with_claims(claims())
