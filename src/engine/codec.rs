@@ -132,7 +132,7 @@ pub(super) fn read_domain(item: &Item) -> Result<Domain> {
 /// Reads a root; a domain without its order.
 pub(super) fn read_root(item: &Item) -> Result<Root> {
     match item.key.kind {
-        Kind::Account => Ok(Root::Account(read_item(item)?)),
+        Kind::Account => Ok(Root::Account(Box::new(read_item(item)?))),
         Kind::Domain => {
             let DomainBody { domain, intent } = read_item(item)?;
             Ok(Root::Domain(Box::new(DomainRoot { domain, order: None, intent })))
@@ -153,7 +153,7 @@ pub(super) fn write_root(root: &Root, due: Option<Timestamp>) -> Result<(Key, He
         Root::Account(root) => {
             header.status =
                 Some(if root.handle.is_some() { "ready" } else { "enrolling" }.to_owned());
-            (account_key(&root.authority), write(root)?)
+            (account_key(&root.authority), write(&**root)?)
         }
         Root::Domain(root) => {
             let DomainRoot { domain, intent, .. } = &**root;
@@ -216,7 +216,7 @@ pub(super) fn write_answer(content: &Answer, tenant: TenantId) -> Result<(Key, H
 }
 
 pub(super) fn write_account(account: &AccountRoot, due: Timestamp) -> Result<(Key, Header, Body)> {
-    write_root(&Root::Account(account.clone()), Some(due))
+    write_root(&Root::Account(Box::new(account.clone())), Some(due))
 }
 
 pub(super) fn write_notice(of: &Key, notice: &Notice) -> Result<NewEntry> {

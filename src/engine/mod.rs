@@ -2,8 +2,8 @@
 //!
 //! # Flow
 //!
-//! [`Worker::step`] leases what is due. For each root it asks [`questions`], answers them from the
-//! backends, and lets [`decide`] say what follows: a new state, notices, and at most one effect. The
+//! [`Worker::step`] leases what is due. For each root it asks [`questions`](questions()), answers them from the
+//! backends, and lets [`decide`](decide()) say what follows: a new state, notices, and at most one effect. The
 //! decision is committed before the effect is carried out, and what came of the effect is committed
 //! before anything else: n effects, n + 1 commits.
 //!

@@ -270,11 +270,11 @@ impl Onboarding {
                  below it, such as www.{name}"
             )));
         }
-        let validation = wanted.validation.unwrap_or(if name.is_wildcard() {
-            Validation::Dns01Delegated
-        } else {
-            backends.settings.policy.validation
-        });
+        let validation = match wanted.validation {
+            Some(validation) => validation,
+            None if name.is_wildcard() => Validation::Dns01Delegated,
+            None => backends.settings.policy.validation,
+        };
         if name.is_wildcard() && validation == Validation::Http01 {
             return Err(invalid(format!(
                 "{name} is a wildcard, which certificate authorities validate by DNS only"

@@ -24,7 +24,7 @@ use crate::{
 #[non_exhaustive]
 pub enum Root {
     /// An account at a certificate authority.
-    Account(AccountRoot),
+    Account(Box<AccountRoot>),
     /// A tenant's claim on a name.
     Domain(Box<DomainRoot>),
 }

@@ -132,14 +132,12 @@ impl Worker {
             };
             now = self.backends.store.now().await?;
             let last = round == max_rounds;
-            let (decision, then) = match held.settle(&self.backends, facts, now, last).await? {
-                Settled::Stored(decision, then) => (decision, then),
-                Settled::Lost => {
-                    if let Some(effect) = published {
-                        self.disown(held.lease.key, effect).await?;
-                    }
-                    return Ok(End::Left);
+            let settled = held.settle(&self.backends, facts, now, last).await?;
+            let Some((decision, then)) = settled else {
+                if let Some(effect) = published {
+                    self.disown(held.lease.key, effect).await?;
                 }
+                return Ok(End::Left);
             };
             if then == Then::Release {
                 return Ok(End::Released);
@@ -261,14 +259,6 @@ struct Held {
     order: Option<Revision>,
 }
 
-/// What became of a decision.
-enum Settled {
-    /// It is stored.
-    Stored(Decision, Then),
-    /// The lease is lost.
-    Lost,
-}
-
 impl Held {
     /// Reads a root and what belongs to it; `None` if this release does not know its form, so that
     /// it is left alone.
@@ -298,14 +288,15 @@ impl Held {
         }
     }
 
-    /// Decides on the facts and stores the decision, again if something came in between.
+    /// Decides on the facts and stores the decision, again if something came in between; `None` if
+    /// the lease is lost.
     async fn settle(
         &mut self,
         backends: &Backends,
         mut facts: Vec<Fact>,
         now: Timestamp,
         last: bool,
-    ) -> Result<Settled> {
+    ) -> Result<Option<(Decision, Then)>> {
         // Commands are few, and each of them makes at most one more turn necessary.
         for _ in 0..16 {
             let mut seed = [0; 32];
@@ -326,24 +317,24 @@ impl Held {
                     self.revision = Revision::new(self.revision.counter + 1, operation);
                     self.order = self.order_after(&decision.root, operation);
                     self.root = decision.root.clone();
-                    return Ok(Settled::Stored(decision, then));
+                    return Ok(Some((decision, then)));
                 }
-                Commit::Fenced => return Ok(Settled::Lost),
+                Commit::Fenced => return Ok(None),
                 Commit::Taken(keys) => facts.push(Fact::Taken(keys)),
                 Commit::Stale(_) => {
                     let key = self.lease.key.clone();
                     let found = backends.store.get(&[key]).await?;
                     let Some(item) = found.into_iter().flatten().next() else {
-                        return Ok(Settled::Lost);
+                        return Ok(None);
                     };
                     match Self::load(backends, self.lease.clone(), item).await? {
                         Some(fresh) => *self = fresh,
-                        None => return Ok(Settled::Lost),
+                        None => return Ok(None),
                     }
                 }
             }
         }
-        Ok(Settled::Lost)
+        Ok(None)
     }
 
     /// Returns the revision that the order has once `next` is stored by `operation`.

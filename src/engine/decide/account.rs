@@ -65,7 +65,8 @@ pub(super) fn decide(root: &AccountRoot, facts: &[Fact], moment: Moment) -> Deci
     };
     root.intent = effect.clone().or(repeat);
     let due = if root.handle.is_some() { None } else { root.next_at.or(Some(moment.now)) };
-    Decision { root: Root::Account(root), satellites: Vec::new(), notices: Vec::new(), effect, due }
+    let root = Root::Account(Box::new(root));
+    Decision { root, satellites: Vec::new(), notices: Vec::new(), effect, due }
 }
 
 fn failed(root: &mut AccountRoot, trouble: &Trouble, wait: Duration, moment: Moment) {

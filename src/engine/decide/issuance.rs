@@ -37,13 +37,12 @@ pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
     let look = |handle: &Handle| Question::Order { order: order.id, handle: handle.clone() };
     match (order.status, &order.handle) {
         (OrderStatus::Pending, Some(handle)) => {
-            let visible = domain.placed.iter().filter_map(|placed| {
-                (placed.order == order.id && placed.placement == Placement::Present).then(|| {
-                    Question::Visible {
-                        owner: challenge_name(&domain.name).unwrap_or_else(|| placed.owner.clone()),
-                        value: placed.value.clone(),
-                    }
-                })
+            let ours = |placed: &&Placed| {
+                placed.order == order.id && placed.placement == Placement::Present
+            };
+            let visible = domain.placed.iter().filter(ours).map(|placed| Question::Visible {
+                owner: challenge_name(&domain.name).unwrap_or_else(|| placed.owner.clone()),
+                value: placed.value.clone(),
             });
             std::iter::once(look(handle)).chain(visible).collect()
         }
