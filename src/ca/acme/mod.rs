@@ -13,6 +13,7 @@
 //! and the addresses of challenges to themselves.
 
 mod api;
+mod builder;
 mod convert;
 mod jose;
 mod recent;
@@ -31,6 +32,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+pub use self::builder::AcmeBuilder;
 use self::{
     jose::{AccountKey, ExternalAccount},
     recent::Recent,
@@ -42,7 +44,7 @@ use crate::{
         OrderState, Progress,
     },
     certificate::Handle,
-    clock::{self, Clock, SystemClock, Timestamp},
+    clock::{self, Timestamp},
     encoding::base64url,
     error::{Error, ErrorKind, Result},
     name::DomainName,
@@ -147,15 +149,7 @@ impl Acme {
         crypto: CryptoProvider,
         client: Arc<dyn HttpClient>,
     ) -> AcmeBuilder {
-        AcmeBuilder {
-            directory_url: directory_url.into(),
-            crypto,
-            client,
-            clock: Arc::new(SystemClock),
-            contacts: Vec::new(),
-            external: None,
-            agreed: false,
-        }
+        AcmeBuilder::new(directory_url.into(), crypto, client)
     }
 
     /// Starts [Let's Encrypt](Self::LETS_ENCRYPT).
@@ -249,7 +243,7 @@ impl Acme {
         call: Call<'_>,
         key: &OrderKey,
         url: &str,
-    ) -> Result<api::Authorization> {
+    ) -> Result<(api::Authorization, Option<Duration>)> {
         let response = self.0.wire.read(call, url).await?;
         let body: api::Authorization = wire::parse(call.operation, &response)?;
         let mut challenges = Vec::new();
@@ -263,24 +257,26 @@ impl Acme {
             known.challenges.retain(|(of, ..)| of != url);
             known.challenges.extend(challenges);
         });
-        Ok(body)
+        Ok((body, response.retry_after(self.0.wire.clock().now())))
     }
 
-    /// Reads the authorizations of an order, but for those that are known to be valid.
+    /// Reads the authorizations of an order, but for those that are known to be valid, and when to
+    /// look again.
     async fn authorizations(
         &self,
         call: Call<'_>,
         key: &OrderKey,
         order: &api::Order,
-    ) -> Result<Vec<Authorization>> {
+    ) -> Result<(Vec<Authorization>, Option<Duration>)> {
         let Known { valid, .. } = self.known(key);
+        let mut retry_after = None;
         let mut authorizations = Vec::with_capacity(order.authorizations.len());
         for url in &order.authorizations {
             if let Some(known) = valid.iter().find(|a| a.handle.as_bytes() == url.as_bytes()) {
                 authorizations.push(known.clone());
                 continue;
             }
-            let body = match self.read_authorization(call, key, url).await {
+            let (body, wait) = match self.read_authorization(call, key, url).await {
                 // Of a lost order some forget the authorizations; what is left of it still helps.
                 Err(error)
                     if error.kind() == ErrorKind::NotFound
@@ -290,6 +286,7 @@ impl Acme {
                 }
                 body => body?,
             };
+            retry_after = retry_after.max(wait);
             let authorization = convert::authorization(url, &body, call.key)
                 .map_err(|message| call.fail(ErrorKind::Malformed, message))?;
             if authorization.status == AuthorizationStatus::Valid {
@@ -297,7 +294,7 @@ impl Acme {
             }
             authorizations.push(authorization);
         }
-        Ok(authorizations)
+        Ok((authorizations, retry_after))
     }
 }
 
@@ -309,110 +306,6 @@ impl fmt::Debug for Acme {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What an [`Acme`] is built from.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct AcmeBuilder {
-    directory_url: String,
-    crypto: CryptoProvider,
-    client: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
-    contacts: Vec<String>,
-    external: Option<(String, Secret)>,
-    agreed: bool,
-}
-
-impl AcmeBuilder {
-    /// Adds an e-mail address at which the authority may reach whoever runs the account.
-    ///
-    /// Only new accounts get it: one that exists keeps what it has (RFC 8555 section 7.3.1).
-    pub fn with_contact(mut self, address: impl Into<String>) -> Self {
-        self.contacts.push(address.into());
-        self
-    }
-
-    /// Opens accounts as part of one that exists outside of ACME (RFC 8555 section 7.3.4).
-    ///
-    /// Takes the key identifier and the MAC key as authorities show them: the key in base64url.
-    pub fn with_eab(mut self, kid: impl Into<String>, key: Secret) -> Self {
-        self.external = Some((kid.into(), key));
-        self
-    }
-
-    /// Sets the clock by which dates in `Retry-After` are read; the system's if not set.
-    pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Agrees to the terms of service that the authority's directory links to.
-    ///
-    /// Nobody else can: without it there is no authority.
-    pub const fn agreeing_to_terms(mut self) -> Self {
-        self.agreed = true;
-        self
-    }
-
-    /// Builds the authority. Sends nothing.
-    ///
-    /// # Errors
-    ///
-    /// `Invalid` when the terms are not agreed to, the URL of the directory is not an `https` one of
-    /// at most 150 characters, a contact is not a mail address, or the MAC key is not base64url.
-    pub fn build(self) -> Result<Acme> {
-        let invalid = |message: String| Error::new(ErrorKind::Invalid, COMPONENT, "build", message);
-        if !self.agreed {
-            return Err(invalid(format!(
-                "the terms of service of {} are not agreed to: call `agreeing_to_terms()`",
-                self.directory_url
-            )));
-        }
-        let wire = Wire::new(self.directory_url.clone(), self.client, self.clock)
-            .ok_or_else(|| invalid(format!("not an https URL: {}", self.directory_url)))?;
-        // Its scheme is eight characters, whatever their case.
-        let id = self.directory_url.get(8..).unwrap_or_default().to_owned();
-        if id.len() > 150 {
-            return Err(invalid("the URL of the directory is longer than 150 characters".into()));
-        }
-        let contacts = self
-            .contacts
-            .iter()
-            .map(|contact| {
-                mailto(contact).ok_or_else(|| invalid(format!("not a mail address: {contact}")))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let external = self
-            .external
-            .map(|(id, key)| {
-                std::str::from_utf8(key.expose())
-                    .ok()
-                    .and_then(|text| jose::decode(text.trim()))
-                    .filter(|key| !key.is_empty())
-                    .map(|key| ExternalAccount { id, key: Secret::new(key) })
-                    .ok_or_else(|| invalid("the MAC key is not base64url".into()))
-            })
-            .transpose()?;
-        Ok(Acme(Arc::new(Inner {
-            id,
-            wire,
-            crypto: self.crypto,
-            contacts,
-            external,
-            keys: Mutex::new(Recent::new(ACCOUNTS)),
-            orders: Mutex::new(Recent::new(ORDERS)),
-        })))
-    }
-}
-
-/// Returns the URL of a mail address: one address, no header fields (RFC 8555 section 7.3).
-fn mailto(contact: &str) -> Option<String> {
-    let address = contact.strip_prefix("mailto:").unwrap_or(contact);
-    let (user, host) = address.split_once('@')?;
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"@,?&#%<>\"\\".contains(&byte);
-    let good = !user.is_empty() && user.bytes().all(plain) && host.parse::<DomainName>().is_ok();
-    good.then(|| format!("mailto:{address}"))
 }
 
 #[async_trait]
@@ -490,15 +383,15 @@ impl CertificateAuthority for Acme {
             None => self.read_order(call, &key).await?,
         };
         // Authorizations matter as long as they are missing, and to say why an order is lost.
-        let authorizations = match order.status {
+        let (authorizations, wait) = match order.status {
             api::OrderStatus::Pending | api::OrderStatus::Invalid => {
                 self.authorizations(call, &key, &order).await?
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), None),
         };
         Ok(Progress::new(convert::state(order.status), authorizations)
             .with_expires(convert::expires(&order))
-            .with_retry_after(retry_after)
+            .with_retry_after(retry_after.max(wait))
             .with_problem(order.error.as_ref().map(convert::problem)))
     }
 
@@ -523,7 +416,7 @@ impl CertificateAuthority for Acme {
         let address = match find(self.known(&key)) {
             Some(address) => address,
             None => {
-                let body = self.read_authorization(call, &key, &url).await?;
+                let (body, _) = self.read_authorization(call, &key, &url).await?;
                 if convert::status(&body) != AuthorizationStatus::Pending {
                     return Ok(());
                 }
@@ -547,7 +440,7 @@ impl CertificateAuthority for Acme {
         if matches!(
             error.kind(),
             ErrorKind::Conflict | ErrorKind::Precondition | ErrorKind::Refused
-        ) && let Ok(body) = self.read_authorization(call, &key, &url).await
+        ) && let Ok((body, _)) = self.read_authorization(call, &key, &url).await
             && convert::status(&body) != AuthorizationStatus::Pending
         {
             return Ok(());

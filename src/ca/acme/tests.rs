@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{
     ca::Publication,
-    clock::ManualClock,
+    clock::{Clock, ManualClock},
     encoding::base64url,
     transport::{Effect, Method, Request},
 };
@@ -345,9 +345,11 @@ async fn progress_tells_every_state_and_why_an_order_is_lost() {
     }
 
     script.on("/order/1", ok(order("pending")));
-    script.on("/authz/1", ok(authorization("pending", "processing")));
+    let looking = ok(authorization("pending", "processing")).with_header("retry-after", "3");
+    script.on("/authz/1", looking);
     let progress = acme.progress(&account(), &order_handle()).await.unwrap();
     assert_eq!(progress.authorizations[0].status, AuthorizationStatus::Processing);
+    assert_eq!(progress.retry_after, Some(Duration::from_secs(3)));
 
     let mut lost = order("invalid");
     lost["error"] = json!({
@@ -898,4 +900,20 @@ async fn a_directory_whose_addresses_are_gone_is_read_again() {
     let error = self::acme(&script).enroll(&account.key).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_makes_it_panic(body in proptest::collection::vec(0_u8.., 0..200), text: String) {
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        proptest::prop_assert_eq!(convert::chain(pem.as_bytes()), None);
+        proptest::prop_assert_eq!(convert::chain(&body), None);
+        let _ = convert::is_for(&body, &[]);
+        let _ = jose::decode(&text);
+        let document = api::ProblemDocument { kind: text.clone(), detail: text, ..Default::default() };
+        let problem = convert::problem(&document);
+        proptest::prop_assert!(problem.code.len() <= 100 && problem.detail.len() <= 500);
+        let response = Response::new(200, body);
+        proptest::prop_assert!(wire::parse::<api::Order>("progress", &response).is_err());
+    }
 }
