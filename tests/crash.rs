@@ -39,6 +39,15 @@ enum End {
     Dropped,
     /// It is stopped, and goes on after the second process has done everything.
     Resumed,
+    /// A command comes in between, and it goes on at once.
+    Raced(Command),
+}
+
+/// What a tenant does in between.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Command {
+    Check,
+    Remove,
 }
 
 /// A store that watches the promises that end states cannot show.
@@ -265,7 +274,32 @@ fn history(first: usize, second: Option<usize>, end: End) -> Option<Vec<Point>> 
             None => assert!(tape.is_stopped()),
         }
         passed = tape.passed();
-        if !untouched {
+        if let (End::Raced(command), false) = (end, untouched) {
+            let two = process(&world, &Tape::new(), &seen);
+            for domain in now_or_never(two.list(&TENANT, None)).unwrap().domains {
+                match command {
+                    // The look may be what ends its removal.
+                    Command::Check => match now_or_never(two.check(&TENANT, domain.id())) {
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+                        Ok(checked) => assert_eq!(checked.id(), domain.id()),
+                    },
+                    Command::Remove => {
+                        drop(now_or_never(two.remove(&TENANT, domain.id())).unwrap())
+                    }
+                }
+            }
+            alone.store(command == Command::Check, Ordering::Relaxed);
+            tape.resume();
+            let ended = drive(running.as_mut()).expect("nothing else stops it");
+            // Its own domain is gone if a removal came in between.
+            assert!(ended.is_ok() || command == Command::Remove, "{first}: {ended:?}");
+            drop(running);
+            for domain in now_or_never(two.list(&TENANT, None)).unwrap().domains {
+                now_or_never(two.remove(&TENANT, domain.id())).unwrap();
+            }
+            let end = after(world.clock.now(), DAY);
+            now_or_never(run_until(&two, &world.store, &world.clock, end));
+        } else if !untouched {
             // A second process, which may be killed as well, and a third one. Leases last a minute.
             world.clock.advance(MINUTE * 2);
             if let Some(second) = second {
@@ -290,23 +324,27 @@ fn history(first: usize, second: Option<usize>, end: End) -> Option<Vec<Point>> 
                     drop(running);
                     now_or_never(finish(&world, &three));
                 }
+                End::Raced(_) => drop(running),
             }
         }
     }
-    check(&world, &seen.lock().unwrap(), &format!("{first} {second:?} {end:?}"));
+    let removed = end == End::Raced(Command::Remove);
+    check(&world, &seen.lock().unwrap(), removed, &format!("{first} {second:?} {end:?}"));
     (!untouched).then_some(passed)
 }
 
 /// What has to hold at the end, whatever happened.
-fn check(world: &World, seen: &Seen, which: &str) {
+fn check(world: &World, seen: &Seen, removed: bool, which: &str) {
     assert_eq!(world.leftovers(), [], "records were left behind: {which}");
     assert_eq!(world.store.next_due(), None, "work is left: {which}");
     assert_eq!(seen.stale, [], "a stale commit was accepted: {which}");
     assert!(now_or_never(world.onboarding.list(&TENANT, None)).unwrap().domains.is_empty());
     assert!(now_or_never(world.onboarding.list(&OTHER, None)).unwrap().domains.is_empty());
-    assert_eq!(world.ca.accounts(), 1, "{which}");
-    // An order whose handle was stored ends with a certificate: none is opened in its place.
-    assert_eq!(seen.opened.len(), world.ca.certificates(), "a second order: {which}");
+    if !removed {
+        assert_eq!(world.ca.accounts(), 1, "{which}");
+        // An order whose handle was stored ends with a certificate: none is opened in its place.
+        assert_eq!(seen.opened.len(), world.ca.certificates(), "a second order: {which}");
+    }
     for kind in [Kind::Order, Kind::Certificate, Kind::Key, Kind::Answer] {
         let filter = nameplate::store::Filter::Tenant(TENANT);
         let page = now_or_never(world.store.list(&Query::new(kind, filter))).unwrap();
@@ -352,6 +390,16 @@ fn a_process_may_be_killed_at_every_call() {
 #[test]
 fn a_process_may_be_stopped_at_every_call_and_go_on_later() {
     every_point(End::Resumed);
+}
+
+#[test]
+fn a_check_may_come_in_at_every_call() {
+    every_point(End::Raced(Command::Check));
+}
+
+#[test]
+fn a_removal_may_come_in_at_every_call() {
+    every_point(End::Raced(Command::Remove));
 }
 
 #[test]

@@ -163,18 +163,18 @@ impl Domain {
     }
 
     fn waiting_on_certificate(&self) -> WaitingOn {
-        if let Some(issuance) = &self.issuance {
-            let (party, until) = match issuance.stage {
-                OrderStatus::Planned => (Party::Platform, None),
-                _ => (Party::CertificateAuthority, None),
-            };
-            if let Some(failure) = &self.last_failure
-                && self.service_failures > 0
-            {
-                let reason = Reason::Retry { failure: failure.clone() };
-                return WaitingOn::new(party, reason, None);
-            }
-            return WaitingOn::new(party, Reason::Order { stage: issuance.stage }, until);
+        let stage = self.issuance.as_ref().map(|issuance| issuance.stage);
+        let party = match stage {
+            None | Some(OrderStatus::Planned) => Party::Platform,
+            Some(_) => Party::CertificateAuthority,
+        };
+        if let Some(failure) = &self.last_failure
+            && self.service_failures > 0
+        {
+            return WaitingOn::new(party, Reason::Retry { failure: failure.clone() }, None);
+        }
+        if let Some(stage) = stage {
+            return WaitingOn::new(party, Reason::Order { stage }, None);
         }
         if let (Some(failure), Some(at)) = (&self.last_failure, self.next_order_at) {
             return WaitingOn::new(

@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     domain::Domain,
     error::{Error, ErrorKind},
-    evidence::{Observation, Subject, Verdict},
+    evidence::{Found, Observation, Seen, Subject, Verdict},
     id::{CertificateId, EffectId, KeyId, OrderId},
     name::{DnsName, DomainName},
     seal::Sealed,
@@ -124,6 +124,31 @@ pub enum Question {
         /// The value.
         value: String,
     },
+}
+
+impl Question {
+    /// Returns what is known when no answer came in time: about the outside world, that nothing is.
+    pub fn unanswered(&self, now: Timestamp) -> Fact {
+        match self {
+            Self::Look(subject) => Fact::Observed(Observation::new(
+                subject.clone(),
+                Verdict::Unknown,
+                now,
+                Seen::of(Found::Timeout),
+            )),
+            Self::Visible { owner, value } => Fact::Visible {
+                owner: owner.clone(),
+                value: value.clone(),
+                verdict: Verdict::Unknown,
+            },
+            Self::Account | Self::AccountKey | Self::Order { .. } | Self::OrderKey { .. } => {
+                Fact::Unanswered(Trouble::new(
+                    ErrorKind::Unavailable,
+                    "engine: observe: no answer in time",
+                ))
+            }
+        }
+    }
 }
 
 /// What was found.

@@ -201,12 +201,8 @@ impl Worker {
             .map(|question| {
                 let answer = async move {
                     let answer = self.backends.answer(&question, domain, now);
-                    within(&*self.backends.timer, limit, answer).await.unwrap_or_else(|| {
-                        Fact::Unanswered(Trouble::new(
-                            ErrorKind::Unavailable,
-                            "engine: observe: no answer in time",
-                        ))
-                    })
+                    let answer = within(&*self.backends.timer, limit, answer).await;
+                    answer.unwrap_or_else(|| question.unanswered(now))
                 };
                 Box::pin(answer) as _
             })

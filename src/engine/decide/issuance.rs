@@ -201,15 +201,15 @@ impl Draft<'_> {
         let now = self.now();
         let facts = self.facts;
         let Some(order) = self.root.order.clone() else { return };
-        if now >= order.deadline {
-            let trouble = Trouble::new(
-                ErrorKind::Unavailable,
-                format!("the order was {} for too long", order.status),
-            );
-            return self.order_failed(&trouble);
-        }
+        let late = now >= order.deadline;
+        let given_up = Trouble::new(
+            ErrorKind::Unavailable,
+            format!("the order was {} for too long", order.status),
+        );
         if order.status == OrderStatus::Planned {
-            if self.wait.is_none() {
+            if late {
+                self.order_failed(&given_up);
+            } else if self.wait.is_none() {
                 self.act(Effect::OpenOrder { order: order.id });
             }
             return;
@@ -221,10 +221,17 @@ impl Draft<'_> {
             _ => None,
         });
         let Some((progress, chain)) = report else {
+            if late && self.wait.is_some() {
+                return self.order_failed(&given_up);
+            }
             // Not asked in this round, or no answer: `again` or a wait stands.
             self.again |= self.wait.is_none();
             return;
         };
+        // A certificate that was made meanwhile is not thrown away.
+        if late && progress.state != OrderState::Valid {
+            return self.order_failed(&given_up);
+        }
         match (order.status, progress.state) {
             (_, OrderState::Invalid) => self.invalid(progress),
             (OrderStatus::Pending, OrderState::Pending) => self.authorize(&order, progress),

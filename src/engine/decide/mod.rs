@@ -343,6 +343,8 @@ impl<'a> Draft<'a> {
                 _ => None,
             }));
         }
+        // What is past due and was not answered waits as well: it is asked again by then.
+        times.retain(|at| self.wait.is_none() || *at > now);
         times.into_iter().min()
     }
 
