@@ -5,6 +5,8 @@
 //! Whatever happened: the life ends as it should, no order is opened twice once one was stored, and
 //! nothing is left behind.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
 mod common;
 
 use std::{

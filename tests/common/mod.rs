@@ -1,5 +1,6 @@
 //! A whole platform in memory, with a customer's zone beside it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
 use std::{
     fmt,
