@@ -1,6 +1,12 @@
 //! Whole lives under a manual clock.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
 mod common;
+#[path = "lifecycle/page.rs"]
+mod page;
+#[path = "lifecycle/table.rs"]
+mod table;
 
 use common::{DAY, DELEGATION, HOUR, MINUTE, OTHER, TENANT, World, dns};
 use nameplate::{
