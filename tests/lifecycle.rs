@@ -323,6 +323,47 @@ async fn a_certificate_is_renewed_with_a_third_of_its_life_left_while_the_old_on
 }
 
 #[tokio::test]
+async fn a_renewal_that_is_asked_for_happens_now_and_once() {
+    let world = World::new();
+    let pending = world.add("pending.example.com").await.id();
+    let error = world.onboarding.renew(&TENANT, pending).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition);
+    let domain = world.active("shop.example.com").await;
+    let error = world.onboarding.renew(&OTHER, domain.id()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+
+    let first = domain.certificate().unwrap().clone();
+    let edge = world.onboarding.edge();
+    let name: DomainName = "shop.example.com".parse().unwrap();
+    // The evidence is old by now, and is looked for again.
+    world.run_for(HOUR * 5).await;
+    for _ in 0..2 {
+        let asked = world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
+        assert_eq!(asked.status(), Status::Active);
+        assert_eq!(edge.serves(&name).await.unwrap(), Some(first.id));
+    }
+    world.run_for(MINUTE).await;
+    let renewed = world.get(domain.id()).await;
+    let second = renewed.certificate().unwrap().clone();
+    assert_eq!(renewed.status(), Status::Active);
+    assert_ne!(second.id, first.id);
+    assert_ne!(second.key, first.key);
+    assert_eq!(edge.serves(&name).await.unwrap(), Some(second.id));
+    assert_eq!(world.ca.orders(), 2);
+    world.run_for(DAY * 7).await;
+    assert_eq!(world.ca.orders(), 2);
+
+    // After a failure, it waits no longer.
+    world.ca.fail_next(ErrorKind::Quota);
+    world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
+    world.run_for(MINUTE / 4).await;
+    assert_eq!(world.get(domain.id()).await.certificate().unwrap().id, second.id);
+    world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
+    world.run_for(MINUTE / 4).await;
+    assert_ne!(world.get(domain.id()).await.certificate().unwrap().id, second.id);
+}
+
+#[tokio::test]
 async fn a_failing_renewal_takes_nothing_down_until_the_certificate_has_run_out() {
     let world = World::new();
     let domain = world.active("shop.example.com").await;

@@ -433,6 +433,31 @@ impl Onboarding {
         .await
     }
 
+    /// Renews the certificate now instead of when it is due: after its key was exposed, or because
+    /// the authority announced that it will revoke it.
+    ///
+    /// The old one serves until the new one is there. Asked again before that, it is the same
+    /// renewal; asked after it, it is another, which counts towards the limits of the authority.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check), and `Precondition` if nothing is served.
+    pub async fn renew(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        self.change(tenant, id, "renew", |domain, now| {
+            let is_active = domain.status() == Status::Active;
+            let Some(served) = domain.certificate.as_mut().filter(|_| is_active) else {
+                let message = format!("{} has no certificate that is served", domain.name);
+                return Err(Error::new(ErrorKind::Precondition, "onboarding", "renew", message)
+                    .with_subject(domain.id));
+            };
+            served.renew_at = served.renew_at.min(now);
+            // Whoever asks does not want to wait for the next attempt either.
+            domain.next_order_at = None;
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes a domain: it stops being served at once, and what was made for it is cleaned up.
     ///
     /// # Errors
