@@ -28,6 +28,8 @@ pub mod ca;
 pub mod certificate;
 pub mod challenge;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod dns;
 pub mod domain;
 mod encoding;

@@ -524,7 +524,7 @@ impl Leased {
 /// * A unique key is carried by at most one item; a put replaces those that its item carried.
 ///   One batch may move a key from one item to another.
 /// * A root is handed out to one holder at a time. An expired lease makes its root due again.
-/// * Tokens of one root rise. A batch under an expired lease, or one that is not the latest, is
+/// * Tokens of one root rise, also when it is deleted and created again. A batch under an expired lease, or one that is not the latest, is
 ///   [`Commit::Fenced`]: this is judged before anything else.
 /// * A kept lease stays; a released root is due at its header's `due`; a root that was woken while
 ///   it was leased is due at once when it is released. A commit without a lease does not end one.
