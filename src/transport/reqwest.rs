@@ -219,7 +219,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
     }
 }
 
-#[cfg(all(test, feature = "ring"))]
+#[cfg(test)]
 mod tests {
     use std::{net::SocketAddr, sync::Arc};
 
