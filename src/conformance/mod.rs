@@ -56,6 +56,14 @@
 #![expect(clippy::unwrap_used, reason = "a failing case must panic")]
 #![expect(clippy::missing_panics_doc, reason = "to panic is what a case does")]
 
+pub mod ca;
+pub mod dns;
+pub mod keys;
+pub mod mail;
+pub mod probe;
+pub mod registrar;
+pub mod resolver;
+pub mod seal;
 pub mod store;
 
 /// Makes one test of each case of a module.
