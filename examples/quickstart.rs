@@ -14,8 +14,9 @@
 //! Exit codes: 0 if the page was fetched, 2 for a name that cannot be claimed, 3 if the domain stays
 //! pending.
 
+mod common;
+
 use std::{
-    error::Error,
     net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
     sync::Arc,
@@ -23,31 +24,29 @@ use std::{
 };
 
 use async_trait::async_trait;
+use common::{Failure, Teller, Visitor, host, record_set, serve_http, serve_https};
 use nameplate::{
     ca::{InMemoryCa, RcgenSigner},
-    certificate::Chain,
     clock::{SystemClock, TokioTimer},
     dns::InMemoryDns,
-    domain::{Domain, Instruction, NewDomain, Status, Targets},
-    engine::{Edge, Notice, Onboarding, Policy},
+    domain::{Instruction, NewDomain, Status, Targets},
+    engine::{Onboarding, Policy},
     id::{OsRandom, TenantId},
     keys::RcgenKeys,
     name::{ClaimPolicy, DnsName, DomainName},
     probe::{Fetch, Fetched, Probe},
-    record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+    record::{RecordData, RecordSet, RecordType, Ttl},
     resolver::InMemoryResolver,
     seal::XChaChaSealer,
-    serve::{Acceptor, Responder},
+    serve::Acceptor,
     store::InMemoryStore,
 };
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::oneshot,
 };
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// The platform's own zone, in which its edge lives and in which it answers DNS challenges.
 const PLATFORM: &str = "platform.example";
@@ -126,7 +125,7 @@ async fn run(wanted: NewDomain, proof: Proof) -> Result<ExitCode, Failure> {
     let https = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let https_address = https.local_addr()?;
     let signer = Arc::new(RcgenSigner::new()?);
-    let root = signer.root_der().to_vec();
+    let root = CertificateDer::from(signer.root_der().to_vec());
     let authority = InMemoryCa::new(Arc::new(SystemClock), signer)
         .with_resolver(Arc::new(resolver.clone()))
         .with_probe(Arc::new(LoopbackProbe(http.local_addr()?)));
@@ -158,7 +157,8 @@ async fn run(wanted: NewDomain, proof: Proof) -> Result<ExitCode, Failure> {
     }));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     tokio::spawn(serve_http(http, nameplate.edge()));
-    tokio::spawn(serve_https(https, nameplate.edge(), provider.clone()));
+    let acceptor = Acceptor::builder(nameplate.edge(), provider.clone()).build()?;
+    tokio::spawn(serve_https(https, acceptor));
 
     // 3. The customer types a name, and is told what to add.
     let tenant = TenantId::random(&OsRandom)?;
@@ -172,17 +172,19 @@ async fn run(wanted: NewDomain, proof: Proof) -> Result<ExitCode, Failure> {
     println!();
 
     // 4. What the customer sees, live.
-    let mut told = Told::new(&nameplate, tenant, &domain);
-    told.until(|domain| domain.next_check_at().is_some_and(|at| at > domain.created_at())).await?;
+    let mut teller = Teller::new(&nameplate, &domain, String::new());
+    teller
+        .until(|domain| domain.next_check_at().is_some_and(|at| at > domain.created_at()))
+        .await?;
     println!("  .. the customer adds the records");
     for step in &instructions {
         publish(&dns, step, proof)?;
     }
     nameplate.check(&tenant, domain.id()).await?;
     let domain = match proof {
-        Proof::Published => told.until(|domain| domain.status() == Status::Active).await?,
+        Proof::Published => teller.until(|domain| domain.status() == Status::Active).await?,
         // A look finds the proof missing or different; nothing moves after it.
-        Proof::Withheld | Proof::Wrong => told.until(|_| true).await?,
+        Proof::Withheld | Proof::Wrong => teller.until(|_| true).await?,
     };
     let _ = stop.send(());
     worker.await?;
@@ -192,168 +194,24 @@ async fn run(wanted: NewDomain, proof: Proof) -> Result<ExitCode, Failure> {
     }
 
     // 5. A visitor comes.
-    let host = match name.is_wildcard() {
-        true => format!("www.{}", name.base()),
-        false => name.to_string(),
-    };
+    let host = host(&name);
     println!("\nGET https://{host}/ on {https_address}, SNI {host}, trusting the test root only");
-    let page = visit(https_address, &host, root, provider).await?;
+    let page = Visitor::new(https_address, root, provider)?.fetch(&host).await?;
     println!("  {}", page.status_line);
-    println!("  certificate for {}", page.names);
-    println!("  valid until {}", page.not_after);
-    Ok(if page.status_line.contains(" 200 ") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("  certificate for {}", page.names());
+    println!("  valid until {}", page.chain.not_after());
+    Ok(if page.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Adds a record to the customer's zone, as a DNS provider's form would.
 fn publish(dns: &InMemoryDns, step: &Instruction, proof: Proof) -> Result<(), Failure> {
-    let data = match (step.record_type, proof) {
+    let mut step = step.clone();
+    match (step.record_type, proof) {
         (RecordType::Txt, Proof::Withheld) => return Ok(()),
-        (RecordType::Txt, Proof::Wrong) => {
-            RecordData::Txt(Txt::from_text(&format!("token={}", "0".repeat(64))))
-        }
-        (RecordType::Txt, Proof::Published) => RecordData::Txt(Txt::from_text(&step.value)),
-        (other, _) => RecordData::parse(other, &step.value)?,
-    };
-    Ok(dns.set(RecordSet::new(step.name.clone(), step.ttl, [data])?)?)
-}
-
-/// Tells what happens to a domain, as it happens.
-struct Told<'a> {
-    nameplate: &'a Onboarding,
-    tenant: TenantId,
-    start: nameplate::clock::Timestamp,
-    domain: nameplate::id::DomainId,
-    last: u64,
-    waiting: String,
-}
-
-impl<'a> Told<'a> {
-    fn new(nameplate: &'a Onboarding, tenant: TenantId, domain: &Domain) -> Self {
-        Self {
-            nameplate,
-            tenant,
-            start: domain.created_at(),
-            domain: domain.id(),
-            last: 0,
-            waiting: String::new(),
-        }
+        (RecordType::Txt, Proof::Wrong) => step.value = format!("token={}", "0".repeat(64)),
+        _ => {}
     }
-
-    /// Tells until the domain is as wanted.
-    async fn until(&mut self, done: impl Fn(&Domain) -> bool) -> Result<Domain, Failure> {
-        // 10 seconds, far more than it takes.
-        for _ in 0..1000 {
-            let domain = self.nameplate.get(&self.tenant, self.domain).await?;
-            self.tell(&domain).await?;
-            if done(&domain) {
-                return Ok(domain);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Err("the worker makes no progress".into())
-    }
-
-    async fn tell(&mut self, domain: &Domain) -> Result<(), Failure> {
-        for numbered in self.nameplate.notices(&self.tenant, self.domain, self.last).await? {
-            self.last = numbered.number;
-            let text = match numbered.notice {
-                Notice::Added => "claimed, pending".to_owned(),
-                Notice::StatusChanged { from, to, event } => format!("{from} -> {to} ({event})"),
-                Notice::Observed { topic, verdict, seen } => match seen.values.as_slice() {
-                    [] => format!("looked for {topic}: {verdict}"),
-                    values => format!("looked for {topic}: {verdict}, saw {}", values.join(", ")),
-                },
-                Notice::OrderOpened { order } => format!("certificate order {order}"),
-                Notice::CertificateActivated { not_after, .. } => {
-                    format!("certificate in use until {not_after}")
-                }
-                other => format!("{other:?}"),
-            };
-            let millis = (numbered.at - self.start).num_milliseconds();
-            println!("  {millis:>5} ms  {text}");
-        }
-        let waiting = match domain.status() {
-            Status::Active => String::new(),
-            _ => domain.waiting_on().to_string(),
-        };
-        if waiting != self.waiting && !waiting.is_empty() {
-            println!("            waiting on {waiting}");
-        }
-        self.waiting = waiting;
-        Ok(())
-    }
-}
-
-/// The platform's plain HTTP port: challenges, and redirects to HTTPS.
-async fn serve_http(listener: TcpListener, edge: Edge) {
-    let responder = Responder::new(edge);
-    while let Ok((socket, _)) = listener.accept().await {
-        let responder = responder.clone();
-        tokio::spawn(async move { responder.serve_connection(socket).await });
-    }
-}
-
-/// The platform's HTTPS port: one page for everybody.
-async fn serve_https(
-    listener: TcpListener,
-    edge: Edge,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<(), Failure> {
-    let acceptor = Acceptor::builder(edge, provider).build()?;
-    while let Ok((socket, _)) = listener.accept().await {
-        let acceptor = acceptor.clone();
-        tokio::spawn(async move {
-            let mut stream = acceptor.accept(socket).await?.stream;
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).await?;
-            let page = "hello from your own domain\n";
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
-                page.len()
-            );
-            stream.write_all(answer.as_bytes()).await?;
-            stream.shutdown().await?;
-            Ok::<_, Failure>(())
-        });
-    }
-    Ok(())
-}
-
-/// What a visitor gets.
-struct Page {
-    status_line: String,
-    names: String,
-    not_after: String,
-}
-
-/// Fetches the page over TLS that is verified against the root alone.
-async fn visit(
-    address: SocketAddr,
-    host: &str,
-    root: Vec<u8>,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Page, Failure> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from(root))?;
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let socket = TcpStream::connect(address).await?;
-    let mut stream = connector.connect(ServerName::try_from(host.to_owned())?, socket).await?;
-    let presented = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let chain = Chain::from_der(presented.iter().map(|der| der.to_vec()).collect())?;
-    let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let names: Vec<_> = chain.names().iter().map(ToString::to_string).collect();
-    Ok(Page {
-        status_line: answer.lines().next().unwrap_or_default().to_owned(),
-        names: names.join(", "),
-        not_after: chain.not_after().to_string(),
-    })
+    Ok(dns.set(record_set(&step)?)?)
 }
 
 /// The authority's view of the web: wherever a name leads, it ends at the platform's HTTP port.
