@@ -292,6 +292,17 @@ impl Draft<'_> {
     /// Publishes what the authority wants to see and tells it so, one authorization at a time.
     fn authorize(&mut self, order: &Order, progress: &Progress) {
         for authorization in &progress.authorizations {
+            // Whoever speaks for the authority does not choose where we publish.
+            if !order.names.iter().any(|name| name.base() == authorization.name.base()) {
+                let trouble = Trouble::new(
+                    ErrorKind::Malformed,
+                    format!(
+                        "the authority asks about {}, which was not ordered",
+                        authorization.name
+                    ),
+                );
+                return self.order_failed(&trouble);
+            }
             match authorization.status {
                 AuthorizationStatus::Valid => {}
                 AuthorizationStatus::Invalid => return self.invalid(progress),
