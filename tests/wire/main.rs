@@ -7,6 +7,7 @@
 
 mod acme;
 mod alive;
+mod conformance;
 mod resolver;
 mod rfc2136;
 #[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
