@@ -342,18 +342,8 @@ impl Acceptor {
     pub async fn load(&self, host: &DomainName) -> Result<Served> {
         match self.0.identities.get(host).await {
             Outcome::Served(served) => Ok(served),
-            Outcome::Nobody => Err(Error::new(
-                ErrorKind::NotFound,
-                "acceptor",
-                "load",
-                format!("{host}: nobody holds the name, or it has no certificate"),
-            )
-            .with_subject(host)),
-            Outcome::Failed(error) => {
-                let message = format!("{host}: it cannot be found out what it is served with");
-                let failed = Error::new(error.kind(), "acceptor", "load", message);
-                Err(failed.with_subject(host).with_source(error))
-            }
+            Outcome::Nobody => Err(nobody(host)),
+            Outcome::Failed(error) => Err(unknown(host, error)),
         }
     }
 
@@ -393,12 +383,10 @@ impl Acceptor {
             let invalid = error(ErrorKind::Invalid, "the client asked for what is not a host name");
             (Alert::UnrecognizedName, invalid.with_subject(&name).with_source(reason))
         })?;
-        match self.load(&host).await {
-            Ok(served) => Ok((host, served)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err((Alert::UnrecognizedName, error))
-            }
-            Err(error) => Err((Alert::InternalError, error)),
+        match self.0.identities.get(&host).await {
+            Outcome::Served(served) => Ok((host, served)),
+            Outcome::Nobody => Err((Alert::UnrecognizedName, nobody(&host))),
+            Outcome::Failed(error) => Err((Alert::InternalError, unknown(&host, error))),
         }
     }
 }
@@ -407,6 +395,16 @@ impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acceptor").field("usage", &self.usage()).finish_non_exhaustive()
     }
+}
+
+fn nobody(host: &DomainName) -> Error {
+    let message = format!("{host}: nobody holds the name, or it has no certificate");
+    Error::new(ErrorKind::NotFound, "acceptor", "load", message).with_subject(host)
+}
+
+fn unknown(host: &DomainName, error: Arc<Error>) -> Error {
+    let message = format!("{host}: it cannot be found out what it is served with");
+    Error::new(error.kind(), "acceptor", "load", message).with_subject(host).with_source(error)
 }
 
 /// Says who ended a handshake, and why.

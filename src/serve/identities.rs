@@ -338,6 +338,12 @@ impl Identities {
             match answer {
                 Ok(Answer::Nobody) => {
                     state.held.remove(host);
+                    if let Some(Host { found: Found::Wildcard, .. }) = state.hosts.get(host)
+                        && let Some(wildcard) = wildcard(host)
+                    {
+                        // Most likely that is gone too. If not, the next host loads it again.
+                        state.held.remove(&wildcard);
+                    }
                     state.hosts.insert(host.clone(), Host { found: Found::Nobody, seen });
                     Outcome::Nobody
                 }

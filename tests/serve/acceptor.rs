@@ -389,7 +389,7 @@ fn chrono_second() -> chrono::TimeDelta {
 #[tokio::test]
 async fn a_wildcard_is_loaded_once_for_all_its_hosts() {
     let world = World::new();
-    world.active("*.example.com").await;
+    let domain = world.active("*.example.com").await;
     let acceptor = world.builder().with_host_capacity(100).build().unwrap();
     let client = world.client();
     let accepted = meet(&acceptor, &client, "a.example.com").await.accepted().await;
@@ -405,6 +405,11 @@ async fn a_wildcard_is_loaded_once_for_all_its_hosts() {
     meet(&acceptor, &client, "n499.example.com").await.accepted().await;
     assert_eq!(world.line.calls(), 0);
     meet(&acceptor, &client, "a.b.example.com").await.refused();
+
+    world.remove(&domain).await;
+    world.clock.advance(30 * SECOND);
+    meet(&acceptor, &client, "n499.example.com").await.refused();
+    assert_eq!(acceptor.usage().identities, 0, "the key must be gone");
 }
 
 #[tokio::test]
