@@ -135,6 +135,8 @@ pub(crate) async fn serve_https(listener: TcpListener, acceptor: Acceptor) {
     while let Ok((socket, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
+            // Otherwise the end of the handshake and the page wait for each other's acknowledgment.
+            socket.set_nodelay(true)?;
             let mut stream = acceptor.accept(socket).await?.stream;
             let mut request = [0; 1024];
             let _ = stream.read(&mut request).await?;
@@ -197,6 +199,7 @@ impl Visitor {
     pub(crate) async fn fetch(&self, host: &str) -> Result<Page, Failure> {
         let connector = tokio_rustls::TlsConnector::from(self.config.clone());
         let socket = TcpStream::connect(self.edge).await?;
+        socket.set_nodelay(true)?;
         let mut stream = connector.connect(ServerName::try_from(host.to_owned())?, socket).await?;
         let presented = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let chain = Chain::from_der(presented.iter().map(|der| der.to_vec()).collect())?;
