@@ -42,9 +42,8 @@ fn secret(text: &str) -> Secret {
 }
 
 async fn assert_closed(sealer: &impl Sealer, context: &Context, text: &str) {
-    let error = match sealer.open(context, &Sealed::new(text.to_owned())).await {
-        Ok(_) => panic!("{text:?} has been opened for {context:?}"),
-        Err(error) => error,
+    let Err(error) = sealer.open(context, &Sealed::new(text.to_owned())).await else {
+        panic!("{text:?} has been opened for {context:?}")
     };
     assert!(matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Refused), "{text:?}: {error}");
 }
