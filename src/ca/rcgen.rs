@@ -115,3 +115,66 @@ fn authority(name: &str, constraints: BasicConstraints) -> CertificateParams {
     params.use_authority_key_identifier_extension = true;
     params
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+
+    use super::*;
+    use crate::keys::{InMemoryKeys, Keys, RcgenKeys};
+
+    fn request(keys: &impl Keys) -> SigningRequest {
+        let key = keys.generate().unwrap();
+        let names = vec!["shop.example.com".parse().unwrap(), "*.example.com".parse().unwrap()];
+        let now = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
+        SigningRequest {
+            csr: keys.request(&key, &names).unwrap(),
+            public_key: keys.public_key(&key).unwrap(),
+            names,
+            not_before: now,
+            not_after: now + TimeDelta::days(90),
+            serial: [0x7f; 16],
+        }
+    }
+
+    #[test]
+    fn each_certificate_of_a_chain_is_signed_by_the_next_up_to_the_root() {
+        let signer = RcgenSigner::new().unwrap();
+        let request = request(&RcgenKeys);
+        let mut chain = signer.sign(&request).unwrap();
+        chain.push(signer.root_der().to_vec());
+        let chain: Vec<X509Certificate<'_>> =
+            chain.iter().map(|der| X509Certificate::from_der(der).unwrap().1).collect();
+        for pair in chain.windows(2) {
+            pair[0].verify_signature(Some(pair[1].public_key())).unwrap();
+            assert_eq!(pair[0].issuer().as_raw(), pair[1].subject().as_raw());
+            assert!(pair[1].is_ca());
+        }
+        assert!(!chain[0].is_ca());
+        assert_eq!(chain[0].public_key().raw, request.public_key);
+        assert_eq!(chain[0].raw_serial(), [0x7f; 16]);
+        assert_eq!(chain[0].validity().not_before.timestamp(), 1_800_000_000);
+        assert_eq!(chain[0].validity().not_after.timestamp(), 1_800_000_000 + 90 * 86_400);
+    }
+
+    #[test]
+    fn request_with_a_wrong_signature_is_refused() {
+        let signer = RcgenSigner::new().unwrap();
+        let mut changed = request(&RcgenKeys);
+        let last = changed.csr.last_mut().unwrap();
+        *last ^= 1;
+        for wrong in [changed, request(&InMemoryKeys::new())] {
+            let error = signer.sign(&wrong).unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, Some("badCSR")));
+        }
+    }
+
+    #[test]
+    fn two_signers_have_two_roots_and_show_no_key() {
+        let [one, two] = [(); 2].map(|()| RcgenSigner::new().unwrap());
+        assert_ne!(one.root_pem(), two.root_pem());
+        assert!(one.root_pem().starts_with("-----BEGIN CERTIFICATE-----"));
+        assert_eq!(format!("{one:?}"), "RcgenSigner { .. }");
+    }
+}

@@ -264,3 +264,6 @@ fn unknown_zone(operation: &'static str, zone: &DnsName) -> Error {
 fn error(kind: ErrorKind, operation: &'static str, message: String) -> Error {
     Error::new(kind, "in-memory dns", operation, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -278,3 +278,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

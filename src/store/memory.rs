@@ -462,3 +462,6 @@ fn check(batch: &Batch) -> Result<()> {
 fn printable(text: &str, limit: usize) -> bool {
     (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
+
+#[cfg(test)]
+mod tests;
