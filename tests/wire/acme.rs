@@ -96,7 +96,7 @@ fn acme(crypto: CryptoProvider, client: Arc<dyn HttpClient>) -> Acme {
 }
 
 /// Returns an authority that remembers nothing, as in a process that has just started.
-fn fresh() -> Acme {
+pub(crate) fn fresh() -> Acme {
     acme(CryptoProvider::Ring, Arc::new(client(CryptoProvider::Ring)))
 }
 
@@ -157,6 +157,20 @@ fn answer(token: &str, body: &str) {
     answers.lock().unwrap().insert(format!("/.well-known/acme-challenge/{token}"), body.to_owned());
 }
 
+/// Publishes what an authorization for a name wants to see.
+pub(crate) fn place(name: &DomainName, publication: &Publication) {
+    match publication {
+        Publication::Dns01 { value } => {
+            update(&[format!("add _acme-challenge.{name}. 1 TXT \"{value}\"")]);
+        }
+        Publication::Http01 { token, body } => {
+            answer(token, body);
+            update(&[format!("add {name}. 1 A 127.0.0.1")]);
+        }
+        _ => unreachable!(),
+    }
+}
+
 /// Publishes what the order waits for, by challenges of one type. Returns the authorizations.
 fn publish(progress: &Progress, challenge: ChallengeType) -> Vec<Handle> {
     let mut handles = Vec::new();
@@ -169,16 +183,7 @@ fn publish(progress: &Progress, challenge: ChallengeType) -> Vec<Handle> {
             .iter()
             .find(|publication| publication.challenge_type() == challenge)
             .unwrap();
-        match wanted {
-            Publication::Dns01 { value } => {
-                update(&[format!("add _acme-challenge.{}. 1 TXT \"{value}\"", authorization.name)])
-            }
-            Publication::Http01 { token, body } => {
-                answer(token, body);
-                update(&[format!("add {}. 1 A 127.0.0.1", authorization.name)]);
-            }
-            _ => unreachable!(),
-        }
+        place(&authorization.name, wanted);
         handles.push(authorization.handle.clone());
     }
     handles

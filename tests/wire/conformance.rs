@@ -1,17 +1,25 @@
 //! The contracts, held by what talks to real servers.
 
+use std::{sync::Arc, time::Duration};
+
 use async_trait::async_trait;
 use nameplate::{
-    conformance::resolver::Publish,
+    ca::Publication,
+    conformance::{
+        ca::{Outside, World},
+        resolver::Publish,
+    },
     dns::{Applied, DnsProvider, Rfc2136},
     error::{Error, ErrorKind, Result},
-    name::DnsName,
+    keys::RcgenKeys,
+    name::{DnsName, DomainName},
     record::{RecordSet, RecordType},
     resolver::{Answer, Hickory, Lookup, Mode, Resolver},
     zone::SetChange,
 };
 
 use crate::{
+    acme,
     rfc2136::{provider, zone},
     servers,
 };
@@ -30,6 +38,25 @@ nameplate::resolver_conformance!(hickory_at_a_recursive_server, async {
     let zone: DnsName = servers::zones()[2].parse().unwrap();
     (Recursive(hickory), Knot::new(zone.clone()), zone)
 });
+
+nameplate::ca_conformance!(acme_at_pebble, async {
+    let base = servers::zones()[0].parse().unwrap();
+    (acme::fresh(), World::new(Arc::new(RcgenKeys), Arc::new(AtKnot), base))
+});
+
+/// What Pebble sees: Knot DNS, and a web server for every name.
+struct AtKnot;
+
+#[async_trait]
+impl Outside for AtKnot {
+    async fn publish(&self, name: &DomainName, publication: &Publication) {
+        acme::place(name, publication);
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
 
 /// A zone that Knot DNS serves.
 struct Knot {
