@@ -64,8 +64,12 @@ impl Teller {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Err(format!("{}the worker makes no progress: waiting on {}", self.label, self.waiting)
-            .into())
+        let domain = self.nameplate.get(&self.tenant, self.domain).await?;
+        let why = match domain.last_failure() {
+            Some(failure) => failure.message.clone(),
+            None => domain.waiting_on().to_string(),
+        };
+        Err(format!("{}: the worker makes no progress: {why}", domain.name()).into())
     }
 
     /// Tells what happened since the last time, and returns the last of it.
