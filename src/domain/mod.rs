@@ -302,6 +302,16 @@ impl Domain {
         self.next_check_at
     }
 
+    /// Returns before when no certificate is ordered, after one that came to nothing.
+    pub const fn next_order_at(&self) -> Option<Timestamp> {
+        self.next_order_at
+    }
+
+    /// Returns the records of ours that are in zones, or may be.
+    pub fn placed(&self) -> &[Placed] {
+        &self.placed
+    }
+
     /// Returns whether it is gone but for the trace that it leaves.
     pub const fn is_removed(&self) -> bool {
         self.removed_at.is_some()
