@@ -183,6 +183,10 @@ impl Domain {
                 Some(at),
             );
         }
+        // Nothing is ordered while the proof is missing.
+        if self.ownership.run != Verdict::Confirmed {
+            return self.waiting_on_record(Topic::Ownership);
+        }
         let awaited = match self.validation {
             Validation::Http01 => Some((Topic::Routing, &self.routing)),
             Validation::Dns01Delegated => Some((Topic::Delegation, &self.delegated)),
