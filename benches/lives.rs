@@ -45,12 +45,14 @@ fn main() {
     let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
-    println!("{:<44} {:>12} {:>12} {:>12}", "lives a second, one thread", "median", "slowest", "fastest");
+    println!(
+        "{:<44} {:>12} {:>12} {:>12}",
+        "lives a second, one thread", "median", "slowest", "fastest"
+    );
     for (what, name) in
         [("by HTTP-01", "shop.example.com"), ("wildcard by delegated DNS-01", "*.example.com")]
     {
-        let mut times: Vec<Duration> =
-            (0..rounds).map(|_| runtime.block_on(round(name))).collect();
+        let mut times: Vec<Duration> = (0..rounds).map(|_| runtime.block_on(round(name))).collect();
         times.sort();
         let rate = |time: Option<&Duration>| {
             time.map_or(0.0, |time| f64::from(LIVES) / time.as_secs_f64())

@@ -128,7 +128,8 @@ impl Worker {
             let facts = match outcome.take() {
                 // What came of the effect is stored before anything else is looked at.
                 Some(outcome) => vec![outcome],
-                None => self.observe(&held, now).await,
+                None if self.keep(&mut held, now).await? => self.observe(&held, now).await,
+                None => return Ok(End::Left),
             };
             now = self.backends.store.now().await?;
             let last = round == max_rounds;
@@ -193,6 +194,19 @@ impl Worker {
         policy.call_timeout.min(between(now, lease.until))
     }
 
+    /// Extends the lease if a call might outlive it; says whether it is still held.
+    async fn keep(&self, held: &mut Held, now: Timestamp) -> Result<bool> {
+        let policy = &self.backends.settings.policy;
+        if between(now, held.lease.until) >= policy.call_timeout {
+            return Ok(true);
+        }
+        let extended =
+            self.backends.store.extend(std::slice::from_ref(&held.lease), policy.lease).await?;
+        let Some(lease) = extended.into_iter().flatten().next() else { return Ok(false) };
+        held.lease = lease;
+        Ok(true)
+    }
+
     async fn observe(&self, held: &Held, now: Timestamp) -> Vec<Fact> {
         let domain = held.domain();
         let limit = self.call_limit(&held.lease, now);
@@ -217,14 +231,8 @@ impl Worker {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<Option<Outcome>> {
-        let policy = &self.backends.settings.policy;
-        if between(now, held.lease.until) < policy.call_timeout {
-            let extended =
-                self.backends.store.extend(std::slice::from_ref(&held.lease), policy.lease).await?;
-            match extended.into_iter().flatten().next() {
-                Some(lease) => held.lease = lease,
-                None => return Ok(None),
-            }
+        if !self.keep(held, now).await? {
+            return Ok(None);
         }
         let limit = self.call_limit(&held.lease, now);
         let act = self.backends.act(&held.root, &intent.effect);
