@@ -230,6 +230,10 @@ pub struct Order {
     pub handle: Option<Handle>,
     /// The key, from just before it is finalized.
     pub key: Option<OrderKey>,
+    /// What the authority has been told and has taken note of: authorizations whose challenge was
+    /// answered, and the order itself once it was finalized. Not told again, whatever it shows.
+    #[serde(default)]
+    pub told: Vec<Handle>,
     /// How often it was looked at since something changed, for the schedule of looks.
     pub polls: u32,
     /// What went wrong.

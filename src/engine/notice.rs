@@ -19,7 +19,7 @@ use crate::{
 pub enum Notice {
     /// A tenant added it.
     Added,
-    /// It is in another status, or an event confirmed the one that it is in.
+    /// It is in another status.
     StatusChanged {
         /// Before.
         from: Status,

@@ -420,9 +420,13 @@ impl Onboarding {
     ///
     /// As for [`check`](Self::check), and `Precondition` if nothing has failed.
     pub async fn retry(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        let claim_ttl = self.backends.settings.policy.claim_ttl;
         self.change(tenant, id, "retry", |domain, now| {
-            if domain.status() == Status::Failed || domain.next_order_at.is_none() {
+            let waits = domain.next_order_at.is_some() && domain.status() != Status::Removing;
+            if domain.status() == Status::Failed || !waits {
                 domain.apply(Event::Retried)?;
+                let expires_at = after(now, claim_ttl);
+                domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);
             }
             domain.failed_orders = 0;
             domain.next_order_at = None;

@@ -86,12 +86,20 @@ impl Draft<'_> {
 
     /// Opens an order when one is due, and takes the one that is under way a step further.
     pub(super) fn issue(&mut self) {
+        if !self.root.domain.status.holds() {
+            // What was to be repeated was decided on when the name was still held.
+            if self.effect.as_ref().is_some_and(|intent| !self.is_wanted(&intent.effect)) {
+                self.effect = None;
+            }
+            self.drop_order();
+            return;
+        }
         if self.effect.is_some() || self.root.intent.is_some() {
             return;
         }
-        if !self.root.domain.status.holds() {
+        if self.root.order.is_none() && self.root.domain.issuance.is_some() {
+            // The store has lost it: another one takes its place.
             self.drop_order();
-            return;
         }
         if self.root.order.is_some() {
             self.advance();
@@ -172,6 +180,7 @@ impl Draft<'_> {
                     deadline: after(now, self.settings.policy.order_deadline),
                     handle: None,
                     key: None,
+                    told: Vec::new(),
                     polls: 0,
                     problem: None,
                 });
@@ -241,7 +250,9 @@ impl Draft<'_> {
             }
             (OrderStatus::Ready, OrderState::Ready) => self.finalize(&order),
             // The answer to the request was lost: the same key, the same request.
-            (OrderStatus::Processing, OrderState::Ready) => {
+            (OrderStatus::Processing, OrderState::Ready)
+                if order.handle.as_ref().is_none_or(|handle| !is_told(&order, handle)) =>
+            {
                 self.act(Effect::Finalize { order: order.id });
             }
             (OrderStatus::Processing, OrderState::Valid) => match chain {
@@ -307,6 +318,10 @@ impl Draft<'_> {
                 AuthorizationStatus::Valid => {}
                 AuthorizationStatus::Invalid => return self.invalid(progress),
                 AuthorizationStatus::Processing => return self.poll(progress),
+                // Let's Encrypt shows an answered challenge as pending until it has looked.
+                AuthorizationStatus::Pending if is_told(order, &authorization.handle) => {
+                    return self.poll(progress);
+                }
                 AuthorizationStatus::Pending => {
                     return self.answer(order, authorization, progress);
                 }
@@ -375,6 +390,9 @@ impl Draft<'_> {
             placed.order == order.id && placed.owner == owner && placed.value == value
         });
         let Some(placed) = placed else {
+            // The same value may be left from an order before: it is in use again, and not to be
+            // swept away.
+            self.root.domain.placed.retain(|old| old.owner != owner || old.value != value);
             let placed = Placed::new(owner.clone(), value.to_owned(), order.id, now);
             self.root.domain.placed.push(placed);
             return self.act(Effect::Publish { owner, value: value.to_owned() });
@@ -488,6 +506,8 @@ impl Draft<'_> {
     /// Ends the order that is under way without a certificate, and decides when to try again.
     pub(super) fn order_failed(&mut self, trouble: &Trouble) {
         let Some(order) = self.root.order.clone() else { return };
+        // Whether the old certificate still serves decides on what follows.
+        self.certificate_in_use();
         self.drop_order();
         let failed = self.root.domain.failed_orders;
         self.root.domain.failed_orders = failed.saturating_add(1);
@@ -495,9 +515,13 @@ impl Draft<'_> {
         let failure = self.fail(trouble, failed.saturating_add(1));
         let serves =
             self.root.domain.certificate.as_ref().is_some_and(|old| old.is_valid(self.now()));
-        let hopeless =
-            is_definitive(trouble) || failed.saturating_add(1) >= self.policy().max_failed_orders;
-        let retry_at = if hopeless && !serves {
+        // A service that is away for long has refused nothing.
+        let exhausted = !trouble.kind.is_transient()
+            && failed.saturating_add(1) >= self.policy().max_failed_orders;
+        let hopeless = is_definitive(trouble) || exhausted;
+        let retry_at = if !self.root.domain.status.holds() {
+            None
+        } else if hopeless && !serves {
             self.root.domain.next_order_at = None;
             self.event(Event::Failed);
             None
@@ -522,6 +546,11 @@ impl Draft<'_> {
         self.root.order = None;
         self.root.domain.issuance = None;
     }
+}
+
+/// Returns whether the authority has taken note of what it was told.
+fn is_told(order: &Order, what: &Handle) -> bool {
+    order.told.contains(what)
 }
 
 /// Returns whether a refusal stands until somebody changes something.

@@ -250,8 +250,17 @@ impl<'a> Draft<'a> {
             }
             (Effect::Unpublish { owner, value }, _) => self.unpublished(owner, value),
             // The order tells how far it is.
-            (Effect::Enroll | Effect::Finalize { .. } | Effect::Respond { .. }, _) => {}
-            (Effect::OpenOrder { .. }, Receipt::Done) => {}
+            (Effect::Finalize { order }, _) => {
+                if let Some(open) = self.root.order.as_mut().filter(|open| open.id == *order) {
+                    open.told.extend(open.handle.clone());
+                }
+            }
+            (Effect::Respond { order, authorization, .. }, _) => {
+                if let Some(open) = self.root.order.as_mut().filter(|open| open.id == *order) {
+                    open.told.push(authorization.clone());
+                }
+            }
+            (Effect::Enroll, _) | (Effect::OpenOrder { .. }, Receipt::Done) => {}
         }
         self.again = true;
     }
@@ -266,9 +275,9 @@ impl<'a> Draft<'a> {
                 self.again = true;
             }
             EffectKind::Unpublish => self.service_failed(trouble),
-            // The order is not ready, or is finalized already: it tells.
+            // The order is not ready, or is finalized already: it tells, after a while.
             EffectKind::Finalize if trouble.kind == crate::error::ErrorKind::Precondition => {
-                self.again = true;
+                self.service_failed(trouble);
             }
             EffectKind::Enroll
             | EffectKind::Finalize
@@ -343,9 +352,8 @@ impl<'a> Draft<'a> {
                 _ => None,
             }));
         }
-        // What is past due and was not answered waits as well: it is asked again by then.
-        times.retain(|at| self.wait.is_none() || *at > now);
-        times.into_iter().min()
+        // What is due already has to wait as well, or nothing would.
+        times.into_iter().filter(|at| *at > now || self.wait.is_none()).min()
     }
 
     /// Returns whether a topic was looked at for this decision.

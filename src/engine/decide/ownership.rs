@@ -96,7 +96,11 @@ impl Draft<'_> {
                     now,
                 ) =>
             {
-                self.root.domain.checks = 0;
+                let domain = &mut self.root.domain;
+                domain.checks = 0;
+                // The record may come back long after the claim was made.
+                let expires_at = after(now, policy.claim_ttl);
+                domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);
                 self.event(Event::OwnershipLost);
             }
             Verdict::Refuted | Verdict::Unknown => {}
@@ -118,6 +122,7 @@ impl Draft<'_> {
             self.root.domain.checks = self.root.domain.checks.saturating_add(1);
             Some(after(now, quick))
         } else {
+            self.root.domain.checks = 0;
             Some(self.about(policy.recheck, "check"))
         };
         self.root.domain.next_check_at = next;
