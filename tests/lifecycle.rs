@@ -5,6 +5,8 @@
 mod common;
 #[path = "lifecycle/page.rs"]
 mod page;
+#[path = "lifecycle/search.rs"]
+mod search;
 #[path = "lifecycle/table.rs"]
 mod table;
 
