@@ -5,6 +5,8 @@
 mod common;
 #[path = "lifecycle/page.rs"]
 mod page;
+#[path = "lifecycle/properties.rs"]
+mod properties;
 #[path = "lifecycle/search.rs"]
 mod search;
 #[path = "lifecycle/table.rs"]

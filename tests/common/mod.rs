@@ -73,6 +73,7 @@ pub struct World {
     pub store: InMemoryStore,
     pub dns: InMemoryDns,
     pub ca: InMemoryCa,
+    pub resolver: InMemoryResolver,
     pub keys: InMemoryKeys,
     pub sealer: InMemorySealer,
     pub random: SeededRandom,
@@ -105,7 +106,7 @@ impl World {
         let resolver = InMemoryResolver::over(Arc::new(zones.clone()));
         let onboarding = Self::assemble(
             store.clone(),
-            resolver,
+            resolver.clone(),
             zones.clone(),
             ca.clone(),
             &keys,
@@ -114,7 +115,19 @@ impl World {
             &policy,
         );
         let _ = probe.0.set(onboarding.edge());
-        Self { clock, store, dns: zones, ca, keys, sealer, random, policy, onboarding, probe }
+        Self {
+            clock,
+            store,
+            dns: zones,
+            ca,
+            resolver,
+            keys,
+            sealer,
+            random,
+            policy,
+            onboarding,
+            probe,
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one for each thing that is plugged in")]
