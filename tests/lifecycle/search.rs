@@ -13,10 +13,10 @@ use nameplate::{
     ca::{Authorization, AuthorizationStatus, OrderState, Progress, Publication},
     certificate::{Chain, Handle, OrderStatus, Problem},
     clock::{Clock, Timestamp, after},
-    domain::{Domain, Event, Placement, Status},
+    domain::{Domain, Event, Placed, Placement, Status},
     engine::{
         AccountRoot, AccountState, Decision, DomainRoot, Effect, EffectKind, Fact, Moment, Notice,
-        Outcome, Policy, Question, Receipt, Root, Settings, Trouble, decide, questions,
+        Outcome, Policy, Question, Receipt, Root, Satellite, Settings, Trouble, decide, questions,
     },
     error::ErrorKind,
     evidence::{Evidence, Found, Observation, Seen, Subject, Topic, Verdict},
@@ -291,6 +291,9 @@ impl Search {
             let harmless = matches!(effect, None | Some(Effect::Unpublish { .. }));
             assert!(harmless, "an effect for a name that is not held: {}", told());
             assert!(after.order.is_none(), "an order for a name that is not held: {}", told());
+            let wanted =
+                |it: &Placed| matches!(it.placement, Placement::Publishing | Placement::Present);
+            assert!(!after.domain.placed().iter().any(wanted), "a record stays: {}", told());
         }
         if let Some(Effect::Finalize { .. }) = effect {
             let key = after.order.as_ref().and_then(|order| order.key.as_ref());
@@ -334,6 +337,26 @@ impl Search {
             assert!(served.is_some_and(|served| served.is_valid(*now)), "{}", told());
         }
         assert_eq!(after.domain.waiting_on().is_nothing(), to == Status::Active, "{}", told());
+
+        // What is stored beside the domain belongs to it, before and after.
+        let (mut had, mut has) = (belongings(root), belongings(after));
+        for satellite in &decision.satellites {
+            match satellite {
+                Satellite::PutCertificate(it) => had.insert(it.id.to_string()),
+                Satellite::PutKey(key) => had.insert(key.id.to_string()),
+                Satellite::DeleteCertificate(id) => has.insert(id.to_string()),
+                Satellite::DeleteKey(id) => has.insert(id.to_string()),
+                _ => true,
+            };
+        }
+        assert_eq!(had, has, "{}", told());
+        let is_there = |old: &Placed| {
+            after.domain.placed().iter().any(|it| it.owner == old.owner && it.value == old.value)
+        };
+        for old in root.domain.placed() {
+            let swept = matches!(old.placement, Placement::Swept { again_at } if again_at <= *now);
+            assert!(swept || is_there(old), "a record is forgotten: {}", told());
+        }
 
         self.notices(from, to, decision, &told);
         self.reached.effects.extend(effect.map(Effect::kind));
@@ -468,7 +491,7 @@ impl Search {
                 let issued = self.issued.iter().rfind(valid).unwrap_or(&self.issued[0]);
                 vec![Fact::OrderKey {
                     order: *order,
-                    id: KeyId::from_bytes([7; 16]),
+                    id: KeyId::from_bytes(i128::from(node.now.timestamp()).to_be_bytes()),
                     sealed: Sealed::new("sealed".into()),
                     public_key: issued.public_key.clone(),
                     request: vec![1],
@@ -606,6 +629,14 @@ impl Search {
         }
         panic!("it never comes to rest with answer {answer}, outcome {outcome}: {:#?}", node.root);
     }
+}
+
+/// Returns the ids of the certificates and keys that are stored for a domain.
+fn belongings(root: &DomainRoot) -> BTreeSet<String> {
+    let order = root.order.as_ref().and_then(|order| order.key.as_ref());
+    let served = root.domain.certificate();
+    let keys = order.map(|key| key.id).into_iter().chain(served.map(|served| served.key));
+    keys.map(|id| id.to_string()).chain(served.map(|served| served.id.to_string())).collect()
 }
 
 /// What may come of an effect: done, not yet, unknown first.
