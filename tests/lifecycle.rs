@@ -463,6 +463,36 @@ async fn ownership_is_lost_only_after_three_looks_and_three_days_and_comes_back_
 }
 
 #[tokio::test]
+async fn an_old_domain_comes_back_with_the_record_too() {
+    let world = World::new();
+    let domain = world.active("shop.example.com").await;
+    let id = domain.id();
+    // Longer than a token may take to be published for the first time.
+    world.run_for(DAY * 200).await;
+    let proof = world.dns.remove(&domain.challenge().owner, RecordType::Txt).unwrap();
+    world.run_for(DAY * 6).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
+    world.dns.set(proof).unwrap();
+    world.run_for(DAY * 2).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn an_old_domain_that_failed_can_be_retried() {
+    let world = World::new();
+    world.ca.refuse("shop.example.com".parse().unwrap());
+    let id = world.add("shop.example.com").await.id();
+    world.publish(id).await;
+    world.run_for(DAY * 200).await;
+    assert_eq!(world.get(id).await.status(), Status::Failed);
+    world.onboarding.retry(&TENANT, id).await.unwrap();
+    world.settle().await;
+    let domain = world.get(id).await;
+    // Refused once more, for which it had to be proved.
+    assert_eq!(domain.status(), Status::Failed, "{}", domain.waiting_on());
+}
+
+#[tokio::test]
 async fn servers_that_do_not_answer_take_nothing_away() {
     use nameplate::resolver::{Failure, InMemoryResolver, Outcome};
     let world = World::new();
