@@ -84,10 +84,7 @@ impl Validator<'_> {
         }
         let mut name = DnsName::from(validation.name.base());
         loop {
-            let records = self
-                .records_or_none(&name, RecordType::Caa)
-                .await
-                .map_err(|problem| Problem::new("caa", problem.detail))?;
+            let records = self.records_or_none(&name, RecordType::Caa).await?;
             if !records.is_empty() {
                 return self.permitted(validation, &name, &records);
             }
