@@ -41,10 +41,7 @@ pub struct Brand(String);
 
 /// What is wrong with a brand.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "a brand is 1 to 40 lower-case letters, digits and inner hyphens, and not `acme` \
-     while certificates come by ACME"
-)]
+#[error("a brand is 1 to 40 lower-case letters, digits and inner hyphens")]
 pub struct BrandError(());
 
 impl Brand {

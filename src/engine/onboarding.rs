@@ -178,6 +178,25 @@ impl Builder {
         if self.delegation_zone.is_some() && self.dns.is_none() {
             return Err(missing("a DNS provider that hosts the delegation zone"));
         }
+        if brand.as_str() == "acme" && self.delegation_zone.is_some() {
+            return Err(BuildError::Invalid(
+                "the brand acme puts proofs at _acme-challenge, which a delegation zone needs for \
+                 its CNAME records"
+                    .to_owned(),
+            ));
+        }
+        if self.policy.max_rounds < 2 || self.policy.batch == 0 {
+            return Err(BuildError::Invalid(
+                "a worker needs a batch of at least one domain, and two rounds to decide on an \
+                 effect and to settle it"
+                    .to_owned(),
+            ));
+        }
+        if self.policy.sweep_after <= self.policy.call_timeout {
+            return Err(BuildError::Invalid(
+                "records must be swept later than any call can take".to_owned(),
+            ));
+        }
         if self.policy.call_timeout >= self.policy.lease {
             return Err(BuildError::Invalid(
                 "the call timeout must be shorter than the lease".to_owned(),
