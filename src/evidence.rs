@@ -232,10 +232,10 @@ impl Evidence {
     }
 
     /// Returns what may be relied on at `now`: a definite verdict that is older than `max_age`
-    /// reads as unknown.
+    /// reads as unknown, and so does one from further than that in the future: a clock was wrong.
     pub fn as_of(&self, now: Timestamp, max_age: Duration) -> Verdict {
         match self.definite_at {
-            Some(at) if now <= after(at, max_age) => self.run,
+            Some(at) if now <= after(at, max_age) && at <= after(now, max_age) => self.run,
             _ => Verdict::Unknown,
         }
     }
@@ -310,6 +310,10 @@ mod tests {
         assert_eq!(evidence.as_of(at(100), Duration::from_secs(100)), Verdict::Confirmed);
         assert_eq!(evidence.as_of(at(101), Duration::from_secs(100)), Verdict::Unknown);
         assert_eq!(Evidence::default().as_of(at(0), Duration::MAX), Verdict::Unknown);
+        // The clock was ahead when it was confirmed.
+        let evidence = after_looks(&[(Verdict::Confirmed, 500)]);
+        assert_eq!(evidence.as_of(at(399), Duration::from_secs(100)), Verdict::Unknown);
+        assert_eq!(evidence.as_of(at(400), Duration::from_secs(100)), Verdict::Confirmed);
     }
 
     #[test]
