@@ -2,9 +2,10 @@
 
 use super::{
     backends::Backends,
-    root::{AccountRoot, Effect, Outcome, Receipt, Root},
+    root::{AccountRoot, Effect, Outcome, Receipt, Root, Trouble},
 };
 use crate::{
+    ca::Account,
     certificate::Order,
     dns::Applied,
     error::{Error, ErrorKind, Result},
@@ -27,13 +28,28 @@ enum Change {
 impl Backends {
     /// Carries out an effect. Never an error: what went wrong is an outcome.
     pub(super) async fn act(&self, root: &Root, effect: &Effect) -> Outcome {
-        match self.try_act(root, effect).await {
+        let account = match effect {
+            Effect::OpenOrder { .. } | Effect::Respond { .. } | Effect::Finalize { .. } => {
+                match self.account().await {
+                    Ok(account) => Some(account),
+                    // Our own store or vault failed; the authority was not asked.
+                    Err(error) => return Outcome::NotYet(Trouble::from(&error)),
+                }
+            }
+            Effect::Enroll | Effect::Publish { .. } | Effect::Unpublish { .. } => None,
+        };
+        match self.try_act(root, effect, account.as_ref()).await {
             Ok(receipt) => Outcome::Done(receipt),
             Err(error) => Outcome::of(&error),
         }
     }
 
-    async fn try_act(&self, root: &Root, effect: &Effect) -> Result<Receipt> {
+    async fn try_act(
+        &self,
+        root: &Root,
+        effect: &Effect,
+        account: Option<&Account>,
+    ) -> Result<Receipt> {
         match (root, effect) {
             (Root::Account(root), Effect::Enroll) => self.enroll(root).await,
             (_, Effect::Publish { owner, value }) => {
@@ -46,15 +62,15 @@ impl Backends {
             }
             (Root::Domain(root), Effect::OpenOrder { order }) => {
                 let order = open(root.order.as_ref(), *order)?;
-                let account = self.account().await?;
-                let handle = self.authority.open(&account, &order.names).await?;
+                let account = account.ok_or_else(no_account)?;
+                let handle = self.authority.open(account, &order.names).await?;
                 Ok(Receipt::Handle(handle))
             }
             (Root::Domain(root), Effect::Respond { order, authorization, challenge }) => {
                 let order = open(root.order.as_ref(), *order)?;
                 let handle = order.handle.as_ref().ok_or_else(no_order)?;
-                let account = self.account().await?;
-                self.authority.respond(&account, handle, authorization, *challenge).await?;
+                let account = account.ok_or_else(no_account)?;
+                self.authority.respond(account, handle, authorization, *challenge).await?;
                 Ok(Receipt::Done)
             }
             (Root::Domain(root), Effect::Finalize { order }) => {
@@ -62,8 +78,8 @@ impl Backends {
                 let (Some(handle), Some(key)) = (&order.handle, &order.key) else {
                     return Err(no_order());
                 };
-                let account = self.account().await?;
-                self.authority.finalize(&account, handle, &key.request).await?;
+                let account = account.ok_or_else(no_account)?;
+                self.authority.finalize(account, handle, &key.request).await?;
                 Ok(Receipt::Done)
             }
             _ => Err(Error::new(
@@ -141,6 +157,10 @@ fn open(order: Option<&Order>, wanted: OrderId) -> Result<&Order> {
 
 fn no_order() -> Error {
     Error::new(ErrorKind::Internal, "engine", "order", "an effect on an order that is not there")
+}
+
+fn no_account() -> Error {
+    Error::new(ErrorKind::Internal, "engine", "order", "an effect on an order without an account")
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
