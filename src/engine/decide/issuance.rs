@@ -23,6 +23,10 @@ use crate::{
     retry::Backoff,
 };
 
+/// How many answers an authority may ask for in one order: one for each name and once more for each
+/// time that it changes its mind.
+const MAX_ANSWERS: usize = 8;
+
 /// The label under which DNS challenges are looked for (RFC 8555 section 8.4).
 const ACME_LABEL: &str = "_acme-challenge";
 
@@ -349,6 +353,9 @@ impl Draft<'_> {
             Some(Publication::Http01 { token, body }) => {
                 let answer = Answer::new(authorization.name.clone(), token.clone(), body.clone());
                 if !self.root.domain.answers.contains(&answer.id) {
+                    if self.root.domain.answers.len() >= MAX_ANSWERS {
+                        return self.never_content();
+                    }
                     self.root.domain.answers.push(answer.id.clone());
                     self.satellites.push(Satellite::PutAnswer(answer));
                 }
@@ -365,6 +372,15 @@ impl Draft<'_> {
                 self.order_failed(&trouble);
             }
         }
+    }
+
+    /// Gives up an order whose authority asks for something else whenever it is answered.
+    fn never_content(&mut self) {
+        let trouble = Trouble::new(
+            ErrorKind::Malformed,
+            "the authority asks for another answer whenever it is answered",
+        );
+        self.order_failed(&trouble);
     }
 
     fn answer_in_dns(
@@ -390,6 +406,10 @@ impl Draft<'_> {
             placed.order == order.id && placed.owner == owner && placed.value == value
         });
         let Some(placed) = placed else {
+            let of_order = self.root.domain.placed.iter().filter(|placed| placed.order == order.id);
+            if of_order.count() >= MAX_ANSWERS {
+                return self.never_content();
+            }
             // The same value may be left from an order before: it is in use again, and not to be
             // swept away.
             self.root.domain.placed.retain(|old| old.owner != owner || old.value != value);

@@ -258,6 +258,8 @@ impl<'a> Draft<'a> {
             (Effect::Respond { order, authorization, .. }, _) => {
                 if let Some(open) = self.root.order.as_mut().filter(|open| open.id == *order) {
                     open.told.push(authorization.clone());
+                    // However long the record took to be seen: the authority is quick.
+                    open.polls = 0;
                 }
             }
             (Effect::Enroll, _) | (Effect::OpenOrder { .. }, Receipt::Done) => {}
