@@ -230,6 +230,9 @@ impl Builder {
 pub struct Domains {
     /// The domains, by rising id.
     pub domains: Vec<Domain>,
+    /// Those whose stored form cannot be read, or is of a release that this one does not know. They
+    /// are left alone.
+    pub unreadable: Vec<DomainId>,
     /// Where to continue; `None` on the last page.
     pub next: Option<String>,
 }
@@ -394,8 +397,15 @@ impl Onboarding {
         }
         let page = self.backends.store.list(&query).await?;
         let is_there = |item: &&Item| item.header.status.as_deref() != Some(REMOVED);
-        let domains = page.items.iter().filter(is_there).map(codec::read_domain);
-        Ok(Domains { domains: domains.collect::<Result<_>>()?, next: page.next })
+        let mut domains = Vec::with_capacity(page.items.len());
+        let mut unreadable = Vec::new();
+        for item in page.items.iter().filter(is_there) {
+            match codec::read_domain(item) {
+                Ok(domain) => domains.push(domain),
+                Err(_) => unreadable.extend(item.key.id.parse::<DomainId>().ok()),
+            }
+        }
+        Ok(Domains { domains, unreadable, next: page.next })
     }
 
     /// Returns the records that the customer has to add, in the order in which to add them.
@@ -505,9 +515,9 @@ impl Onboarding {
         let key = codec::domain_key(id);
         let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
         // What is gone tells its tenant that it is gone.
-        let domain = found.into_iter().flatten().next().map(|item| codec::read_domain(&item));
-        match domain.transpose()? {
-            Some(domain) if domain.tenant() == *tenant => {}
+        let is_theirs = |item: &Item| item.header.tenant == Some(*tenant);
+        match found.into_iter().flatten().next().filter(is_theirs) {
+            Some(item) if codec::read_domain(&item)?.tenant() == *tenant => {}
             _ => return Err(not_found("notices", id)),
         }
         let entries = self.backends.store.entries(&key, after, 1000).await?;

@@ -469,7 +469,11 @@ pub(super) async fn find(
     id: crate::id::DomainId,
 ) -> Result<Option<(Item, Box<super::root::DomainRoot>)>> {
     let found = backends.store.get(&[domain_key(id)]).await?;
-    let Some(item) = found.into_iter().flatten().next() else { return Ok(None) };
+    // Whose it is says the header as well: what cannot be read is nobody else's business.
+    let is_theirs = |item: &Item| item.header.tenant == Some(tenant);
+    let Some(item) = found.into_iter().flatten().next().filter(is_theirs) else {
+        return Ok(None);
+    };
     match codec::read_root(&item)? {
         Root::Domain(root) if root.domain.tenant == tenant && !root.domain.is_removed() => {
             Ok(Some((item, root)))
