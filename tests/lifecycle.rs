@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
+#[path = "lifecycle/authority.rs"]
+mod authority;
 mod common;
 #[path = "lifecycle/page.rs"]
 mod page;

@@ -1,0 +1,92 @@
+//! Lives with an authority that is not as quick as the one in memory.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use nameplate::{
+    ca::{Account, AuthorizationStatus, CertificateAuthority, ChallengeType, InMemoryCa, Progress},
+    certificate::Handle,
+    clock::{Clock, after},
+    domain::Status,
+    error::Result,
+    name::DomainName,
+    secret::Secret,
+};
+
+use crate::common::{MINUTE, World, run_until};
+
+/// An authority as Boulder and Pebble are: an authorization is pending until it has been looked at.
+#[derive(Debug)]
+struct Reserved {
+    ca: InMemoryCa,
+    calls: Arc<Mutex<Vec<&'static str>>>,
+}
+
+#[async_trait]
+impl CertificateAuthority for Reserved {
+    fn id(&self) -> &str {
+        self.ca.id()
+    }
+
+    async fn enroll(&self, key: &Secret) -> Result<Handle> {
+        self.ca.enroll(key).await
+    }
+
+    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
+        self.ca.open(account, names).await
+    }
+
+    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
+        self.calls.lock().unwrap().push("progress");
+        let mut progress = self.ca.progress(account, order).await?;
+        for authorization in &mut progress.authorizations {
+            if authorization.status == AuthorizationStatus::Processing {
+                authorization.status = AuthorizationStatus::Pending;
+            }
+        }
+        Ok(progress.with_retry_after(None))
+    }
+
+    async fn respond(
+        &self,
+        account: &Account,
+        order: &Handle,
+        authorization: &Handle,
+        challenge: ChallengeType,
+    ) -> Result<()> {
+        self.calls.lock().unwrap().push("respond");
+        self.ca.respond(account, order, authorization, challenge).await
+    }
+
+    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
+        self.ca.finalize(account, order, csr).await
+    }
+
+    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
+        self.ca.certificate(account, order).await
+    }
+}
+
+#[tokio::test]
+async fn an_authority_that_takes_its_time_is_asked_to_look_once() {
+    for name in ["shop.example.com", "*.example.com"] {
+        let world = World::new();
+        let calls = Arc::<Mutex<Vec<_>>>::default();
+        let process = world.process((
+            |store| store,
+            |resolver| resolver,
+            |dns| dns,
+            |ca| Reserved { ca: ca.with_processing_time(MINUTE / 6), calls: calls.clone() },
+        ));
+        let id = world.add(name).await.id();
+        world.publish(id).await;
+        let end = after(world.clock.now(), MINUTE * 2);
+        run_until(&process, &world.store, &world.clock, end).await;
+        let domain = world.get(id).await;
+        assert_eq!(domain.status(), Status::Active, "{name}: {}", domain.waiting_on());
+        let calls = calls.lock().unwrap();
+        let count = |wanted| calls.iter().filter(|call| **call == wanted).count();
+        assert_eq!(count("respond"), 1, "{name}: {calls:?}");
+        assert!(count("progress") < 20, "{name}: {calls:?}");
+    }
+}
