@@ -102,6 +102,9 @@ async fn the_top_of_a_zone_gets_addresses_and_never_a_cname() {
     assert_eq!(types, [RecordType::Txt, RecordType::A]);
     assert_eq!(instructions[0].host, "_plat-challenge");
     assert_eq!(instructions[1].host, "@");
+    let sentences: Vec<_> = instructions.iter().map(ToString::to_string).collect();
+    assert!(sentences[0].starts_with("Add a TXT record at _plat-challenge.example.net "));
+    assert!(sentences[1].starts_with("Add an A record at example.net (host @ "));
     world.publish(id).await;
     world.run_for(HOUR).await;
     assert_eq!(world.get(id).await.status(), Status::Active);

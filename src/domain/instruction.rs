@@ -84,9 +84,13 @@ impl fmt::Display for Instruction {
             Lifetime::Permanent => "keep it",
             Lifetime::Removable => "you may delete it afterwards",
         };
+        let article = match record_type {
+            RecordType::A | RecordType::Aaaa => "an",
+            _ => "a",
+        };
         write!(
             f,
-            "Add a {record_type} record at {name} (host {host} in zone {zone}) with the value \
+            "Add {article} {record_type} record at {name} (host {host} in zone {zone}) with the value \
              {value} {why}; {keep}."
         )
     }
