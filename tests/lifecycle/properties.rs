@@ -352,7 +352,7 @@ impl Life {
         for (tenant, claim) in TENANTS.iter().zip(&self.claims) {
             if claim.is_some() {
                 let list = self.read(|| self.world.onboarding.list(tenant, None)).await;
-                holder = holder.or(list.domains.into_iter().find(|it| it.status().holds()));
+                holder = holder.or_else(|| list.domains.into_iter().find(|it| it.status().holds()));
             }
         }
         if let Some(identity) = &identity {

@@ -80,6 +80,10 @@ struct Reached {
     decisions: usize,
 }
 
+/// A state in which nothing is due: status, stage of the order, effect under way, and what is
+/// known of the certificate.
+type Rest = (Status, Option<OrderStatus>, Option<EffectKind>, Option<bool>);
+
 /// A key pair of which a chain exists, and when the chain is valid.
 struct Issued {
     public_key: Vec<u8>,
@@ -95,7 +99,7 @@ struct Search {
     other: Topic,
     seen: HashSet<Key>,
     /// Situations from which it was tried whether the machine comes to rest.
-    rested: HashSet<(Status, Option<OrderStatus>, Option<EffectKind>, Option<bool>)>,
+    rested: HashSet<Rest>,
     queue: VecDeque<Node>,
     reached: Reached,
     draws: u64,
@@ -610,7 +614,9 @@ impl Search {
                                 .get(answer.min(options.len().saturating_sub(1)))
                                 .filter(|_| answer != usize::MAX)
                                 .cloned()
-                                .unwrap_or(Fact::Unanswered(trouble(ErrorKind::Unavailable)))
+                                .unwrap_or_else(|| {
+                                    Fact::Unanswered(trouble(ErrorKind::Unavailable))
+                                })
                         })
                         .collect()
                 }
