@@ -7,6 +7,8 @@ mod authority;
 mod common;
 #[path = "lifecycle/page.rs"]
 mod page;
+#[path = "lifecycle/patience.rs"]
+mod patience;
 #[path = "lifecycle/properties.rs"]
 mod properties;
 #[path = "lifecycle/search.rs"]
