@@ -20,12 +20,14 @@ use nameplate::{
     clock::{Clock, after},
     dns::InMemoryDns,
     domain::{Domain, Status, Targets},
-    engine::{BuildError, Onboarding, Policy},
+    engine::{BuildError, Notice, Numbered, Onboarding, Policy},
     error::{Error, ErrorKind, Result},
+    evidence::Topic,
     id::{DomainId, OperationId},
     keys::InMemoryKeys,
     name::DomainName,
-    resolver::InMemoryResolver,
+    record::{DnsRecord, RecordData, RecordType, Ttl},
+    resolver::{InMemoryResolver, Outcome},
     seal::InMemorySealer,
     secret::Secret,
     store::{Batch, Body, Expect, InMemoryStore, Key, Kind, Store, Write},
@@ -219,7 +221,7 @@ async fn an_old_domain_is_not_renewed_on_what_a_clock_saw_that_was_ahead() {
     world.clock.set(after(now, HOUR * 24 * 20));
     world.onboarding.worker().step().await.unwrap();
     world.clock.set(now);
-    world.dns.remove(&domain.challenge().owner, nameplate::record::RecordType::Txt).unwrap();
+    world.dns.remove(&domain.challenge().owner, RecordType::Txt).unwrap();
     world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
     world.settle().await;
     assert_eq!(world.ca.orders(), 1);
@@ -254,4 +256,31 @@ fn what_cannot_work_is_refused_when_it_is_built() {
     refused("plat", |policy| policy.batch = 0);
     refused("plat", |policy| policy.sweep_after = policy.call_timeout);
     refused("plat", |policy| policy.call_timeout = policy.lease);
+}
+
+#[tokio::test]
+async fn records_in_another_order_are_no_news() {
+    let world = World::new();
+    let resolver = InMemoryResolver::over(Arc::new(world.dns.clone()));
+    let ours = resolver.clone();
+    let process = world.process((|it| it, move |_| ours, |it| it, |it| it));
+    let id = world.add("shop.example.com").await.id();
+    let answer = |last_octets: [u8; 2]| {
+        let record = |octet| {
+            let data = RecordData::A([203, 0, 113, octet].into());
+            DnsRecord::new(dns("shop.example.com"), Ttl::HOUR, data)
+        };
+        let outcome = Outcome::Answer(last_octets.map(record).to_vec());
+        resolver.answer_with(dns("shop.example.com"), RecordType::A, outcome);
+    };
+    let mut routing = 0;
+    for octets in [[10, 11], [11, 10], [10, 11]] {
+        answer(octets);
+        process.check(&TENANT, id).await.unwrap();
+        let notices = process.notices(&TENANT, id, 0).await.unwrap();
+        let of_routing =
+            |it: &&Numbered| matches!(it.notice, Notice::Observed { topic: Topic::Routing, .. });
+        routing = notices.iter().filter(of_routing).count();
+    }
+    assert_eq!(routing, 1);
 }

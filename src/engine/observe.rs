@@ -190,7 +190,7 @@ impl Backends {
             Err(Missing::Absent(found)) => return (Verdict::Refuted, Seen::of(found)),
             Err(Missing::Unknown(found)) => return (Verdict::Unknown, Seen::of(found)),
         };
-        let seen = Seen::values(found.iter().map(ToString::to_string));
+        let seen = sorted(found.iter().map(ToString::to_string));
         let all = !found.is_empty() && found.iter().all(|address| wanted.contains(address));
         (if all { Verdict::Confirmed } else { Verdict::Refuted }, seen)
     }
@@ -265,6 +265,13 @@ fn not_there(outcome: &Outcome) -> (Verdict, Seen) {
     }
 }
 
+/// Notes values in an order of their own: servers turn theirs, which is no news.
+fn sorted(values: impl Iterator<Item = impl Into<String>>) -> Seen {
+    let mut values: Vec<String> = values.map(Into::into).collect();
+    values.sort_unstable();
+    Seen::values(values)
+}
+
 /// Judges an answer to the question for the ownership record.
 fn ownership(answer: &Answer, domain: &Domain) -> (Verdict, Seen) {
     let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
@@ -278,7 +285,7 @@ fn ownership(answer: &Answer, domain: &Domain) -> (Verdict, Seen) {
         return (Verdict::Refuted, Seen::values(chain));
     }
     let proved = texts.clone().any(|text| domain.challenge().is_proved_by(&text.to_bytes()));
-    let seen = Seen::values(texts.map(|text| text.to_text()));
+    let seen = sorted(texts.map(|text| text.to_text()));
     (if proved { Verdict::Confirmed } else { Verdict::Refuted }, seen)
 }
 
