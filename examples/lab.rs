@@ -238,6 +238,8 @@ impl Platform {
         policy.poll_interval = Duration::from_millis(50);
         policy.call_timeout = Duration::from_secs(4);
         policy.sweep_after = Duration::from_secs(5);
+        // It renews right after the first certificate.
+        policy.order_spacing = Duration::ZERO;
         let store = InMemoryStore::new(Arc::new(SystemClock));
         let nameplate = Onboarding::builder(store.clone())
             .with_brand("platform")

@@ -364,14 +364,41 @@ async fn a_renewal_that_is_asked_for_happens_now_and_once() {
     world.run_for(DAY * 7).await;
     assert_eq!(world.ca.orders(), 2);
 
-    // After a failure, it waits no longer.
+    // After a failure, it waits for the next attempt and no longer.
     world.ca.fail_next(ErrorKind::Quota);
     world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
     world.run_for(MINUTE / 4).await;
     assert_eq!(world.get(domain.id()).await.certificate().unwrap().id, second.id);
     world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
-    world.run_for(MINUTE / 4).await;
+    world.run_for(MINUTE * 2).await;
     assert_ne!(world.get(domain.id()).await.certificate().unwrap().id, second.id);
+}
+
+#[tokio::test]
+async fn asking_again_and_again_does_not_use_up_what_the_authority_allows() {
+    let world = World::new();
+    let domain = world.active("shop.example.com").await;
+    for _ in 0..120 {
+        let _ = world.onboarding.renew(&TENANT, domain.id()).await.unwrap();
+        world.run_for(MINUTE / 2).await;
+    }
+    // Five an hour, and the first.
+    assert!(world.ca.orders() <= 6, "{}", world.ca.orders());
+
+    let world = World::new();
+    world.ca.refuse("shop.example.com".parse().unwrap());
+    let id = world.add("shop.example.com").await.id();
+    world.publish(id).await;
+    let failed_orders = async || {
+        let notices = world.onboarding.notices(&TENANT, id, 0).await.unwrap();
+        notices.iter().filter(|it| matches!(it.notice, Notice::OrderFailed { .. })).count()
+    };
+    for _ in 0..120 {
+        let _ = world.onboarding.retry(&TENANT, id).await;
+        let _ = world.onboarding.check(&TENANT, id).await;
+        world.run_for(MINUTE / 2).await;
+    }
+    assert!((2..=6).contains(&failed_orders().await), "{}", failed_orders().await);
 }
 
 #[tokio::test]

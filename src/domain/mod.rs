@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     certificate::{OrderStatus, Validation},
     challenge::Challenge,
-    clock::Timestamp,
+    clock::{Timestamp, after},
     error::{Error, ErrorKind, Result},
     evidence::{Evidence, Observation, Subject, Topic},
     id::{CertificateId, DomainId, KeyId, OrderId, TenantId},
@@ -156,6 +156,9 @@ pub struct Domain {
     pub(crate) certificate: Option<Served>,
     /// Orders that failed in a row.
     pub(crate) failed_orders: u32,
+    /// When an order was last decided on.
+    #[serde(default)]
+    pub(crate) last_order_at: Option<Timestamp>,
     /// No order before this.
     pub(crate) next_order_at: Option<Timestamp>,
     pub(crate) last_failure: Option<Failure>,
@@ -219,6 +222,7 @@ impl Domain {
             issuance: None,
             certificate: None,
             failed_orders: 0,
+            last_order_at: None,
             next_order_at: None,
             last_failure: None,
             placed: Vec::new(),
@@ -338,6 +342,14 @@ impl Domain {
             Topic::Routing => &mut self.routing,
         };
         *evidence = evidence.fold(look, spacing);
+    }
+
+    /// Lets the next order be opened as soon as somebody may ask for it: `spacing` after the last one,
+    /// or earlier if it was due earlier.
+    pub(crate) fn hasten_order(&mut self, now: Timestamp, spacing: std::time::Duration) {
+        let asked = self.last_order_at.map_or(now, |last| after(last, spacing)).max(now);
+        let at = self.next_order_at.map_or(asked, |planned| planned.min(asked));
+        self.next_order_at = (at > now).then_some(at);
     }
 
     /// Writes down that a record of ours may be in a zone although it is of no use any more. Returns

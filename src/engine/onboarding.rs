@@ -445,11 +445,13 @@ impl Onboarding {
 
     /// Tries again what was refused or waits for its next attempt.
     ///
+    /// Orders keep [`Policy::order_spacing`] between them however often this is called.
+    ///
     /// # Errors
     ///
     /// As for [`check`](Self::check), and `Precondition` if nothing has failed.
     pub async fn retry(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
-        let claim_ttl = self.backends.settings.policy.claim_ttl;
+        let Policy { claim_ttl, order_spacing, .. } = self.backends.settings.policy;
         self.change(tenant, id, "retry", |domain, now| {
             let waits = domain.next_order_at.is_some() && domain.status() != Status::Removing;
             if domain.status() == Status::Failed || !waits {
@@ -458,7 +460,7 @@ impl Onboarding {
                 domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);
             }
             domain.failed_orders = 0;
-            domain.next_order_at = None;
+            domain.hasten_order(now, order_spacing);
             domain.next_check_at = Some(now);
             domain.checks = 0;
             Ok(())
@@ -470,12 +472,13 @@ impl Onboarding {
     /// the authority announced that it will revoke it.
     ///
     /// The old one serves until the new one is there. Asked again before that, it is the same
-    /// renewal; asked after it, it is another, which counts towards the limits of the authority.
+    /// renewal; asked after it, it is another, [`Policy::order_spacing`] after it at the earliest.
     ///
     /// # Errors
     ///
     /// As for [`check`](Self::check), and `Precondition` if nothing is served.
     pub async fn renew(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        let spacing = self.backends.settings.policy.order_spacing;
         self.change(tenant, id, "renew", |domain, now| {
             let is_active = domain.status() == Status::Active;
             let Some(served) = domain.certificate.as_mut().filter(|_| is_active) else {
@@ -485,7 +488,7 @@ impl Onboarding {
             };
             served.renew_at = served.renew_at.min(now);
             // Whoever asks does not want to wait for the next attempt either.
-            domain.next_order_at = None;
+            domain.hasten_order(now, spacing);
             Ok(())
         })
         .await

@@ -26,6 +26,10 @@ pub struct Policy {
     pub demote_over: Duration,
     /// How old evidence may be when a certificate is ordered on it. One hour.
     pub evidence_max_age: Duration,
+    /// How long after an order the next one may be opened because somebody asks. Twelve minutes:
+    /// Let's Encrypt takes five failed authorizations an hour for a name, and one account is shared
+    /// by all tenants.
+    pub order_spacing: Duration,
     /// When an order is given up. Two hours.
     pub order_deadline: Duration,
     /// How long a record of ours may take to be visible before the order is given up. Ten minutes.
@@ -60,6 +64,7 @@ impl Policy {
             demote_after: 3,
             demote_over: HOUR.saturating_mul(72),
             evidence_max_age: HOUR,
+            order_spacing: MINUTE.saturating_mul(12),
             order_deadline: HOUR.saturating_mul(2),
             visible_deadline: MINUTE.saturating_mul(10),
             max_failed_orders: 8,

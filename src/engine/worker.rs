@@ -39,8 +39,8 @@ const COMMIT_ATTEMPTS: usize = 3;
 ///
 /// # Caveats
 ///
-/// A step is over when all roots that it leased are, so that one slow service holds up the others
-/// of that step, for at most the call timeout.
+/// A step is over when all roots that it leased are, so that one slow service holds up the next step:
+/// for at most the call timeout at each of the calls that the slowest root has to make.
 #[derive(Clone, Debug)]
 pub struct Worker {
     backends: Arc<Backends>,

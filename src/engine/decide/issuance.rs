@@ -189,6 +189,7 @@ impl Draft<'_> {
                     problem: None,
                 });
                 domain.issuance = Some(Issuance { order: id, stage: OrderStatus::Planned });
+                domain.last_order_at = Some(now);
                 if domain.status == Status::Verified {
                     self.event(Event::CertificateRequested);
                 }
