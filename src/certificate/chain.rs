@@ -9,7 +9,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use crate::{clock::Timestamp, name::DomainName};
+use crate::{clock::Timestamp, encoding::pem, name::DomainName};
 
 /// A certificate chain, leaf first.
 ///
@@ -208,13 +208,7 @@ impl Chain {
 
     /// Returns the chain as PEM text (RFC 7468), leaf first.
     pub fn to_pem(&self) -> String {
-        let mut text = String::new();
-        for der in &self.certificates {
-            text.push_str("-----BEGIN CERTIFICATE-----\n");
-            push_base64(&mut text, der);
-            text.push_str("-----END CERTIFICATE-----\n");
-        }
-        text
+        self.certificates.iter().map(|der| pem("CERTIFICATE", der)).collect()
     }
 }
 
@@ -242,48 +236,9 @@ impl FromStr for Chain {
     }
 }
 
-/// Appends base64 in lines of 64 characters (RFC 7468 section 2).
-fn push_base64(text: &mut String, bytes: &[u8]) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for line in bytes.chunks(48) {
-        for group in line.chunks(3) {
-            let word = group
-                .iter()
-                .enumerate()
-                .fold(0_u32, |word, (index, byte)| word | u32::from(*byte) << (16 - 8 * index));
-            for index in 0..4 {
-                if index <= group.len() {
-                    // Six bits are below 64.
-                    let six = (word >> (18 - 6 * index)) & 63;
-                    text.push(char::from(ALPHABET[six as usize]));
-                } else {
-                    text.push('=');
-                }
-            }
-        }
-        text.push('\n');
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_rfc_4648_section_10() {
-        for (bytes, expected) in [
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            let mut text = String::new();
-            push_base64(&mut text, bytes.as_bytes());
-            assert_eq!(text.trim_end(), expected);
-        }
-    }
 
     #[test]
     fn what_is_no_chain_is_refused_without_a_panic() {
