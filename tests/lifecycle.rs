@@ -11,6 +11,8 @@ mod page;
 mod patience;
 #[path = "lifecycle/properties.rs"]
 mod properties;
+#[path = "lifecycle/running.rs"]
+mod running;
 #[path = "lifecycle/search.rs"]
 mod search;
 #[path = "lifecycle/table.rs"]

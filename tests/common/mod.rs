@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use nameplate::{
     ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
-    clock::{Clock, ManualClock, Timestamp},
+    clock::{Clock, ManualClock, Timer, Timestamp},
     dns::{DnsProvider, InMemoryDns},
     domain::{Domain, Instruction, NewDomain, Targets},
     engine::{Edge, Onboarding, Policy},
@@ -113,6 +113,7 @@ impl World {
             &sealer,
             &random,
             &policy,
+            EndlessTimer,
         );
         let _ = probe.0.set(onboarding.edge());
         Self {
@@ -140,6 +141,7 @@ impl World {
         sealer: &InMemorySealer,
         random: &SeededRandom,
         policy: &Policy,
+        timer: impl Timer,
     ) -> Onboarding {
         let claims = ClaimPolicy::new()
             .with_allowed(["example.com", "example.net"].map(dns))
@@ -152,7 +154,7 @@ impl World {
             .with_authority(ca)
             .with_keys(keys.clone())
             .with_sealer(sealer.clone())
-            .with_timer(EndlessTimer)
+            .with_timer(timer)
             .with_random(random.clone())
             .with_claims(claims)
             .with_delegation_zone(dns(DELEGATION))
@@ -181,6 +183,22 @@ impl World {
             &self.sealer,
             &self.random,
             &self.policy,
+            EndlessTimer,
+        )
+    }
+
+    /// Another process on the same world, which waits by a timer of its own.
+    pub fn process_with_timer(&self, timer: impl Timer) -> Onboarding {
+        Self::assemble(
+            self.store.clone(),
+            InMemoryResolver::over(Arc::new(self.dns.clone())),
+            self.dns.clone(),
+            self.ca.clone(),
+            &self.keys,
+            &self.sealer,
+            &self.random,
+            &self.policy,
+            timer,
         )
     }
 
