@@ -236,8 +236,6 @@ pub struct Order {
     pub told: Vec<Handle>,
     /// How often it was looked at since something changed, for the schedule of looks.
     pub polls: u32,
-    /// What went wrong.
-    pub problem: Option<Problem>,
 }
 
 #[cfg(test)]

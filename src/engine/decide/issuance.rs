@@ -63,15 +63,20 @@ fn challenge_name(name: &DomainName) -> Option<DnsName> {
     DnsName::from(name.base()).child(ACME_LABEL).ok()
 }
 
-/// Returns whether a certificate is to be ordered, as far as the domain itself is concerned.
+/// Returns whether an order is to be opened now, as far as the domain itself is concerned.
 fn wants_order(domain: &Domain, now: Timestamp) -> bool {
+    wants_certificate(domain, now) && domain.next_order_at.is_none_or(|at| at <= now)
+}
+
+/// Returns whether the domain is without a certificate that will do, and without an order for one.
+fn wants_certificate(domain: &Domain, now: Timestamp) -> bool {
     let held =
         matches!(domain.status, Status::Verified | Status::CertificatePending | Status::Active);
     let due = match &domain.certificate {
         Some(served) => served.renew_at <= now || !served.is_valid(now),
         None => true,
     };
-    held && due && domain.issuance.is_none() && domain.next_order_at.is_none_or(|at| at <= now)
+    held && due && domain.issuance.is_none()
 }
 
 impl Draft<'_> {
@@ -112,15 +117,17 @@ impl Draft<'_> {
         }
     }
 
-    /// Returns whether the domain waits for something to be seen before a certificate is ordered.
+    /// Returns whether a certificate is wanted and something has to be seen before it is ordered.
     pub(super) fn is_waiting_for_evidence(&self) -> bool {
-        let mut later = self.root.domain.clone();
-        later.next_order_at = None;
-        let blocked = self.needed_topics().any(|topic| {
-            later.evidence(topic).as_of(self.now(), self.policy().evidence_max_age)
-                != Verdict::Confirmed
-        });
-        blocked && (later.status == Status::Pending || wants_order(&later, self.now()))
+        wants_certificate(&self.root.domain, self.now()) && self.missing_evidence().is_some()
+    }
+
+    /// Returns the first topic of which there is no fresh evidence that an order needs.
+    fn missing_evidence(&self) -> Option<Topic> {
+        let max_age = self.policy().evidence_max_age;
+        self.needed_topics().find(|topic| {
+            self.root.domain.evidence(*topic).as_of(self.now(), max_age) != Verdict::Confirmed
+        })
     }
 
     /// Returns what has to be seen before a certificate is ordered.
@@ -135,14 +142,9 @@ impl Draft<'_> {
 
     /// Returns whether fresh evidence allows an order; asks for a look if it is merely old.
     fn evidence_allows(&mut self) -> bool {
-        let now = self.now();
-        let max_age = self.policy().evidence_max_age;
-        let blocking = self.needed_topics().find(|topic| {
-            self.root.domain.evidence(*topic).as_of(now, max_age) != Verdict::Confirmed
-        });
-        let Some(topic) = blocking else { return true };
+        let Some(topic) = self.missing_evidence() else { return true };
         if !self.looked_at(topic) {
-            self.root.domain.next_check_at = Some(now);
+            self.root.domain.next_check_at = Some(self.now());
             self.again = true;
         }
         false
@@ -186,7 +188,6 @@ impl Draft<'_> {
                     key: None,
                     told: Vec::new(),
                     polls: 0,
-                    problem: None,
                 });
                 domain.issuance = Some(Issuance { order: id, stage: OrderStatus::Planned });
                 domain.last_order_at = Some(now);
@@ -368,7 +369,11 @@ impl Draft<'_> {
             None => {
                 let trouble = Trouble::new(
                     ErrorKind::Unsupported,
-                    format!("the authority offers no {} for {}", wanted.as_str(), order.authority),
+                    format!(
+                        "the authority offers no {} for {}",
+                        wanted.as_str(),
+                        authorization.name
+                    ),
                 );
                 self.order_failed(&trouble);
             }
