@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64url_is_as_in_rfc_4648() {
+    fn base64url_is_read_as_in_rfc_4648_padded_or_not() {
         for (bytes, text) in [
             ("", ""),
             ("f", "Zg"),
@@ -211,10 +211,9 @@ mod tests {
             ("fooba", "Zm9vYmE"),
             ("foobar", "Zm9vYmFy"),
         ] {
-            assert_eq!(base64url(bytes.as_bytes()), text);
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()));
         }
-        assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
+        assert_eq!(decode("-_8").as_deref(), Some(&[0xfb, 0xff][..]));
         assert_eq!(decode("Zg==").as_deref(), Some(&b"f"[..]));
         for nonsense in ["Z", "Zm9vY", "Zm9+", "Z=m8", "Zm 8"] {
             assert_eq!(decode(nonsense), None, "{nonsense}");
