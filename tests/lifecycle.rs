@@ -26,7 +26,7 @@ use nameplate::{
     error::ErrorKind,
     evidence::Topic,
     name::DomainName,
-    record::RecordType,
+    record::{RecordData, RecordSet, RecordType, Ttl, Txt},
 };
 
 #[tokio::test]
@@ -276,8 +276,8 @@ async fn pending_claims_block_nobody_and_the_first_proof_holds() {
     // Even with both proofs in the zone there is one holder.
     let theirs = world.onboarding.instructions(&OTHER, squatter).await.unwrap();
     let ours = world.onboarding.instructions(&TENANT, owner).await.unwrap();
-    let both = [&theirs[0], &ours[0]].map(|step| RecordDataText::txt(&step.value));
-    world.dns.set(RecordDataText::set(&ours[0].name, both)).unwrap();
+    let both = [&theirs[0], &ours[0]].map(|step| RecordData::Txt(Txt::from_text(&step.value)));
+    world.dns.set(RecordSet::new(ours[0].name.clone(), Ttl::MINUTE, both).unwrap()).unwrap();
     let contested = world.onboarding.check(&OTHER, squatter).await.unwrap();
     assert_eq!(contested.status(), Status::Pending);
     assert_eq!(contested.waiting_on().party, Party::Platform);
@@ -285,22 +285,6 @@ async fn pending_claims_block_nobody_and_the_first_proof_holds() {
     assert_eq!(world.get(owner).await.status(), Status::Active);
     let seen = world.onboarding.notices(&OTHER, squatter, 0).await.unwrap();
     assert!(seen.iter().any(|notice| notice.notice == Notice::Contested));
-}
-
-struct RecordDataText;
-
-impl RecordDataText {
-    fn txt(value: &str) -> nameplate::record::RecordData {
-        nameplate::record::RecordData::Txt(nameplate::record::Txt::from_text(value))
-    }
-
-    fn set(
-        name: &nameplate::name::DnsName,
-        data: impl IntoIterator<Item = nameplate::record::RecordData>,
-    ) -> nameplate::record::RecordSet {
-        nameplate::record::RecordSet::new(name.clone(), nameplate::record::Ttl::MINUTE, data)
-            .unwrap()
-    }
 }
 
 #[tokio::test]
