@@ -80,6 +80,39 @@ impl DnsName {
         Ok(builder.finish())
     }
 
+    /// Reads a name as master files have it, RFC 1035 section 5.1.
+    ///
+    /// `@` is `origin`, a name without final dot is relative to it, and one with it is absolute.
+    /// [`FromStr`] differs in that it knows no origin and takes every name as absolute.
+    ///
+    /// ```
+    /// use nameplate::name::DnsName;
+    ///
+    /// let origin: DnsName = "example.com".parse()?;
+    /// for (text, name) in [
+    ///     ("www", "www.example.com"),
+    ///     ("www.example.com", "www.example.com.example.com"),
+    ///     ("www.example.net.", "www.example.net"),
+    ///     ("@", "example.com"),
+    /// ] {
+    ///     assert_eq!(DnsName::parse_in(text, &origin)?.as_str(), name);
+    /// }
+    /// # Ok::<(), nameplate::name::DnsNameError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DnsNameError`] as from [`FromStr`], and if the name with its origin is too long.
+    pub fn parse_in(text: &str, origin: &Self) -> Result<Self, DnsNameError> {
+        if text == "@" {
+            return Ok(origin.clone());
+        }
+        if text.strip_suffix('.').is_some_and(ends_plain) {
+            return text.parse();
+        }
+        Ok(read(text, Some(origin))?)
+    }
+
     /// Returns the canonical presentation text without the final dot; the root is `.`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -116,17 +149,27 @@ impl DnsName {
     /// [`DnsNameError`] if `label` is not one valid label, or the name becomes too long.
     pub fn child(&self, label: &str) -> Result<Self, DnsNameError> {
         let label: Self = label.parse()?;
-        let mut texts = label.label_texts();
-        let (Some(first), None) = (texts.next(), texts.next()) else {
+        if label.label_texts().count() != 1 {
             return Err(Problem::OneLabel.into());
-        };
-        if label.wire_len() - 1 + self.wire_len() > WIRE_LIMIT {
+        }
+        label.join(self)
+    }
+
+    /// Returns the name with the labels of `origin` behind its own.
+    ///
+    /// # Errors
+    ///
+    /// [`DnsNameError`] if the name becomes too long.
+    pub fn join(&self, origin: &Self) -> Result<Self, DnsNameError> {
+        // Both end in the root, which is there once in what is made of them.
+        if self.wire_len() - 1 + origin.wire_len() > WIRE_LIMIT {
             return Err(Problem::TooLong.into());
         }
-        if self.is_root() {
-            return Ok(Self(first.into()));
-        }
-        Ok(Self(format!("{first}.{self}").into()))
+        Ok(match (self.is_root(), origin.is_root()) {
+            (true, _) => origin.clone(),
+            (_, true) => self.clone(),
+            _ => Self([&*self.0, ".", &*origin.0].concat().into()),
+        })
     }
 
     /// Returns whether this is `zone` or below it. Compares whole labels.
@@ -143,7 +186,17 @@ impl DnsName {
 
     /// Returns the number of octets of the name on the wire, uncompressed.
     pub fn wire_len(&self) -> usize {
-        self.labels().map(|label| label.len() + 1).sum::<usize>() + 1
+        if self.is_root() {
+            return 1;
+        }
+        let mut octets = 0;
+        let mut rest = self.0.as_bytes();
+        while let Some((_, tail)) = unescape(rest) {
+            octets += 1;
+            rest = tail;
+        }
+        // A dot stands where a length is on the wire; the first label and the root have no dot.
+        octets + 2
     }
 
     /// Returns the name as on the wire, uncompressed and in lower case (RFC 4034 section 6.2).
@@ -298,39 +351,99 @@ impl FromStr for DnsName {
 
     fn from_str(text: &str) -> Result<Self, DnsNameError> {
         match text {
-            "" => return Err(Problem::Empty.into()),
-            "." => return Ok(Self::root()),
-            "@" => return Err(Problem::Origin.into()),
-            _ if text.len() > INPUT_LIMIT => return Err(Problem::TooLong.into()),
-            _ => {}
+            "." => Ok(Self::root()),
+            "@" => Err(Problem::Origin.into()),
+            _ => Ok(read(text, None)?),
         }
-        if let Some((offset, character)) =
-            text.chars().enumerate().find(|(_, c)| !matches!(c, ' '..='~'))
-        {
-            return Err(Problem::Character { character, offset }.into());
+    }
+}
+
+/// Reads a name of at least one label, which `origin` follows if there is one.
+fn read(text: &str, origin: Option<&DnsName>) -> Result<DnsName, Problem> {
+    match (plain(text), origin) {
+        (Some(name), None) => Ok(DnsName(name.to_ascii_lowercase().into())),
+        (Some(name), Some(origin)) => {
+            if name.len() + 1 + origin.wire_len() > WIRE_LIMIT {
+                return Err(Problem::TooLong);
+            }
+            let mut text = String::with_capacity(name.len() + 1 + origin.0.len());
+            text.push_str(name);
+            text.make_ascii_lowercase();
+            if !origin.is_root() {
+                text.push('.');
+                text.push_str(&origin.0);
+            }
+            Ok(DnsName(text.into()))
         }
-        let mut builder = Builder { text: String::with_capacity(text.len()), ..Builder::default() };
-        let mut rest = text.as_bytes();
-        while let Some(first) = rest.first() {
-            let offset = text.len() - rest.len();
-            match first {
-                b'.' => {
-                    builder.end_label()?;
-                    rest = rest.get(1..).unwrap_or_default();
-                }
-                b' ' => return Err(Problem::Character { character: ' ', offset }.into()),
-                _ => {
-                    let (octet, tail) = unescape(rest).ok_or(Problem::Escape { offset })?;
-                    builder.push(octet)?;
-                    rest = tail;
-                }
+        (None, _) => {
+            let name = read_slowly(text)?;
+            match origin {
+                Some(origin) => name.join(origin).map_err(|error| error.0),
+                None => Ok(name),
             }
         }
-        if builder.label_len > 0 {
-            builder.end_label()?;
-        }
-        Ok(builder.finish())
     }
+}
+
+/// Returns `text` without a final dot if it is a name whose canonical text differs in case alone.
+///
+/// Nearly every name is. What is not, or is no name at all, is for [`read_slowly`].
+fn plain(text: &str) -> Option<&str> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.len() + 2 > WIRE_LIMIT {
+        return None;
+    }
+    let mut label_len = 0_usize;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if label_len == 0 => return None,
+            b'.' => label_len = 0,
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'A'..=b'Z' | b'*' | b'/' => {
+                label_len += 1;
+                if label_len > LABEL_LIMIT {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+    (label_len > 0).then_some(name)
+}
+
+/// Reads a name octet by octet, RFC 1035 section 5.1.
+fn read_slowly(text: &str) -> Result<DnsName, Problem> {
+    if text.is_empty() {
+        return Err(Problem::Empty);
+    }
+    if text.len() > INPUT_LIMIT {
+        return Err(Problem::TooLong);
+    }
+    if let Some((offset, character)) =
+        text.chars().enumerate().find(|(_, c)| !matches!(c, '!'..='~' | ' '))
+    {
+        return Err(Problem::Character { character, offset });
+    }
+    let mut builder = Builder { text: String::with_capacity(text.len()), ..Builder::default() };
+    let mut rest = text.as_bytes();
+    while let Some(first) = rest.first() {
+        let offset = text.len() - rest.len();
+        match first {
+            b'.' => {
+                builder.end_label()?;
+                rest = rest.get(1..).unwrap_or_default();
+            }
+            b' ' => return Err(Problem::Character { character: ' ', offset }),
+            _ => {
+                let (octet, tail) = unescape(rest).ok_or(Problem::Escape { offset })?;
+                builder.push(octet)?;
+                rest = tail;
+            }
+        }
+    }
+    if builder.label_len > 0 {
+        builder.end_label()?;
+    }
+    Ok(builder.finish())
 }
 
 impl Ord for DnsName {

@@ -67,6 +67,51 @@ fn the_longest_name_has_255_octets_on_the_wire() {
 }
 
 #[test]
+fn a_name_without_final_dot_is_relative_to_the_origin() {
+    let origin = name("Example.com");
+    for (text, absolute) in [
+        ("@", "example.com"),
+        ("www", "www.example.com"),
+        ("WWW.Eu", "www.eu.example.com"),
+        ("*", "*.example.com"),
+        ("example.com", "example.com.example.com"),
+        ("example.net.", "example.net"),
+        (".", "."),
+        (r"a\.", r"a\..example.com"),
+        (r"a\\", r"a\\.example.com"),
+        (r"a\\.", r"a\\"),
+        (r"a\.b", r"a\.b.example.com"),
+        (r"\@", r"\@.example.com"),
+        (r"\064", r"\@.example.com"),
+    ] {
+        assert_eq!(DnsName::parse_in(text, &origin).unwrap(), name(absolute), "{text}");
+    }
+    assert_eq!(DnsName::parse_in("com", &DnsName::root()).unwrap(), name("com"));
+    assert_eq!(DnsName::parse_in(r"a\.b", &DnsName::root()).unwrap(), name(r"a\.b"));
+    assert_eq!(DnsName::parse_in("@", &DnsName::root()).unwrap(), DnsName::root());
+    for text in ["", "..", "a..", "a..b", ".a", "a b", "ü", r"a\"] {
+        assert!(DnsName::parse_in(text, &origin).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_relative_name_and_its_origin_are_at_most_255_octets_together() {
+    let origin = name(&format!("{0}.{0}.{0}", "a".repeat(63)));
+    let fits = "b".repeat(61);
+    assert_eq!(DnsName::parse_in(&fits, &origin).unwrap().wire_len(), 255);
+    assert_eq!(
+        DnsName::parse_in(&format!(r"\098{}", "b".repeat(60)), &origin).unwrap().wire_len(),
+        255
+    );
+    for text in ["b".repeat(62), format!(r"\098{fits}"), format!("b.{}", "b".repeat(60))] {
+        let error = DnsName::parse_in(&text, &origin).unwrap_err();
+        assert_eq!(error.to_string(), "the name is longer than 255 octets", "{text}");
+    }
+    assert_eq!(DnsName::parse_in("c.", &origin).unwrap(), name("c"));
+    assert!(name(&fits).join(&origin).is_ok() && name(&"b".repeat(62)).join(&origin).is_err());
+}
+
+#[test]
 fn labels_are_compared_whole() {
     let zone = name("example.com");
     for (owner, relative) in [
@@ -189,6 +234,24 @@ proptest! {
     fn order_agrees_with_equality(a in any_name(), b in any_name()) {
         prop_assert_eq!(a.cmp(&b) == Ordering::Equal, a == b);
         prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+    }
+
+    #[test]
+    fn what_is_relative_to_an_origin_reads_back_in_it(front in any_name(), origin in any_name()) {
+        let name = front.join(&origin).unwrap();
+        prop_assert_eq!(name.wire_len(), front.wire_len() + origin.wire_len() - 1);
+        prop_assert_eq!(name.labels().count(), front.labels().count() + origin.labels().count());
+        let relative = name.relative_to(&origin).unwrap();
+        prop_assert_eq!(&DnsName::parse_in(&relative, &origin).unwrap(), &name);
+        let absolute = if name.is_root() { ".".to_owned() } else { format!("{name}.") };
+        prop_assert_eq!(&DnsName::parse_in(&absolute, &origin).unwrap(), &name);
+    }
+
+    #[test]
+    fn the_fast_way_reads_what_the_slow_way_reads(text in "[a-cA-C0-9_*/.\\\\-]{0,12}") {
+        if let Some(fast) = plain(&text) {
+            prop_assert_eq!(fast.to_ascii_lowercase(), read_slowly(&text).unwrap().to_string());
+        }
     }
 
     #[test]
