@@ -225,7 +225,7 @@ impl DnsName {
 
     /// Returns the texts of the labels, from left to right.
     fn label_texts(&self) -> LabelTexts<'_> {
-        LabelTexts { rest: (!self.is_root()).then_some(&self.0) }
+        LabelTexts::new(&self.0)
     }
 }
 
@@ -235,6 +235,10 @@ struct LabelTexts<'a> {
 }
 
 impl<'a> LabelTexts<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: (text != ".").then_some(text) }
+    }
+
     /// Cuts what is left at the first or last dot that separates labels.
     fn cut(&mut self, mut dots: impl Iterator<Item = usize>) -> Option<(&'a str, Option<&'a str>)> {
         let rest = self.rest?;
@@ -262,6 +266,53 @@ impl DoubleEndedIterator for LabelTexts<'_> {
         self.rest = label.and(Some(front));
         label.or(Some(front))
     }
+}
+
+/// Compares canonical texts of names by labels from the right, RFC 4034 section 6.1.
+///
+/// A label that ends sooner sorts first, and so does a name with fewer labels.
+pub(crate) fn canonical_order(a: &str, b: &str) -> Ordering {
+    if a == b {
+        return Ordering::Equal;
+    }
+    // An escape hides a dot, or spells an octet that sorts elsewhere; the root has no label.
+    let special = |text: &str| text == "." || text.as_bytes().contains(&b'\\');
+    if special(a) || special(b) {
+        let labels = |text| LabelTexts::new(text).rev().map(octets);
+        return labels(a).cmp(labels(b));
+    }
+    // The labels that differ end at the leftmost dot of what both names end with.
+    let tail = shared_tail(a.as_bytes(), b.as_bytes());
+    let tail = tail.iter().position(|b| *b == b'.').map_or(0, |dot| tail.len() - dot);
+    let (label_a, label_b) = (last_label(a, tail), last_label(b, tail));
+    // The same label twice: one of the names has no more of them.
+    label_a.cmp(label_b).then(a.len().cmp(&b.len()))
+}
+
+/// Returns the octets that `a` and `b` both end with.
+fn shared_tail<'a>(a: &'a [u8], b: &[u8]) -> &'a [u8] {
+    let (mut front_a, mut front_b) = (a, b);
+    // Eight at a time: names of one zone end alike.
+    while let (Some((rest_a, eight_a)), Some((rest_b, eight_b))) =
+        (front_a.split_last_chunk::<8>(), front_b.split_last_chunk::<8>())
+        && eight_a == eight_b
+    {
+        (front_a, front_b) = (rest_a, rest_b);
+    }
+    while let (Some((last_a, rest_a)), Some((last_b, rest_b))) =
+        (front_a.split_last(), front_b.split_last())
+        && last_a == last_b
+    {
+        (front_a, front_b) = (rest_a, rest_b);
+    }
+    a.get(front_a.len()..).unwrap_or_default()
+}
+
+/// Returns the octets of the last label in front of the `tail` octets at the end of a text without
+/// escapes.
+fn last_label(text: &str, tail: usize) -> &[u8] {
+    let front = text.len().checked_sub(tail).and_then(|end| text.as_bytes().get(..end));
+    front.and_then(|front| front.rsplit(|b| *b == b'.').next()).unwrap_or_default()
 }
 
 /// Returns whether a character after `text` is not escaped by a backslash at its end.
@@ -448,8 +499,7 @@ fn read_slowly(text: &str) -> Result<DnsName, Problem> {
 
 impl Ord for DnsName {
     fn cmp(&self, other: &Self) -> Ordering {
-        // A label that ends sooner sorts first, and so does a name with fewer labels.
-        self.labels().rev().cmp(other.labels().rev())
+        canonical_order(&self.0, &other.0)
     }
 }
 

@@ -255,6 +255,29 @@ proptest! {
     }
 
     #[test]
+    fn order_is_by_labels_from_the_right(
+        a in any_name(),
+        b in any_name(),
+        plain in "([ab-]{1,9}\\.){1,4}",
+        other in "([ab-]{1,9}\\.){1,4}",
+        zone in any_name(),
+    ) {
+        let below = |text: &str| {
+            let labels = name(text);
+            DnsName::from_labels(labels.labels().chain(zone.labels())).unwrap()
+        };
+        for (a, b) in [
+            (a, b),
+            (name(&plain), name(&other)),
+            (below(&plain), below(&other)),
+            (below(&plain), zone.clone()),
+            (zone, DnsName::root()),
+        ] {
+            prop_assert_eq!(a.cmp(&b), a.labels().rev().cmp(b.labels().rev()), "{} {}", a, b);
+        }
+    }
+
+    #[test]
     fn a_child_is_within_its_parent(name in any_name(), label in "[a-z0-9_]{1,20}") {
         let child = name.child(&label).unwrap();
         prop_assert!(child.is_within(&name) && child.is_within(&DnsName::root()));
