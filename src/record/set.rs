@@ -13,7 +13,15 @@ pub struct RecordSet {
     name: DnsName,
     record_type: RecordType,
     ttl: Ttl,
-    data: Vec<RecordData>,
+    data: Data,
+}
+
+/// The data of a set: most sets have one record, which needs no allocation.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Data {
+    One(RecordData),
+    /// Two or more, sorted.
+    Many(Box<[RecordData]>),
 }
 
 /// Why records do not make a set.
@@ -45,9 +53,14 @@ impl RecordSet {
         ttl: Ttl,
         data: impl IntoIterator<Item = RecordData>,
     ) -> Result<Self, RecordSetError> {
-        let mut data: Vec<_> = data.into_iter().collect();
-        let record_type = data.first().ok_or(Problem::Empty)?.record_type();
-        for each in &data {
+        let mut data = data.into_iter();
+        let first = data.next().ok_or(Problem::Empty)?;
+        let record_type = first.record_type();
+        let data = match data.next() {
+            None => Data::One(first),
+            Some(second) => Data::of([first, second].into_iter().chain(data).collect()),
+        };
+        for each in data.as_slice() {
             if each.record_type() != record_type {
                 return Err(Problem::Mixed(record_type, each.record_type()).into());
             }
@@ -55,11 +68,8 @@ impl RecordSet {
                 return Err(Problem::TooLong.into());
             }
         }
-        // Stable: of what means the same the first one stays.
-        data.sort();
-        data.dedup();
         let single = matches!(record_type, RecordType::Cname | RecordType::Soa);
-        if single && data.len() > 1 {
+        if single && matches!(data, Data::Many(_)) {
             return Err(Problem::Several(record_type).into());
         }
         Ok(Self { name, record_type, ttl, data })
@@ -82,17 +92,17 @@ impl RecordSet {
 
     /// Returns the data, sorted; never empty.
     pub fn data(&self) -> &[RecordData] {
-        &self.data
+        self.data.as_slice()
     }
 
     /// Returns the records of the set.
     pub fn records(&self) -> impl ExactSizeIterator<Item = DnsRecord> {
-        self.data.iter().map(|data| DnsRecord::new(self.name.clone(), self.ttl, data.clone()))
+        self.data().iter().map(|data| DnsRecord::new(self.name.clone(), self.ttl, data.clone()))
     }
 
     /// Returns whether a record of the set has this data.
     pub fn contains(&self, data: &RecordData) -> bool {
-        self.data.binary_search(data).is_ok()
+        self.data().binary_search(data).is_ok()
     }
 
     /// Returns the set with `data` added.
@@ -101,12 +111,12 @@ impl RecordSet {
     ///
     /// Those of [`RecordSet::new`].
     pub fn with(&self, data: RecordData) -> Result<Self, RecordSetError> {
-        Self::new(self.name.clone(), self.ttl, self.data.iter().cloned().chain([data]))
+        Self::new(self.name.clone(), self.ttl, self.data().iter().cloned().chain([data]))
     }
 
     /// Returns the set without `data`, or `None` if nothing is left.
     pub fn without(&self, data: &RecordData) -> Option<Self> {
-        let left = self.data.iter().filter(|each| *each != data).cloned();
+        let left = self.data().iter().filter(|each| *each != data).cloned();
         Self::new(self.name.clone(), self.ttl, left).ok()
     }
 
@@ -115,6 +125,26 @@ impl RecordSet {
     pub fn with_ttl(mut self, ttl: Ttl) -> Self {
         self.ttl = ttl;
         self
+    }
+}
+
+impl Data {
+    /// Sorts the data, and keeps the first of what means the same.
+    fn of(mut data: Vec<RecordData>) -> Self {
+        // Stable, so that it is the first.
+        data.sort();
+        data.dedup();
+        match <[RecordData; 1]>::try_from(data) {
+            Ok([one]) => Self::One(one),
+            Err(data) => Self::Many(data.into()),
+        }
+    }
+
+    fn as_slice(&self) -> &[RecordData] {
+        match self {
+            Self::One(data) => std::slice::from_ref(data),
+            Self::Many(data) => data,
+        }
     }
 }
 
@@ -133,7 +163,7 @@ impl Serialize for RecordSet {
             name: self.name.clone(),
             r#type: self.record_type,
             ttl: self.ttl,
-            values: self.data.iter().map(ToString::to_string).collect(),
+            values: self.data().iter().map(ToString::to_string).collect(),
         }
         .serialize(serializer)
     }
