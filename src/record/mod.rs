@@ -7,6 +7,7 @@
 mod address;
 mod caa;
 mod data;
+mod monitor;
 mod scan;
 mod set;
 mod soa;
@@ -22,6 +23,7 @@ use crate::name::DnsName;
 
 pub use caa::Caa;
 pub use data::{RecordData, RecordType, RecordTypeError};
+pub use monitor::{Monitor, MonitorError, MonitorStatus};
 pub use scan::RecordDataError;
 pub use set::{RecordSet, RecordSetError};
 pub use soa::Soa;
@@ -30,19 +32,52 @@ pub use txt::Txt;
 
 /// One record: an owner, how long it may be cached, and typed data.
 ///
-/// Shown as a line of a zone file. The order is by owner, type, data and TTL.
+/// A DNS service may attach three things that are not DNS: a weight, a monitor and a comment. They
+/// are part of the record that a customer edits, and of no [`RecordSet`].
+///
+/// Shown as a line of a zone file, without what is attached. The order is by owner, type, data and
+/// TTL, then by what is attached.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct DnsRecord {
     name: DnsName,
     #[serde(flatten)]
     data: RecordData,
     ttl: Ttl,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    monitor: Option<Monitor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comment: Option<Box<str>>,
 }
 
 impl DnsRecord {
-    /// Creates a record.
+    /// Creates a record with nothing attached.
     pub fn new(name: DnsName, ttl: Ttl, data: RecordData) -> Self {
-        Self { name, data, ttl }
+        Self { name, data, ttl, weight: None, monitor: None, comment: None }
+    }
+
+    /// Attaches the share of the answers that this record gets among those of its name and type.
+    ///
+    /// An SRV record has its weight in its data, RFC 2782, and this one means nothing there.
+    #[must_use]
+    pub fn with_weight(mut self, weight: u16) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+
+    /// Attaches the check of the host behind the record.
+    #[must_use]
+    pub fn with_monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    /// Attaches a remark for people.
+    #[must_use]
+    pub fn with_comment(mut self, comment: impl Into<Box<str>>) -> Self {
+        self.comment = Some(comment.into());
+        self
     }
 
     /// Returns the owner.
@@ -65,7 +100,22 @@ impl DnsRecord {
         self.data.record_type()
     }
 
-    /// Takes the record apart.
+    /// Returns the attached weight.
+    pub fn weight(&self) -> Option<u16> {
+        self.weight
+    }
+
+    /// Returns the attached check.
+    pub fn monitor(&self) -> Option<Monitor> {
+        self.monitor
+    }
+
+    /// Returns the attached remark.
+    pub fn comment(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// Takes the record apart, and drops what is attached.
     pub fn into_parts(self) -> (DnsName, Ttl, RecordData) {
         (self.name, self.ttl, self.data)
     }
@@ -73,7 +123,7 @@ impl DnsRecord {
 
 impl fmt::Display for DnsRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, data, ttl } = self;
+        let Self { name, data, ttl, .. } = self;
         target::write_absolute(name, f)?;
         write!(f, " {ttl} IN {} {data}", data.record_type())
     }

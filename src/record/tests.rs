@@ -179,6 +179,42 @@ fn a_record_is_shown_as_a_line_of_a_zone_file() {
     assert_eq!(serde_json::from_value::<DnsRecord>(json).unwrap(), record);
 }
 
+#[test]
+fn what_is_attached_to_a_record_is_stored_and_not_shown() {
+    let plain = DnsRecord::new(name("example.com"), Ttl::HOUR, data(RecordType::A, "192.0.2.1"));
+    let record = plain.clone().with_weight(7).with_monitor(Monitor::Http).with_comment("front end");
+    assert_eq!(record.weight(), Some(7));
+    assert_eq!(record.monitor(), Some(Monitor::Http));
+    assert_eq!(record.comment(), Some("front end"));
+    assert_ne!(record, plain);
+    assert_eq!(record.to_string(), plain.to_string());
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "name": "example.com", "type": "A", "value": "192.0.2.1", "ttl": 3600,
+            "weight": 7, "monitor": "http", "comment": "front end",
+        })
+    );
+    assert_eq!(serde_json::from_value::<DnsRecord>(json).unwrap(), record);
+}
+
+#[test]
+fn monitors_have_the_published_numbers() {
+    let listed = Monitor::ALL.map(|monitor| (monitor.number(), monitor.as_str()));
+    assert_eq!(listed, [(0, "none"), (1, "ping"), (2, "http"), (3, "monitor")]);
+    for monitor in Monitor::ALL {
+        assert_eq!(Monitor::from_number(monitor.number().into()), Some(monitor));
+        assert_eq!(monitor.as_str().to_uppercase().parse(), Ok(monitor));
+    }
+    assert_eq!(Monitor::from_number(4), None);
+    assert_eq!(Monitor::from_number(-1), None);
+    assert!("tcp".parse::<Monitor>().is_err());
+    for number in [-1, 0, 1, 2, 3, i64::MAX] {
+        assert_eq!(MonitorStatus::from_number(number).number(), number);
+    }
+}
+
 fn addresses(texts: &[&str]) -> Vec<RecordData> {
     texts.iter().map(|text| data(RecordType::A, text)).collect()
 }
