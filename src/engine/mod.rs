@@ -21,6 +21,7 @@
 
 mod act;
 mod backends;
+mod builder;
 mod codec;
 mod decide;
 mod edge;
@@ -32,10 +33,11 @@ mod root;
 mod together;
 mod worker;
 
+pub use builder::{BuildError, Builder};
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};
 pub use notice::{Notice, Numbered};
-pub use onboarding::{BuildError, Builder, Domains, Onboarding};
+pub use onboarding::{Domains, Onboarding};
 pub use policy::Policy;
 pub use root::{
     AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Intent,

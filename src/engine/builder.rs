@@ -1,0 +1,215 @@
+//! Putting an [`Onboarding`] together from what a platform plugs in.
+
+use std::sync::Arc;
+
+use super::{backends::Backends, decide::Settings, onboarding::Onboarding, policy::Policy};
+use crate::{
+    ca::CertificateAuthority,
+    challenge::Brand,
+    clock::Timer,
+    dns::DnsProvider,
+    domain::Targets,
+    id::{OsRandom, Random},
+    keys::Keys,
+    name::{ClaimPolicy, DnsName},
+    resolver::Resolver,
+    seal::Sealer,
+    store::Store,
+};
+
+/// What is missing or wrong in what was plugged in.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Something that everything depends on was not plugged in.
+    #[error("onboarding needs {0}")]
+    Missing(&'static str),
+    /// Something that was given cannot be used.
+    #[error("onboarding: {0}")]
+    Invalid(String),
+}
+
+/// Puts an [`Onboarding`] together. There are no hidden defaults but the numbers of [`Policy`].
+#[derive(Debug)]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    resolver: Option<Arc<dyn Resolver>>,
+    dns: Option<Arc<dyn DnsProvider>>,
+    authority: Option<Arc<dyn CertificateAuthority>>,
+    keys: Option<Arc<dyn Keys>>,
+    sealer: Option<Arc<dyn Sealer>>,
+    timer: Option<Arc<dyn Timer>>,
+    random: Arc<dyn Random>,
+    brand: Option<String>,
+    targets: Option<Targets>,
+    claims: ClaimPolicy,
+    delegation_zone: Option<DnsName>,
+    policy: Policy,
+}
+
+impl Builder {
+    /// Starts with a store.
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            resolver: None,
+            dns: None,
+            authority: None,
+            keys: None,
+            sealer: None,
+            timer: None,
+            random: Arc::new(OsRandom),
+            brand: None,
+            targets: None,
+            claims: ClaimPolicy::new(),
+            delegation_zone: None,
+            policy: Policy::new(),
+        }
+    }
+
+    /// Sets the label under which customers publish their proofs: `acme` makes it
+    /// `_acme-challenge`, so choose the platform's own name.
+    #[must_use]
+    pub fn with_brand(mut self, brand: impl Into<String>) -> Self {
+        self.brand = Some(brand.into());
+        self
+    }
+
+    /// Sets where customers point their names.
+    #[must_use]
+    pub fn with_targets(mut self, targets: Targets) -> Self {
+        self.targets = Some(targets);
+        self
+    }
+
+    /// Plugs in what looks names up.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Plugs in the service that hosts our zones, for DNS challenges.
+    #[must_use]
+    pub fn with_dns(mut self, dns: impl DnsProvider) -> Self {
+        self.dns = Some(Arc::new(dns));
+        self
+    }
+
+    /// Plugs in the certificate authority.
+    #[must_use]
+    pub fn with_authority(mut self, authority: impl CertificateAuthority) -> Self {
+        self.authority = Some(Arc::new(authority));
+        self
+    }
+
+    /// Plugs in what makes private keys.
+    #[must_use]
+    pub fn with_keys(mut self, keys: impl Keys) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// Plugs in what makes secrets storable.
+    #[must_use]
+    pub fn with_sealer(mut self, sealer: impl Sealer) -> Self {
+        self.sealer = Some(Arc::new(sealer));
+        self
+    }
+
+    /// Plugs in what waits.
+    #[must_use]
+    pub fn with_timer(mut self, timer: impl Timer) -> Self {
+        self.timer = Some(Arc::new(timer));
+        self
+    }
+
+    /// Takes randomness from somewhere else than the operating system.
+    ///
+    /// Ownership tokens come from it: for simulations only.
+    #[must_use]
+    pub fn with_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// Sets which names may be claimed here.
+    #[must_use]
+    pub fn with_claims(mut self, claims: ClaimPolicy) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// Sets the zone of ours, at the plugged-in DNS provider, to which customers delegate their
+    /// `_acme-challenge` names. Each claim gets a name of its own in it.
+    #[must_use]
+    pub fn with_delegation_zone(mut self, zone: DnsName) -> Self {
+        self.delegation_zone = Some(zone);
+        self
+    }
+
+    /// Sets the numbers.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Builds.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, or cannot be used.
+    pub fn build(self) -> Result<Onboarding, BuildError> {
+        let missing = |what| BuildError::Missing(what);
+        let invalid = |error: &dyn std::fmt::Display| BuildError::Invalid(error.to_string());
+        let brand = self.brand.ok_or_else(|| missing("a brand"))?;
+        let brand = Brand::new(&brand).map_err(|error| invalid(&error))?;
+        let targets = self.targets.ok_or_else(|| missing("targets"))?;
+        targets.check().map_err(|error| invalid(&error))?;
+        if self.delegation_zone.is_some() && self.dns.is_none() {
+            return Err(missing("a DNS provider that hosts the delegation zone"));
+        }
+        if brand.as_str() == "acme" && self.delegation_zone.is_some() {
+            return Err(BuildError::Invalid(
+                "the brand acme puts proofs at _acme-challenge, which a delegation zone needs for \
+                 its CNAME records"
+                    .to_owned(),
+            ));
+        }
+        if self.policy.max_rounds < 2 || self.policy.batch == 0 {
+            return Err(BuildError::Invalid(
+                "a worker needs a batch of at least one domain, and two rounds to decide on an \
+                 effect and to settle it"
+                    .to_owned(),
+            ));
+        }
+        if self.policy.sweep_after <= self.policy.call_timeout {
+            return Err(BuildError::Invalid(
+                "records must be swept later than any call can take".to_owned(),
+            ));
+        }
+        if self.policy.call_timeout >= self.policy.lease {
+            return Err(BuildError::Invalid(
+                "the call timeout must be shorter than the lease".to_owned(),
+            ));
+        }
+        let authority = self.authority.ok_or_else(|| missing("a certificate authority"))?;
+        let settings = Settings::new(self.policy, authority.id().to_owned());
+        Ok(Onboarding::new(Arc::new(Backends {
+            store: self.store,
+            resolver: self.resolver.ok_or_else(|| missing("a resolver"))?,
+            dns: self.dns,
+            authority,
+            keys: self.keys.ok_or_else(|| missing("keys"))?,
+            sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,
+            timer: self.timer.ok_or_else(|| missing("a timer"))?,
+            random: self.random,
+            brand,
+            targets,
+            claims: self.claims,
+            delegation_zone: self.delegation_zone,
+            settings,
+        })))
+    }
+}
