@@ -1,31 +1,36 @@
 //! Which names may be claimed.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::{
-    DnsName, DomainName,
-    suffix::{self, Section},
-};
+use super::{DnsName, DomainName, NameProfile, PublicSuffixes, SharedSuffixes, suffix::Section};
 
-/// Names that are never delegated to a customer.
+/// Names that are never delegated to a customer, and what sets them aside.
 ///
-/// The IANA registry of special-use domain names (RFC 6761): `alt` RFC 9476, `arpa` RFC 3172 with
-/// all that is registered below it (`home.arpa` RFC 8375, `resolver.arpa` RFC 9462, the reverse
-/// zones of RFC 6761 section 6.1), `example*`, `invalid`, `localhost` and `test` RFC 6761 section
-/// 6, `local` RFC 6762, `onion` RFC 7686. `internal` is reserved by ICANN (resolution 2024.07.29.06).
-const SPECIAL_USE: [&str; 12] = [
-    "alt",
-    "arpa",
-    "example",
-    "example.com",
-    "example.net",
-    "example.org",
-    "internal",
-    "invalid",
-    "local",
-    "localhost",
-    "onion",
-    "test",
+/// The IANA registry of special-use domain names, and `internal`, which is not in it. The names
+/// that the registry has below `arpa` are for the message alone: RFC 3172 sets all of `arpa` aside,
+/// and with it the reverse zones of RFC 6761 section 6.1. Those below a name stand before it.
+const SPECIAL_USE: [(&str, &str); 21] = [
+    ("6tisch.arpa", "RFC 9031"),
+    ("alt", "RFC 9476"),
+    ("eap-noob.arpa", "RFC 9140"),
+    ("eap.arpa", "RFC 9965"),
+    ("home.arpa", "RFC 8375"),
+    ("in-addr.arpa", "RFC 1035 section 3.5"),
+    ("ip6.arpa", "RFC 3596 section 2.5"),
+    ("ipv4only.arpa", "RFC 8880"),
+    ("resolver.arpa", "RFC 9462"),
+    ("service.arpa", "RFC 9665"),
+    ("arpa", "RFC 3172"),
+    ("example", "RFC 6761 section 6.5"),
+    ("example.com", "RFC 6761 section 6.5"),
+    ("example.net", "RFC 6761 section 6.5"),
+    ("example.org", "RFC 6761 section 6.5"),
+    ("internal", "ICANN resolution 2024.07.29.06"),
+    ("invalid", "RFC 6761 section 6.4"),
+    ("local", "RFC 6762"),
+    ("localhost", "RFC 6761 section 6.3"),
+    ("onion", "RFC 7686"),
+    ("test", "RFC 6761 section 6.2"),
 ];
 
 /// The rules of a [`ClaimPolicy`].
@@ -34,12 +39,16 @@ const SPECIAL_USE: [&str; 12] = [
 pub enum ClaimRule {
     /// A company gives names below it to its customers; it is in the list's private section.
     PrivateSuffix,
+    /// The published API that the platform follows does not take it.
+    Profile,
     /// A registry gives names below it to everybody; it is in the list's ICANN section.
     PublicSuffix,
     /// The platform keeps it, or a name that it covers, for itself.
     Reserved,
     /// It is set aside by RFC 6761 or its like and means nothing in public DNS.
     SpecialUse,
+    /// It has more labels in front of the registrable domain than the platform takes.
+    TooDeep,
     /// It has more labels than a certificate can be had for.
     TooManyLabels,
     /// It covers names of many owners.
@@ -48,11 +57,13 @@ pub enum ClaimRule {
 
 impl ClaimRule {
     /// Every rule.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::PrivateSuffix,
+        Self::Profile,
         Self::PublicSuffix,
         Self::Reserved,
         Self::SpecialUse,
+        Self::TooDeep,
         Self::TooManyLabels,
         Self::WildcardTooBroad,
     ];
@@ -61,9 +72,11 @@ impl ClaimRule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PrivateSuffix => "private_suffix",
+            Self::Profile => "profile",
             Self::PublicSuffix => "public_suffix",
             Self::Reserved => "reserved",
             Self::SpecialUse => "special_use",
+            Self::TooDeep => "too_deep",
             Self::TooManyLabels => "too_many_labels",
             Self::WildcardTooBroad => "wildcard_too_broad",
         }
@@ -73,20 +86,36 @@ impl ClaimRule {
 /// Why a name cannot be claimed here.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AdmitError {
-    rule: ClaimRule,
+    refusal: Refusal,
     name: DomainName,
-    /// What the rule is about: the reserved or special-use name, or the limit.
-    because: Box<str>,
+}
+
+/// A rule, with what its message needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refusal {
+    PrivateSuffix,
+    Profile(NameProfile),
+    PublicSuffix,
+    Reserved,
+    SpecialUse { name: &'static str, source: &'static str },
+    TooDeep { max: usize },
+    TooManyLabels { max: usize },
+    WildcardTooBroad,
 }
 
 impl AdmitError {
-    fn new(rule: ClaimRule, name: &DomainName, because: impl Into<Box<str>>) -> Self {
-        Self { rule, name: name.clone(), because: because.into() }
-    }
-
     /// Returns the rule that refuses the name.
     pub fn rule(&self) -> ClaimRule {
-        self.rule
+        match self.refusal {
+            Refusal::PrivateSuffix => ClaimRule::PrivateSuffix,
+            Refusal::Profile(_) => ClaimRule::Profile,
+            Refusal::PublicSuffix => ClaimRule::PublicSuffix,
+            Refusal::Reserved => ClaimRule::Reserved,
+            Refusal::SpecialUse { .. } => ClaimRule::SpecialUse,
+            Refusal::TooDeep { .. } => ClaimRule::TooDeep,
+            Refusal::TooManyLabels { .. } => ClaimRule::TooManyLabels,
+            Refusal::WildcardTooBroad => ClaimRule::WildcardTooBroad,
+        }
     }
 
     /// Returns the name that is refused.
@@ -97,28 +126,40 @@ impl AdmitError {
 
 impl fmt::Display for AdmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, name, because } = self;
-        match rule {
-            ClaimRule::PrivateSuffix => write!(
+        let name = &self.name;
+        match self.refusal {
+            Refusal::PrivateSuffix => write!(
                 f,
                 "`{name}` is shared by the customers of one company (public suffix list, private \
                  section): claim a name below it"
             ),
-            ClaimRule::PublicSuffix => {
+            Refusal::Profile(profile) => write!(
+                f,
+                "`{name}` is not what the profile `{profile}` takes: {}",
+                profile.domain_in_words()
+            ),
+            Refusal::PublicSuffix => {
                 write!(
                     f,
                     "`{name}` is a public suffix, shared by many owners: claim a name below it"
                 )
             }
             // Not the reserved name itself: a stranger need not learn what the platform keeps.
-            ClaimRule::Reserved => write!(f, "`{name}` is reserved by the platform"),
-            ClaimRule::SpecialUse => {
-                write!(f, "`{name}` is in `{because}`, which is set aside and not in public DNS")
+            Refusal::Reserved => write!(f, "`{name}` is reserved by the platform"),
+            Refusal::SpecialUse { name: special, source } => {
+                write!(
+                    f,
+                    "`{name}` is in `{special}`, which is set aside ({source}): nobody owns it"
+                )
             }
-            ClaimRule::TooManyLabels => {
-                write!(f, "`{name}` has more than {because} labels, so no certificate can be had")
+            Refusal::TooDeep { max } => write!(
+                f,
+                "`{name}` has more than {max} labels in front of its registrable domain, too many"
+            ),
+            Refusal::TooManyLabels { max } => {
+                write!(f, "`{name}` has more than {max} labels, so no certificate can be had")
             }
-            ClaimRule::WildcardTooBroad => write!(
+            Refusal::WildcardTooBroad => write!(
                 f,
                 "`{name}` covers names of many owners: a wildcard stands below a registered domain"
             ),
@@ -152,17 +193,32 @@ impl std::error::Error for AdmitError {}
 pub struct ClaimPolicy {
     reserved: Vec<DnsName>,
     allowed: Vec<DnsName>,
+    profiles: Vec<NameProfile>,
+    suffixes: SharedSuffixes,
     max_labels: usize,
+    max_depth: usize,
 }
 
 impl ClaimPolicy {
     /// Most labels of a name in a certificate of Let's Encrypt.
     pub const MAX_LABELS: usize = 10;
 
+    /// Most labels in front of the registrable domain, of which none has fewer than two.
+    pub const MAX_DEPTH: usize = Self::MAX_LABELS - 2;
+
     /// Creates the strict policy: nothing reserved, nothing relaxed, at most 10 labels.
+    ///
+    /// It goes by the list of public suffixes that is [compiled in](PublicSuffixes::compiled).
     #[expect(clippy::new_without_default, reason = "a policy is chosen, never a default")]
     pub fn new() -> Self {
-        Self { reserved: Vec::new(), allowed: Vec::new(), max_labels: Self::MAX_LABELS }
+        Self {
+            reserved: Vec::new(),
+            allowed: Vec::new(),
+            profiles: Vec::new(),
+            suffixes: SharedSuffixes::from(PublicSuffixes::compiled()),
+            max_labels: Self::MAX_LABELS,
+            max_depth: Self::MAX_DEPTH,
+        }
     }
 
     /// Reserves names of the platform: its apex, API host, CNAME targets, name servers.
@@ -195,56 +251,113 @@ impl ClaimPolicy {
         self
     }
 
+    /// Sets the most labels in front of the registrable domain, `*` included.
+    ///
+    /// 0 is for the registrable domain alone, 1 for `www` before it.
+    #[must_use]
+    pub fn with_max_depth(mut self, max_depth: usize) -> Self {
+        self.max_depth = max_depth;
+        self
+    }
+
+    /// Refuses what a published API refuses too.
+    ///
+    /// This takes nothing back: whatever else refuses a name still does. Several profiles all have
+    /// to take it.
+    #[must_use]
+    pub fn with_profile(mut self, profile: NameProfile) -> Self {
+        self.profiles.push(profile);
+        self
+    }
+
+    /// Goes by another list of public suffixes.
+    ///
+    /// A [`PublicSuffixes`], or a [`SharedSuffixes`] whose list can be swapped later on.
+    #[must_use]
+    pub fn with_suffixes(mut self, suffixes: impl Into<SharedSuffixes>) -> Self {
+        self.suffixes = suffixes.into();
+        self
+    }
+
+    /// Returns the list of public suffixes as it is now, which knows its own age.
+    pub fn suffixes(&self) -> Arc<PublicSuffixes> {
+        self.suffixes.current()
+    }
+
     /// Says whether `name` may be claimed.
     ///
     /// # Errors
     ///
     /// [`AdmitError`] with the first rule that refuses it.
     pub fn admit(&self, name: &DomainName) -> Result<(), AdmitError> {
-        if name.labels().count() > self.max_labels {
-            let limit = self.max_labels.to_string();
-            return Err(AdmitError::new(ClaimRule::TooManyLabels, name, limit));
-        }
-        let base = DnsName::from(name.base());
-        let refuses = |reserved: &&DnsName| {
-            base.is_within(reserved) || (name.is_wildcard() && reserved.is_within(&base))
-        };
-        if let Some(reserved) = self.reserved.iter().find(refuses) {
-            return Err(AdmitError::new(ClaimRule::Reserved, name, reserved.as_str()));
-        }
-        if covers_many_owners(name) {
-            return Err(AdmitError::new(ClaimRule::WildcardTooBroad, name, ""));
-        }
-        let allowed = || self.allowed.iter();
-        if let Some(special) = special_use(name.base_str())
-            && !allowed()
-                .any(|allowed| is_or_is_below(allowed.as_str(), special) && base.is_within(allowed))
-        {
-            return Err(AdmitError::new(ClaimRule::SpecialUse, name, special));
-        }
-        match suffix::section(name.base_str()) {
-            Some(Section::Private) if allowed().any(|allowed| *allowed == base) => Ok(()),
-            Some(Section::Private) => Err(AdmitError::new(ClaimRule::PrivateSuffix, name, "")),
-            Some(Section::Icann | Section::Unlisted) => {
-                Err(AdmitError::new(ClaimRule::PublicSuffix, name, ""))
-            }
+        match self.refusal(name) {
+            Some(refusal) => Err(AdmitError { refusal, name: name.clone() }),
             None => Ok(()),
         }
     }
+
+    /// Returns the first rule that refuses `name`.
+    fn refusal(&self, name: &DomainName) -> Option<Refusal> {
+        let labels = name.labels().count();
+        if labels > self.max_labels {
+            return Some(Refusal::TooManyLabels { max: self.max_labels });
+        }
+        if self.is_reserved(name) {
+            return Some(Refusal::Reserved);
+        }
+        let suffixes = self.suffixes.current();
+        let base = name.base_str();
+        let suffix = suffixes.suffix(base);
+        let is_suffix = suffix.start == 0;
+        // With a rule such as `*.kawasaki.jp` the base is registrable and all that it covers is not.
+        if name.is_wildcard() && (is_suffix || suffixes.section(name.as_str()).is_some()) {
+            return Some(Refusal::WildcardTooBroad);
+        }
+        if let Some((special, source)) = special_use(base)
+            && !self.is_allowed_in(name, special)
+        {
+            return Some(Refusal::SpecialUse { name: special, source });
+        }
+        if is_suffix {
+            match suffix.section {
+                Section::Private if self.allowed.iter().any(|name| name.as_str() == base) => {}
+                Section::Private => return Some(Refusal::PrivateSuffix),
+                Section::Icann | Section::Unlisted => return Some(Refusal::PublicSuffix),
+            }
+        }
+        let registered = base.get(suffix.start..).map_or(0, |text| text.split('.').count() + 1);
+        if labels.saturating_sub(registered) > self.max_depth {
+            return Some(Refusal::TooDeep { max: self.max_depth });
+        }
+        let profile = self.profiles.iter().find(|profile| !profile.takes_domain(name))?;
+        Some(Refusal::Profile(*profile))
+    }
+
+    /// Returns whether `name` is or covers a name that the platform keeps.
+    fn is_reserved(&self, name: &DomainName) -> bool {
+        if self.reserved.is_empty() {
+            return false;
+        }
+        let base = DnsName::from(name.base());
+        self.reserved.iter().any(|reserved| {
+            base.is_within(reserved) || (name.is_wildcard() && reserved.is_within(&base))
+        })
+    }
+
+    /// Returns whether an opt-in within `special`, which is a special-use name, covers `name`.
+    fn is_allowed_in(&self, name: &DomainName, special: &str) -> bool {
+        self.allowed.iter().map(DnsName::as_str).any(|allowed| {
+            is_or_is_below(allowed, special) && is_or_is_below(name.base_str(), allowed)
+        })
+    }
 }
 
-/// Returns whether a wildcard is at or above the boundary below which names are registered.
-fn covers_many_owners(name: &DomainName) -> bool {
-    // With a rule such as `*.kawasaki.jp` the base is registrable and all that it covers is not.
-    name.is_wildcard()
-        && (suffix::section(name.base_str()).is_some() || suffix::section(name.as_str()).is_some())
+/// Returns the special-use name that `name` is or is below, and what sets it aside.
+fn special_use(name: &str) -> Option<(&'static str, &'static str)> {
+    SPECIAL_USE.into_iter().find(|(special, _)| is_or_is_below(name, special))
 }
 
-/// Returns the special-use name that `name` is or is below.
-fn special_use(name: &str) -> Option<&'static str> {
-    SPECIAL_USE.into_iter().find(|special| is_or_is_below(name, special))
-}
-
+/// Returns whether `name`, in which no dot is escaped, is `zone` or below it.
 fn is_or_is_below(name: &str, zone: &str) -> bool {
     name.strip_suffix(zone).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }

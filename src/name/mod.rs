@@ -8,6 +8,7 @@ mod claim;
 mod dns;
 mod domain;
 mod error;
+mod profile;
 mod suffix;
 mod syntax;
 
@@ -15,6 +16,8 @@ pub use claim::{AdmitError, ClaimPolicy, ClaimRule};
 pub use dns::{DnsName, DnsNameError};
 pub use domain::DomainName;
 pub use error::{DomainNameError, NameRule};
+pub use profile::NameProfile;
+pub use suffix::{PublicSuffixes, SharedSuffixes, SuffixListError};
 
 /// Serializes a type as its text, and validates the text when it is read back.
 macro_rules! serde_as_text {
