@@ -5,7 +5,11 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use super::scan::{Fields, Kind, Presentation, Problem};
+use super::{
+    error::{Kind, Problem},
+    scan::{Fields, Presentation},
+    wire::{Reader, Wire},
+};
 
 impl Presentation for Ipv4Addr {
     fn scan(fields: &mut Fields<'_>) -> Result<Self, Problem> {
@@ -27,5 +31,25 @@ impl Presentation for Ipv6Addr {
     /// RFC 5952.
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Wire for Ipv4Addr {
+    fn read(wire: &mut Reader<'_>) -> Result<Self, Problem> {
+        wire.u32("address").map(Self::from_bits)
+    }
+
+    fn write(&self, wire: &mut Vec<u8>) {
+        wire.extend(self.octets());
+    }
+}
+
+impl Wire for Ipv6Addr {
+    fn read(wire: &mut Reader<'_>) -> Result<Self, Problem> {
+        wire.u128("address").map(Self::from_bits)
+    }
+
+    fn write(&self, wire: &mut Vec<u8>) {
+        wire.extend(self.octets());
     }
 }

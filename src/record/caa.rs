@@ -6,12 +6,10 @@ use regex::Regex;
 
 use super::{
     RecordDataError, RecordType,
-    scan::{Fields, Kind, Presentation, Problem, write_quoted},
-    txt::DATA_LIMIT,
+    error::{Kind, Problem},
+    scan::{Fields, Presentation, write_quoted},
+    wire::{DATA_LIMIT, Reader, Wire, write_string},
 };
-
-/// Longest tag: its length is one octet, RFC 8659 section 4.1.
-const TAG_LIMIT: usize = 255;
 
 /// The grammar of `issue-value`, RFC 8659 section 4.2, with the groups `issuer` and `parameters`.
 static ISSUE_VALUE: LazyLock<Regex> = LazyLock::new(|| {
@@ -32,11 +30,13 @@ static ISSUE_VALUE: LazyLock<Regex> = LazyLock::new(|| {
 /// A property for certificate authorities, RFC 8659 section 4.1.
 ///
 /// The tag is kept in lower case, since it is matched without case.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Caa {
     flags: u8,
-    tag: Box<str>,
-    value: Box<[u8]>,
+    /// The number of octets of the tag.
+    tag_len: u8,
+    /// The tag, letters and digits, then the value: one allocation, and an order that is canonical.
+    octets: Box<[u8]>,
 }
 
 impl Caa {
@@ -67,12 +67,13 @@ impl Caa {
 
     /// Returns the tag in lower case.
     pub fn tag(&self) -> &str {
-        &self.tag
+        let tag = self.octets.get(..self.tag_len.into()).unwrap_or_default();
+        std::str::from_utf8(tag).unwrap_or_default()
     }
 
     /// Returns the value.
     pub fn value(&self) -> &[u8] {
-        &self.value
+        self.octets.get(self.tag_len.into()..).unwrap_or_default()
     }
 
     /// Returns the authority that an `issue` or `issuewild` property names, RFC 8659 section 4.2.
@@ -97,19 +98,19 @@ impl Caa {
     }
 
     fn issue_value(&self) -> Option<&str> {
-        let applies = matches!(&*self.tag, "issue" | "issuewild");
-        applies.then(|| std::str::from_utf8(&self.value).ok()).flatten()
+        let applies = matches!(self.tag(), "issue" | "issuewild");
+        applies.then(|| std::str::from_utf8(self.value()).ok()).flatten()
     }
 
     fn build(flags: u8, tag: &str, value: &[u8]) -> Result<Self, (&'static str, Kind)> {
-        let letters = tag.bytes().all(|b| b.is_ascii_alphanumeric());
-        if tag.is_empty() || tag.len() > TAG_LIMIT || !letters {
-            return Err(("tag", Kind::Tag));
-        }
+        let letters = !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_alphanumeric());
+        // Its length is one octet.
+        let tag_len = u8::try_from(tag.len()).ok().filter(|_| letters).ok_or(("tag", Kind::Tag))?;
         if 2 + tag.len() + value.len() > DATA_LIMIT {
             return Err(("value", Kind::TooLong));
         }
-        Ok(Self { flags, tag: tag.to_ascii_lowercase().into(), value: value.into() })
+        let octets = [tag.to_ascii_lowercase().as_bytes(), value].concat().into();
+        Ok(Self { flags, tag_len, octets })
     }
 }
 
@@ -125,7 +126,37 @@ impl Presentation for Caa {
     }
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ", self.flags, self.tag)?;
-        write_quoted(&self.value, f)
+        write!(f, "{} {} ", self.flags, self.tag())?;
+        write_quoted(self.value(), f)
+    }
+}
+
+impl Wire for Caa {
+    fn read(wire: &mut Reader<'_>) -> Result<Self, Problem> {
+        let flags = wire.u8("flags")?;
+        let start = wire.position();
+        let tag = wire.string("tag")?;
+        let value_start = wire.position();
+        let value = wire.rest();
+        // What is not ASCII is no tag either.
+        Self::build(flags, std::str::from_utf8(tag).unwrap_or_default(), value).map_err(
+            |(field, kind)| {
+                Reader::problem(field, if field == "tag" { start } else { value_start }, kind)
+            },
+        )
+    }
+
+    fn write(&self, wire: &mut Vec<u8>) {
+        wire.push(self.flags);
+        write_string(self.tag().as_bytes(), wire);
+        wire.extend_from_slice(self.value());
+    }
+}
+
+impl fmt::Debug for Caa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caa(")?;
+        self.show(f)?;
+        f.write_str(")")
     }
 }

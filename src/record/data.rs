@@ -3,57 +3,77 @@
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
-    str::FromStr,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
-    Caa, Soa, Txt,
-    scan::{Fields, Presentation as _, RecordDataError},
+    Caa, Mx, ProviderValue, RecordDataError, Soa, Srv, Txt, UnknownData, UnknownType,
+    error::{Kind, Problem},
+    scan::{Fields, Presentation as _},
+    unknown::scan_generic,
+    wire::{DATA_LIMIT, Reader, Wire as _},
 };
-use crate::name::{DnsName, serde_as_text};
+use crate::name::DnsName;
 
 /// Writes the enums, so that a type is listed once: here. Everything else about it is in the
-/// [`Presentation`](super::scan::Presentation) of its data.
+/// [`Presentation`](super::scan::Presentation) and [`Wire`](super::wire::Wire) of its data.
 macro_rules! types {
-    ($($(#[$doc:meta])* $variant:ident($data:ty) = $code:literal $text:literal;)*) => {
+    (
+        numbered {
+            $($(#[$doc:meta])* $variant:ident($data:ty) = $code:literal $text:literal;)*
+        }
+        provider {
+            $($(#[$own_doc:meta])* $own_variant:ident($own_data:ty) = $own_text:literal;)*
+        }
+    ) => {
         /// The type of a record.
         ///
-        /// The order is that of the numbers at IANA.
+        /// The order is that of the numbers at IANA; the types that are a provider's own come next,
+        /// and then those that have no name here.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
-        #[repr(u16)]
         pub enum RecordType {
-            $($(#[$doc])* $variant = $code,)*
+            $($(#[$doc])* $variant,)*
+            $($(#[$own_doc])* $own_variant,)*
+            /// Any other type, by its number, RFC 3597.
+            Unknown(UnknownType),
         }
 
         impl RecordType {
-            /// Every type.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// Every type that has a name here.
+            pub const ALL: &[Self] = &[$(Self::$variant,)* $(Self::$own_variant,)*];
 
-            /// Returns the number at IANA.
-            pub const fn code(self) -> u16 {
+            /// Returns the number at IANA; `None` for the types that are a provider's own.
+            pub const fn code(self) -> Option<u16> {
                 match self {
-                    $(Self::$variant => $code,)*
+                    $(Self::$variant => Some($code),)*
+                    $(Self::$own_variant)|* => None,
+                    Self::Unknown(unknown) => Some(unknown.code()),
                 }
             }
 
-            /// Returns the mnemonic in upper case, as in a zone file.
-            pub const fn as_str(self) -> &'static str {
+            /// Returns the name of the type, as `AAAA`; `None` for [`RecordType::Unknown`].
+            pub const fn mnemonic(self) -> Option<&'static str> {
                 match self {
-                    $(Self::$variant => $text,)*
+                    $(Self::$variant => Some($text),)*
+                    $(Self::$own_variant => Some($own_text),)*
+                    Self::Unknown(_) => None,
                 }
             }
         }
 
         /// Typed data of a record.
         ///
-        /// Compared by meaning: names without case, TXT by its joined content.
+        /// Compared by meaning: names without case, TXT by its joined content, addresses by value,
+        /// service parameters without order.
         #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum RecordData {
             $($(#[$doc])* $variant($data),)*
+            $($(#[$own_doc])* $own_variant($own_data),)*
+            /// Data of any other type, by their octets, RFC 3597.
+            Unknown(UnknownData),
         }
 
         impl RecordData {
@@ -61,39 +81,53 @@ macro_rules! types {
             pub const fn record_type(&self) -> RecordType {
                 match self {
                     $(Self::$variant(_) => RecordType::$variant,)*
+                    $(Self::$own_variant(_) => RecordType::$own_variant,)*
+                    Self::Unknown(data) => RecordType::Unknown(data.unknown_type()),
                 }
             }
 
-            /// Reads the presentation text of data of a type, RFC 1035 section 5.
+            /// Returns the data as on the wire: names uncompressed and in lower case.
             ///
-            /// Names are absolute with or without their final dot. Outside quotes `;`, `(` and `)`
-            /// must be escaped: comments and groups of lines are for zone files.
-            ///
-            /// ```
-            /// use nameplate::record::{RecordData, RecordType};
-            ///
-            /// let data = RecordData::parse(RecordType::Cname, "Edge.ACME.app")?;
-            /// assert_eq!(data.to_string(), "edge.acme.app.");
-            /// # Ok::<(), nameplate::record::RecordDataError>(())
-            /// ```
-            ///
-            /// # Errors
-            ///
-            /// [`RecordDataError`] with the field that is wrong.
-            pub fn parse(record_type: RecordType, text: &str) -> Result<Self, RecordDataError> {
-                let mut fields = Fields::new(text);
-                let data = match record_type {
-                    $(RecordType::$variant => <$data>::scan(&mut fields).map(Self::$variant),)*
-                };
-                data.and_then(|data| fields.end().map(|()| data))
-                    .map_err(|problem| RecordDataError::new(record_type, problem))
+            /// `None` for the types that are a provider's own. Only a [`Txt`] that was made rather
+            /// than read can be longer than the 65,535 octets of a record.
+            pub fn to_wire(&self) -> Option<Vec<u8>> {
+                let mut wire = Vec::new();
+                match self {
+                    $(Self::$variant(data) => data.write(&mut wire),)*
+                    $(Self::$own_variant(_))|* => return None,
+                    Self::Unknown(data) => wire.extend_from_slice(data.octets()),
+                }
+                Some(wire)
+            }
+
+            fn scan(record_type: RecordType, fields: &mut Fields<'_>) -> Result<Self, Problem> {
+                match record_type {
+                    $(RecordType::$variant => <$data>::scan(fields).map(Self::$variant),)*
+                    $(RecordType::$own_variant => {
+                        <$own_data>::scan(fields).map(Self::$own_variant)
+                    })*
+                    RecordType::Unknown(_) => Err(Problem::of("data", Kind::Generic)),
+                }
+            }
+
+            fn read(record_type: RecordType, wire: &mut Reader<'_>) -> Result<Self, Problem> {
+                match record_type {
+                    $(RecordType::$variant => <$data>::read(wire).map(Self::$variant),)*
+                    $(RecordType::$own_variant)|* => Err(Problem::of("data", Kind::Unnumbered)),
+                    RecordType::Unknown(unknown) => {
+                        UnknownData::build(unknown, wire.rest().into()).map(Self::Unknown)
+                    }
+                }
             }
         }
 
+        /// Presentation text, which reads back as the same data.
         impl fmt::Display for RecordData {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(data) => data.show(f),)*
+                    $(Self::$own_variant(data) => data.show(f),)*
+                    Self::Unknown(data) => data.show(f),
                 }
             }
         }
@@ -101,54 +135,131 @@ macro_rules! types {
 }
 
 types! {
-    /// An IPv4 address, RFC 1035 section 3.4.1.
-    A(Ipv4Addr) = 1 "A";
-    /// A name server of the zone or of a delegated one, RFC 1035 section 3.3.11.
-    Ns(DnsName) = 2 "NS";
-    /// The name that this one is an alias of, RFC 1035 section 3.3.1.
-    Cname(DnsName) = 5 "CNAME";
-    /// The start of a zone, RFC 1035 section 3.3.13.
-    Soa(Soa) = 6 "SOA";
-    /// Text, RFC 1035 section 3.3.14.
-    Txt(Txt) = 16 "TXT";
-    /// An IPv6 address, RFC 3596 section 2.1.
-    Aaaa(Ipv6Addr) = 28 "AAAA";
-    /// Which certificate authorities may issue, RFC 8659.
-    Caa(Caa) = 257 "CAA";
-}
-
-/// What is wrong with the name of a record type.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a supported record type")]
-pub struct RecordTypeError(());
-
-impl RecordType {
-    /// Returns the type with this number at IANA, if it is supported.
-    pub fn from_code(code: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|record_type| record_type.code() == code)
+    numbered {
+        /// An IPv4 address, RFC 1035 section 3.4.1.
+        A(Ipv4Addr) = 1 "A";
+        /// A name server of the zone or of a delegated one, RFC 1035 section 3.3.11.
+        Ns(DnsName) = 2 "NS";
+        /// The name that this one is an alias of, RFC 1035 section 3.3.1.
+        Cname(DnsName) = 5 "CNAME";
+        /// The start of a zone, RFC 1035 section 3.3.13.
+        Soa(Box<Soa>) = 6 "SOA";
+        /// The name of an address, RFC 1035 section 3.3.12.
+        Ptr(DnsName) = 12 "PTR";
+        /// A mail server, RFC 1035 section 3.3.9.
+        Mx(Mx) = 15 "MX";
+        /// Text, RFC 1035 section 3.3.14.
+        Txt(Txt) = 16 "TXT";
+        /// An IPv6 address, RFC 3596 section 2.1.
+        Aaaa(Ipv6Addr) = 28 "AAAA";
+        /// A server of a service, RFC 2782.
+        Srv(Srv) = 33 "SRV";
+        /// The name below which this subtree is found, RFC 6672.
+        Dname(DnsName) = 39 "DNAME";
+        /// Which certificate authorities may issue, RFC 8659.
+        Caa(Caa) = 257 "CAA";
+    }
+    provider {
+        /// The name whose addresses the provider answers with, where a CNAME cannot be.
+        Alias(DnsName) = "ALIAS";
+        /// The same under the name that other providers have for it.
+        Flatten(DnsName) = "Flatten";
+        /// A pull zone of the provider's content delivery network.
+        PullZone(ProviderValue) = "PullZone";
+        /// Where the provider's web servers redirect to.
+        Redirect(ProviderValue) = "Redirect";
+        /// A script at the provider that makes the answer.
+        Script(ProviderValue) = "Script";
     }
 }
 
-impl FromStr for RecordType {
-    type Err = RecordTypeError;
+impl RecordData {
+    /// Reads the presentation text of data of a type, RFC 1035 section 5.
+    ///
+    /// Names are absolute with or without their final dot. Outside quotes `;`, `(` and `)` must be
+    /// escaped: comments and groups of lines are for zone files. Data of every type with a number
+    /// are also read in the generic form of RFC 3597 section 5, as `\# 4 c0000201`.
+    ///
+    /// ```
+    /// use nameplate::record::{RecordData, RecordType};
+    ///
+    /// let data = RecordData::parse(RecordType::Mx, "10 Mail.ACME.app")?;
+    /// assert_eq!(data.to_string(), "10 mail.acme.app.");
+    /// # Ok::<(), nameplate::record::RecordDataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RecordDataError`] with the field that is wrong.
+    pub fn parse(record_type: RecordType, text: &str) -> Result<Self, RecordDataError> {
+        Self::parse_text(record_type, text, None)
+    }
 
-    /// Reads a mnemonic in any case.
-    fn from_str(text: &str) -> Result<Self, RecordTypeError> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|record_type| record_type.as_str().eq_ignore_ascii_case(text))
-            .ok_or(RecordTypeError(()))
+    /// Reads presentation text as [`parse`](Self::parse) does, but with names relative to `origin`.
+    ///
+    /// As in a zone file a name is absolute only with its final dot, and `@` is the origin.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordDataError`] with the field that is wrong.
+    pub fn parse_in(
+        record_type: RecordType,
+        text: &str,
+        origin: &DnsName,
+    ) -> Result<Self, RecordDataError> {
+        Self::parse_text(record_type, text, Some(origin))
+    }
+
+    /// Reads data of a type from their octets on the wire.
+    ///
+    /// Names in them are not compressed: a pointer means nothing outside its message.
+    ///
+    /// ```
+    /// use nameplate::record::{RecordData, RecordType};
+    ///
+    /// let data = RecordData::from_wire(RecordType::A, &[192, 0, 2, 1])?;
+    /// assert_eq!(data.to_string(), "192.0.2.1");
+    /// # Ok::<(), nameplate::record::RecordDataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RecordDataError`] if a field is malformed or cut off, if octets are left over, and for types
+    /// that are a provider's own.
+    pub fn from_wire(record_type: RecordType, octets: &[u8]) -> Result<Self, RecordDataError> {
+        Self::decode(record_type, octets)
+            .map_err(|problem| RecordDataError::new(record_type, problem))
+    }
+
+    fn parse_text(
+        record_type: RecordType,
+        text: &str,
+        origin: Option<&DnsName>,
+    ) -> Result<Self, RecordDataError> {
+        let parse = || {
+            if record_type.code().is_some()
+                && let Some(octets) = scan_generic(text)?
+            {
+                // An offset in the octets would say nothing about the text.
+                return Self::decode(record_type, &octets)
+                    .map_err(|problem| Problem { offset: None, ..problem });
+            }
+            let mut fields = Fields::new(text, origin);
+            let data = Self::scan(record_type, &mut fields)?;
+            fields.end().map(|()| data)
+        };
+        parse().map_err(|problem| RecordDataError::new(record_type, problem))
+    }
+
+    fn decode(record_type: RecordType, octets: &[u8]) -> Result<Self, Problem> {
+        if octets.len() > DATA_LIMIT {
+            return Err(Problem::of("data", Kind::TooLong));
+        }
+        let mut wire = Reader::new(octets);
+        let data = Self::read(record_type, &mut wire)?;
+        wire.end().map(|()| data)
     }
 }
-
-impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-serde_as_text!(RecordType);
 
 impl fmt::Debug for RecordData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,13 +7,20 @@
 mod address;
 mod caa;
 mod data;
+mod error;
 mod monitor;
+mod mx;
+mod provider;
 mod scan;
 mod set;
 mod soa;
+mod srv;
 mod target;
 mod ttl;
 mod txt;
+mod types;
+mod unknown;
+mod wire;
 
 use std::fmt;
 
@@ -22,13 +29,18 @@ use serde::{Deserialize, Serialize};
 use crate::name::DnsName;
 
 pub use caa::Caa;
-pub use data::{RecordData, RecordType, RecordTypeError};
+pub use data::{RecordData, RecordType};
+pub use error::RecordDataError;
 pub use monitor::{Monitor, MonitorError, MonitorStatus};
-pub use scan::RecordDataError;
+pub use mx::Mx;
+pub use provider::ProviderValue;
 pub use set::{RecordSet, RecordSetError};
 pub use soa::Soa;
+pub use srv::Srv;
 pub use ttl::{Ttl, TtlError};
 pub use txt::Txt;
+pub use types::{RecordTypeError, UnknownType};
+pub use unknown::UnknownData;
 
 /// One record: an owner, how long it may be cached, and typed data.
 ///

@@ -1,95 +1,15 @@
-//! The fields of presentation text, RFC 1035 section 5.1, and what can be wrong with them.
+//! The fields of presentation text, RFC 1035 section 5.1.
 
 use std::{
     fmt::{self, Write as _},
     str::FromStr,
 };
 
-use super::RecordType;
+use super::error::{Kind, Problem};
 use crate::name::{DnsName, DnsNameError, unescape};
 
-/// What is wrong with the text of a record's data: which field, and where.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RecordDataError {
-    record_type: RecordType,
-    problem: Problem,
-}
-
-impl RecordDataError {
-    pub(super) fn new(record_type: RecordType, problem: Problem) -> Self {
-        Self { record_type, problem }
-    }
-
-    /// Returns the type whose data was to be read.
-    pub fn record_type(&self) -> RecordType {
-        self.record_type
-    }
-
-    /// Returns the name of the field in the RFC of the type, as `serial`.
-    pub fn field(&self) -> &'static str {
-        self.problem.field
-    }
-
-    /// Returns where the field starts, in bytes of the text, unless it is missing.
-    pub fn offset(&self) -> Option<usize> {
-        self.problem.offset
-    }
-}
-
-impl fmt::Display for RecordDataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.record_type, self.problem.field, self.problem.kind)
-    }
-}
-
-impl std::error::Error for RecordDataError {}
-
-/// What is wrong with which field.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Problem {
-    pub(super) field: &'static str,
-    pub(super) offset: Option<usize>,
-    pub(super) kind: Kind,
-}
-
-impl Problem {
-    /// Creates a problem of a value that was not read from text.
-    pub(super) fn of(field: &'static str, kind: Kind) -> Self {
-        Self { field, offset: None, kind }
-    }
-}
-
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum Kind {
-    #[error("an IPv4 address is four numbers from 0 to 255, as in 192.0.2.1")]
-    Address4,
-    #[error("not an IPv6 address, as in 2001:db8::1")]
-    Address6,
-    #[error("a control character must be escaped, as in \\009")]
-    Control,
-    #[error("a backslash is followed by a character or by three digits up to 255")]
-    Escape,
-    #[error("missing")]
-    Missing,
-    #[error("{0}")]
-    Name(#[from] DnsNameError),
-    #[error("not a number from 0 to {max}")]
-    Number { max: u32 },
-    #[error("text after the last field")]
-    Rest,
-    #[error("`{0}` must be in quotes or escaped")]
-    Special(char),
-    #[error("longer than 255 octets")]
-    StringTooLong,
-    #[error("letters and digits, at most 255")]
-    Tag,
-    #[error("longer than the 65535 octets of a record")]
-    TooLong,
-    #[error("the quotes are not closed")]
-    Unclosed,
-    #[error("quotes are not expected here")]
-    Unquoted,
-}
+/// Longest character-string, RFC 1035 section 3.3.
+pub(super) const STRING_LIMIT: usize = 255;
 
 /// Data of one type, as presentation text.
 ///
@@ -102,10 +22,22 @@ pub(super) trait Presentation: Sized {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
+impl<T: Presentation> Presentation for Box<T> {
+    fn scan(fields: &mut Fields<'_>) -> Result<Self, Problem> {
+        T::scan(fields).map(Self::new)
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::show(self, f)
+    }
+}
+
 /// Splits text into fields: words, or strings in quotes.
 pub(super) struct Fields<'a> {
     text: &'a str,
     position: usize,
+    /// What relative names are relative to.
+    origin: Option<&'a DnsName>,
 }
 
 /// One field as it was written.
@@ -116,11 +48,22 @@ pub(super) struct Field<'a> {
     /// Without the quotes, escapes as they stand.
     text: &'a str,
     quoted: bool,
+    origin: Option<&'a DnsName>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, position: 0 }
+    /// Splits `text`, in which names are relative to `origin` or, without one, absolute.
+    pub(super) fn new(text: &'a str, origin: Option<&'a DnsName>) -> Self {
+        Self { text, position: 0, origin }
+    }
+
+    /// Returns everything that is left as one field, as it was written, without blanks around it.
+    pub(super) fn rest(&mut self, name: &'static str) -> Field<'a> {
+        let rest = self.text.get(self.position..).unwrap_or_default();
+        let text = rest.trim_matches([' ', '\t']);
+        let offset = self.text.len() - rest.trim_start_matches([' ', '\t']).len();
+        self.position = self.text.len();
+        Field { name, offset, text, quoted: false, origin: self.origin }
     }
 
     /// Returns the next field, which is called `name`, or `None` at the end.
@@ -164,7 +107,7 @@ impl<'a> Fields<'a> {
             return Err(problem(end + 1, Kind::Rest));
         }
         let text = rest.get(start..end).unwrap_or_default();
-        Ok(Some(Field { name, offset, text, quoted }))
+        Ok(Some(Field { name, offset, text, quoted, origin: self.origin }))
     }
 
     /// Returns the next field, which is called `name`.
@@ -191,6 +134,11 @@ impl<'a> Field<'a> {
         if self.quoted { Err(self.problem(Kind::Unquoted)) } else { Ok(self.text) }
     }
 
+    /// Returns the field as it was written, escapes and all.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// Reads a decimal number.
     pub(super) fn number<T: FromStr + Into<u32>>(&self, max: T) -> Result<T, Problem> {
         let text = self.word()?;
@@ -200,9 +148,31 @@ impl<'a> Field<'a> {
         number.ok_or_else(|| self.problem(Kind::Number { max: max.into() }))
     }
 
-    /// Reads a name, which is absolute with or without its final dot.
+    /// Reads a number of seconds, also as BIND, Knot and NSD write it: `1h30m`.
+    pub(super) fn seconds(&self) -> Result<u32, Problem> {
+        let text = self.word()?;
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        let seconds = if digits { text.parse().ok() } else { sum_units(text) };
+        seconds.ok_or_else(|| self.problem(Kind::Period))
+    }
+
+    /// Reads a name, which without an origin is absolute with or without its final dot.
     pub(super) fn name(&self) -> Result<DnsName, Problem> {
-        self.word()?.parse().map_err(|error: DnsNameError| self.problem(error.into()))
+        let word = self.word()?;
+        let name = match self.origin {
+            None => word.parse(),
+            Some(origin) => resolve(word, origin),
+        };
+        name.map_err(|error: DnsNameError| self.problem(error.into()))
+    }
+
+    /// Reads a character-string, RFC 1035 section 3.3.
+    pub(super) fn string(&self) -> Result<Box<[u8]>, Problem> {
+        let octets = self.octets()?;
+        if octets.len() > STRING_LIMIT {
+            return Err(self.problem(Kind::StringTooLong));
+        }
+        Ok(octets.into())
     }
 
     /// Reads the octets of a character-string of any length.
@@ -218,6 +188,43 @@ impl<'a> Field<'a> {
         }
         Ok(octets)
     }
+}
+
+/// Adds up numbers with units: weeks, days, hours, minutes and seconds, in any case.
+fn sum_units(text: &str) -> Option<u32> {
+    let mut sum: u32 = 0;
+    let mut number: Option<u32> = None;
+    for byte in text.bytes() {
+        let unit = match byte.to_ascii_lowercase() {
+            b'0'..=b'9' => {
+                let digit = u32::from(byte - b'0');
+                number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(digit)?);
+                continue;
+            }
+            b'w' => 604_800,
+            b'd' => 86_400,
+            b'h' => 3600,
+            b'm' => 60,
+            b's' => 1,
+            _ => return None,
+        };
+        sum = sum.checked_add(number.take()?.checked_mul(unit)?)?;
+    }
+    // A unit after every number: `1h30` could be meant in two ways.
+    number.is_none().then_some(sum)
+}
+
+/// Reads a name of a master file, RFC 1035 section 5.1.
+fn resolve(text: &str, origin: &DnsName) -> Result<DnsName, DnsNameError> {
+    if text == "@" {
+        return Ok(origin.clone());
+    }
+    let name: DnsName = text.parse()?;
+    let backslashes = |rest: &str| rest.bytes().rev().take_while(|b| *b == b'\\').count();
+    if text.strip_suffix('.').is_some_and(|rest| backslashes(rest) % 2 == 0) {
+        return Ok(name);
+    }
+    DnsName::from_labels(name.labels().chain(origin.labels()))
 }
 
 /// Writes octets as a character-string in quotes.

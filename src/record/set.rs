@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{DnsRecord, RecordData, RecordDataError, RecordType, Ttl, txt::DATA_LIMIT};
+use super::{DnsRecord, RecordData, RecordDataError, RecordType, Ttl, wire::DATA_LIMIT};
 use crate::name::DnsName;
 
 /// The records of one owner and type, with one TTL, RFC 2181 section 5.
@@ -47,7 +47,8 @@ impl RecordSet {
     /// # Errors
     ///
     /// [`RecordSetError`] if there is no data, data of several types, data too long for a record, or
-    /// more than one CNAME (RFC 2181 section 10.1) or SOA (RFC 1035 section 5.2).
+    /// more than one CNAME (RFC 2181 section 10.1), DNAME (RFC 6672 section 2.4) or SOA (RFC 1035
+    /// section 5.2).
     pub fn new(
         name: DnsName,
         ttl: Ttl,
@@ -68,7 +69,7 @@ impl RecordSet {
                 return Err(Problem::TooLong.into());
             }
         }
-        let single = matches!(record_type, RecordType::Cname | RecordType::Soa);
+        let single = matches!(record_type, RecordType::Cname | RecordType::Dname | RecordType::Soa);
         if single && matches!(data, Data::Many(_)) {
             return Err(Problem::Several(record_type).into());
         }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::{
-    scan::{Fields, Presentation, Problem},
+    error::Problem,
+    scan::{Fields, Presentation},
     target::write_absolute,
+    wire::{Reader, Wire},
 };
 use crate::name::DnsName;
 
@@ -77,10 +79,10 @@ impl Presentation for Soa {
             mname: fields.next("mname")?.name()?,
             rname: fields.next("rname")?.name()?,
             serial: fields.next("serial")?.number(u32::MAX)?,
-            refresh: fields.next("refresh")?.number(u32::MAX)?,
-            retry: fields.next("retry")?.number(u32::MAX)?,
-            expire: fields.next("expire")?.number(u32::MAX)?,
-            minimum: fields.next("minimum")?.number(u32::MAX)?,
+            refresh: fields.next("refresh")?.seconds()?,
+            retry: fields.next("retry")?.seconds()?,
+            expire: fields.next("expire")?.seconds()?,
+            minimum: fields.next("minimum")?.seconds()?,
         })
     }
 
@@ -90,5 +92,27 @@ impl Presentation for Soa {
         f.write_str(" ")?;
         write_absolute(rname, f)?;
         write!(f, " {serial} {refresh} {retry} {expire} {minimum}")
+    }
+}
+
+impl Wire for Soa {
+    fn read(wire: &mut Reader<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            mname: wire.name("mname")?,
+            rname: wire.name("rname")?,
+            serial: wire.u32("serial")?,
+            refresh: wire.u32("refresh")?,
+            retry: wire.u32("retry")?,
+            expire: wire.u32("expire")?,
+            minimum: wire.u32("minimum")?,
+        })
+    }
+
+    fn write(&self, wire: &mut Vec<u8>) {
+        wire.extend(self.mname.to_wire());
+        wire.extend(self.rname.to_wire());
+        for number in [self.serial, self.refresh, self.retry, self.expire, self.minimum] {
+            wire.extend(number.to_be_bytes());
+        }
     }
 }

@@ -1,8 +1,12 @@
-//! CNAME and NS: data that is one name.
+//! CNAME, NS, PTR, DNAME, ALIAS and Flatten: data that is one name.
 
 use std::fmt;
 
-use super::scan::{Fields, Presentation, Problem};
+use super::{
+    error::Problem,
+    scan::{Fields, Presentation},
+    wire::{Reader, Wire},
+};
 use crate::name::DnsName;
 
 impl Presentation for DnsName {
@@ -12,6 +16,16 @@ impl Presentation for DnsName {
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_absolute(self, f)
+    }
+}
+
+impl Wire for DnsName {
+    fn read(wire: &mut Reader<'_>) -> Result<Self, Problem> {
+        wire.name("target")
+    }
+
+    fn write(&self, wire: &mut Vec<u8>) {
+        wire.extend(self.to_wire());
     }
 }
 

@@ -18,16 +18,67 @@ fn refusal(record_type: RecordType, text: &str) -> String {
 
 #[test]
 fn types_have_the_numbers_and_names_of_iana() {
-    let listed: Vec<_> = RecordType::ALL.iter().map(|t| (t.code(), t.as_str())).collect();
-    assert_eq!(
-        listed,
-        [(1, "A"), (2, "NS"), (5, "CNAME"), (6, "SOA"), (16, "TXT"), (28, "AAAA"), (257, "CAA")]
-    );
+    let listed: Vec<_> =
+        RecordType::ALL.iter().filter_map(|t| Some((t.code()?, t.to_string()))).collect();
+    let numbers = [
+        (1, "A"),
+        (2, "NS"),
+        (5, "CNAME"),
+        (6, "SOA"),
+        (12, "PTR"),
+        (15, "MX"),
+        (16, "TXT"),
+        (28, "AAAA"),
+        (33, "SRV"),
+        (39, "DNAME"),
+        (257, "CAA"),
+    ];
+    assert_eq!(listed, numbers.map(|(code, name)| (code, name.to_owned())));
     for record_type in RecordType::ALL {
-        assert_eq!(record_type.as_str().to_lowercase().parse(), Ok(*record_type));
-        assert_eq!(RecordType::from_code(record_type.code()), Some(*record_type));
+        let shown = record_type.to_string();
+        assert_eq!(shown.to_lowercase().parse(), Ok(*record_type));
+        assert_eq!(shown.to_uppercase().parse(), Ok(*record_type));
+        assert_eq!(record_type.mnemonic(), Some(&*shown));
+        if let Some(code) = record_type.code() {
+            assert_eq!(RecordType::from_code(code), *record_type);
+            assert_eq!(format!("type{code}").parse(), Ok(*record_type));
+        }
     }
-    assert!("BOGUS".parse::<RecordType>().is_err());
+    assert!(RecordType::ALL.is_sorted());
+}
+
+#[test]
+fn types_that_are_a_providers_own_have_no_number() {
+    let own: Vec<_> = RecordType::ALL.iter().filter(|t| t.code().is_none()).collect();
+    let shown: Vec<_> = own.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["ALIAS", "Flatten", "PullZone", "Redirect", "Script"]);
+    for record_type in own {
+        assert_eq!(RecordData::parse(*record_type, "a.example").unwrap().to_wire(), None);
+        assert!(RecordData::from_wire(*record_type, &[0]).is_err());
+    }
+}
+
+#[test]
+fn an_unknown_type_is_its_number() {
+    let unknown = RecordType::from_code(731);
+    assert_eq!(unknown.to_string(), "TYPE731");
+    assert_eq!(format!("{unknown:>8}"), " TYPE731");
+    assert_eq!((unknown.code(), unknown.mnemonic()), (Some(731), None));
+    for text in ["TYPE731", "type731", "Type00731"] {
+        assert_eq!(text.parse(), Ok(unknown), "{text}");
+    }
+    assert_eq!(serde_json::to_string(&unknown).unwrap(), r#""TYPE731""#);
+    assert!(unknown > RecordType::Script);
+    for text in ["BOGUS", "TYPE", "TYPE65536", "TYPE+1", "TYPE-1", "TYPE 1", "TYPE1x", "", "TYPÉ1"]
+    {
+        assert!(text.parse::<RecordType>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn data_of_any_type_are_small() {
+    assert!(size_of::<RecordData>() <= 32);
+    assert!(size_of::<RecordType>() <= 4);
 }
 
 #[test]
@@ -94,7 +145,7 @@ fn an_error_names_the_type_and_the_field() {
         (
             RecordType::Soa,
             "a. b. 1 2 3 4 4294967296",
-            "SOA minimum: not a number from 0 to 4294967295",
+            "SOA minimum: not a number of seconds up to 4294967295, as in 3600 or 1h",
         ),
     ] {
         assert_eq!(refusal(record_type, text), shown, "{text}");
@@ -299,7 +350,7 @@ fn any_data() -> impl Strategy<Value = RecordData> {
         vec(vec(any::<u8>(), 0..256), 1..4)
             .prop_map(|strings| RecordData::Txt(Txt::from_strings(strings).unwrap())),
         (any_name(), any_name(), any::<[u32; 5]>()).prop_map(|(mname, rname, [a, b, c, d, e])| {
-            RecordData::Soa(Soa::new(mname, rname, a, b, c, d, e))
+            RecordData::Soa(Soa::new(mname, rname, a, b, c, d, e).into())
         }),
         (any::<u8>(), "[a-zA-Z0-9]{1,15}", vec(any::<u8>(), 0..300))
             .prop_map(|(flags, tag, value)| RecordData::Caa(Caa::new(flags, &tag, value).unwrap())),

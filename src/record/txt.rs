@@ -6,13 +6,11 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use super::scan::{Fields, Kind, Presentation, Problem, write_quoted};
-
-/// Longest character-string, RFC 1035 section 3.3.
-const STRING_LIMIT: usize = 255;
-
-/// Longest data of a record, RFC 1035 section 3.2.1.
-pub(super) const DATA_LIMIT: usize = 65_535;
+use super::{
+    error::{Kind, Problem},
+    scan::{Fields, Presentation, STRING_LIMIT, write_quoted},
+    wire::{DATA_LIMIT, Reader, Wire, write_string},
+};
 
 /// One or more character-strings of at most 255 octets each, RFC 1035 section 3.3.14.
 ///
@@ -85,15 +83,12 @@ impl Presentation for Txt {
         let mut strings = Vec::new();
         let mut wire_len = 0;
         while let Some(field) = fields.try_next("text")? {
-            let octets = field.octets()?;
-            if octets.len() > STRING_LIMIT {
-                return Err(field.problem(Kind::StringTooLong));
-            }
-            wire_len += octets.len() + 1;
+            let string = field.string()?;
+            wire_len += string.len() + 1;
             if wire_len > DATA_LIMIT {
                 return Err(field.problem(Kind::TooLong));
             }
-            strings.push(octets.into());
+            strings.push(string);
         }
         if strings.is_empty() {
             return Err(Problem::of("text", Kind::Missing));
@@ -109,6 +104,22 @@ impl Presentation for Txt {
             write_quoted(string, f)?;
         }
         Ok(())
+    }
+}
+
+impl Wire for Txt {
+    fn read(wire: &mut Reader<'_>) -> Result<Self, Problem> {
+        let mut strings = vec![wire.string("text")?.into()];
+        while !wire.is_empty() {
+            strings.push(wire.string("text")?.into());
+        }
+        Ok(Self { strings })
+    }
+
+    fn write(&self, wire: &mut Vec<u8>) {
+        for string in self.strings() {
+            write_string(string, wire);
+        }
     }
 }
 

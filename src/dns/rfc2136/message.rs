@@ -22,7 +22,7 @@ fn begin(op_code: OpCode, name: &DnsName, record_type: WireType) -> Result<Messa
 
 /// Returns a question for what the server itself has.
 pub(super) fn question(name: &DnsName, record_type: RecordType) -> Result<Message, ProtoError> {
-    begin(OpCode::Query, name, to_type(record_type))
+    begin(OpCode::Query, name, to_type(record_type)?)
 }
 
 /// Returns an update that changes nothing, and to which prerequisites can be added.
@@ -66,7 +66,7 @@ pub(super) fn presume(
 ) -> Result<(), ProtoError> {
     let name = to_name(name)?;
     if data.is_empty() {
-        message.add_answer(bare(name, to_type(record_type), DNSClass::NONE));
+        message.add_answer(bare(name, to_type(record_type)?, DNSClass::NONE));
         return Ok(());
     }
     message.add_answers(data.iter().map(|data| Record::from_rdata(name.clone(), 0, data.clone())));
@@ -79,7 +79,7 @@ pub(super) fn presume_exists(
     name: &DnsName,
     record_type: RecordType,
 ) -> Result<(), ProtoError> {
-    message.add_answer(bare(to_name(name)?, to_type(record_type), DNSClass::ANY));
+    message.add_answer(bare(to_name(name)?, to_type(record_type)?, DNSClass::ANY));
     Ok(())
 }
 
@@ -96,14 +96,13 @@ pub(super) fn presume_apart(
         return Ok(());
     }
     let name = to_name(change.name())?;
-    let there: Vec<u16> = changes
+    let there: Vec<_> = changes
         .iter()
         .filter(|other| other.name() == change.name() && other.before().is_some())
-        .map(|other| other.record_type().code())
+        .map(SetChange::record_type)
         .collect();
-    let cname = RecordType::Cname.code();
     if change.record_type() != RecordType::Cname {
-        if !there.contains(&cname) {
+        if !there.contains(&RecordType::Cname) {
             message.add_answer(bare(name, WireType::CNAME, DNSClass::NONE));
         }
     } else if there.is_empty() {
@@ -111,8 +110,9 @@ pub(super) fn presume_apart(
         message.add_answer(bare(name, WireType::ANY, DNSClass::NONE));
     } else {
         // Something is in use, so each other type has to be named.
-        for code in data_types().filter(|code| *code != cname && !there.contains(code)) {
-            message.add_answer(bare(name.clone(), code.into(), DNSClass::NONE));
+        let is_absent = |other: &RecordType| *other != RecordType::Cname && !there.contains(other);
+        for other in data_types().map(RecordType::from_code).filter(is_absent) {
+            message.add_answer(bare(name.clone(), to_type(other)?, DNSClass::NONE));
         }
     }
     Ok(())
@@ -144,7 +144,7 @@ fn add_change(
     // ones go one by one, once the new ones are there.
     let one_by_one = change.record_type() == RecordType::Ns && change.name() == zone;
     if !one_by_one {
-        let all = bare(name.clone(), to_type(change.record_type()), DNSClass::ANY);
+        let all = bare(name.clone(), to_type(change.record_type())?, DNSClass::ANY);
         message.add_authority(all);
     }
     message.add_authorities(

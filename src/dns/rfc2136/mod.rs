@@ -360,6 +360,10 @@ fn meeting(change: &SetChange) -> Error {
 
 /// Returns why a change can never be made, whatever is there.
 fn impossible(zone: &DnsName, change: &SetChange, changes: &ChangeSet) -> Option<Error> {
+    if change.record_type().code().is_none() {
+        let message = format!("{} is no type of DNS", change.record_type());
+        return Some(failure(ErrorKind::Unsupported, "apply", message));
+    }
     let Some(after) = change.after() else {
         let is_vital = matches!(change.record_type(), RecordType::Ns | RecordType::Soa);
         return (is_vital && change.name() == zone).then(|| {
@@ -387,8 +391,8 @@ fn find<'a>(
     record_type: RecordType,
 ) -> (Vec<&'a Entry>, bool) {
     let of_set = |entries: &'a [Entry]| -> Vec<&'a Entry> {
-        let code = record_type.code();
-        entries.iter().filter(|entry| entry.code == code && entry.owner == *name).collect()
+        let is_of_set = |entry: &&Entry| entry.record_type == record_type && entry.owner == *name;
+        entries.iter().filter(is_of_set).collect()
     };
     let answers = of_set(&reply.answers);
     if !answers.is_empty() {
@@ -396,7 +400,7 @@ fn find<'a>(
     }
     let is_referral = reply.code == Code::Success
         && reply.authorities.iter().any(|entry| {
-            entry.code == RecordType::Ns.code()
+            entry.record_type == RecordType::Ns
                 && entry.owner != *zone
                 && name.is_within(&entry.owner)
         });
@@ -476,6 +480,10 @@ impl DnsProvider for Rfc2136 {
         record_type: RecordType,
     ) -> Result<Option<RecordSet>> {
         self.check("record_set", zone, [name])?;
+        if record_type.code().is_none() {
+            // Not a type of DNS, so the server has none.
+            return Ok(None);
+        }
         Ok(self.stored("record_set", zone, name, record_type).await?.set)
     }
 

@@ -170,6 +170,10 @@ impl HickoryBuilder {
 #[async_trait]
 impl Resolver for Hickory {
     async fn lookup(&self, lookup: &Lookup) -> Result<Answer> {
+        if lookup.record_type.code().is_none() {
+            let message = format!("{} is no type of DNS", lookup.record_type);
+            return Err(Error::new(ErrorKind::Unsupported, "hickory", "lookup", message));
+        }
         let search =
             Search { hickory: self, questions: AtomicU32::new(0), known: Mutex::default() };
         let found = async {

@@ -43,11 +43,12 @@ pub(super) fn said(
     owner: &DnsName,
     record_type: RecordType,
 ) -> Result<Said, Trouble> {
-    let of_owner = |code: u16| {
-        reply.answers.iter().filter(move |entry| entry.code == code && entry.owner == *owner)
+    let of_owner = |wanted: RecordType| {
+        let is_wanted = move |entry: &&Entry| entry.record_type == wanted && entry.owner == *owner;
+        reply.answers.iter().filter(is_wanted)
     };
     if record_type != RecordType::Cname {
-        let mut aliases = of_owner(RecordType::Cname.code());
+        let mut aliases = of_owner(RecordType::Cname);
         if let Some(first) = aliases.next() {
             // RFC 2181 section 10.1: there is one.
             return match &first.data {
@@ -61,7 +62,7 @@ pub(super) fn said(
         }
     }
     let mut records: Vec<DnsRecord> = Vec::new();
-    for entry in of_owner(record_type.code()) {
+    for entry in of_owner(record_type) {
         // Data that make no sense would leave the set incomplete.
         let data = entry.data.clone().ok_or(Trouble::ServFail)?;
         if records.iter().any(|record| *record.data() == data) {
@@ -86,10 +87,8 @@ pub(super) fn said(
 
 /// Whether a name above `owner` was replaced as a whole (RFC 6672).
 fn has_dname_above(answers: &[Entry], owner: &DnsName) -> bool {
-    const DNAME: u16 = 39;
-    answers
-        .iter()
-        .any(|entry| entry.code == DNAME && entry.owner != *owner && owner.is_within(&entry.owner))
+    let is_above = |entry: &Entry| entry.owner != *owner && owner.is_within(&entry.owner);
+    answers.iter().any(|entry| entry.record_type == RecordType::Dname && is_above(entry))
 }
 
 /// Returns how long it may be remembered that something is absent (RFC 2308 section 5).
@@ -103,7 +102,7 @@ fn negative_ttl(reply: &Reply, owner: &DnsName) -> Option<Duration> {
 /// Whether the answer names servers to ask instead, and says nothing itself.
 pub(super) fn is_referral(reply: &Reply) -> bool {
     let has = |entries: &[Entry], wanted: RecordType| {
-        entries.iter().any(|entry| entry.code == wanted.code())
+        entries.iter().any(|entry| entry.record_type == wanted)
     };
     reply.code == Code::Success
         && reply.answers.is_empty()
@@ -124,7 +123,7 @@ pub(super) fn referral(reply: &Reply, parent: &DnsName, owner: &DnsName) -> Opti
     let name = reply
         .authorities
         .iter()
-        .find(|entry| entry.code == RecordType::Ns.code() && is_child(&entry.owner))
+        .find(|entry| entry.record_type == RecordType::Ns && is_child(&entry.owner))
         .map(|entry| entry.owner.clone())?;
     let mut zone = Zone::new(name);
     for entry in &reply.authorities {

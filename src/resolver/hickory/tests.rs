@@ -220,7 +220,7 @@ async fn aliases_are_followed_recorded_and_end() {
         assert_eq!(endless.chain.len(), Lookup::MAX_CHAIN);
 
         let failing = answer(mode, |question, answer| {
-            if question.queries[0].query_type == RecordType::Cname.code().into() {
+            if question.queries[0].query_type == hickory_proto::rr::RecordType::CNAME {
                 answer.add_answer(cname("t.example.test.", "u.example.test."));
                 answer.add_answer(cname("u.example.test.", "t.example.test."));
             } else {

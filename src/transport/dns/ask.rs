@@ -95,7 +95,7 @@ impl Request {
         let invalid = |error| NoReply::Local(io::Error::new(io::ErrorKind::InvalidInput, error));
         let mut name: Name = to_name(&question.name).map_err(invalid)?;
         name.randomize_label_case();
-        let query = Query::query(name, to_type(question.record_type));
+        let query = Query::query(name, to_type(question.record_type).map_err(invalid)?);
 
         let mut message = Message::query();
         message.metadata.recursion_desired = question.recursion != Recursion::Off;

@@ -3,27 +3,26 @@
 //! What comes from outside is never trusted to make sense: data that do not are [`None`].
 
 use hickory_proto::{
+    ProtoError,
     op::Edns,
     rr::{
         DNSClass, Name, RData, Record, RecordType as WireType,
-        rdata::{
-            A, AAAA, CNAME, NS,
-            opt::{EdnsCode, EdnsOption},
-        },
+        rdata::opt::{EdnsCode, EdnsOption},
     },
+    serialize::binary::{BinEncodable as _, BinEncoder},
 };
 
 #[cfg(feature = "rfc2136")]
-use hickory_proto::rr::rdata;
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, NULL};
 
 use super::Entry;
 use crate::{
     name::DnsName,
-    record::{Caa, RecordData, RecordType, Soa, Txt},
+    record::{RecordData, RecordType},
 };
 
 /// Returns the name as `hickory-proto` has it.
-pub(crate) fn to_name(name: &DnsName) -> Result<Name, hickory_proto::ProtoError> {
+pub(crate) fn to_name(name: &DnsName) -> Result<Name, ProtoError> {
     Name::from_labels(
         name.labels().map(|label| label.into_owned()).collect::<Vec<_>>().iter().map(Vec::as_slice),
     )
@@ -34,74 +33,57 @@ pub(crate) fn from_name(name: &Name) -> Option<DnsName> {
     DnsName::from_labels(name.iter()).ok()
 }
 
-/// Returns the type as `hickory-proto` has it.
-pub(crate) fn to_type(record_type: RecordType) -> WireType {
-    record_type.code().into()
+/// Returns the type as `hickory-proto` has it; fails for one that is a provider's own.
+pub(crate) fn to_type(record_type: RecordType) -> Result<WireType, ProtoError> {
+    let code = record_type.code();
+    code.map(Into::into).ok_or_else(|| format!("{record_type} is no type of DNS").into())
 }
 
-/// Returns the data as `hickory-proto` has them.
+/// Returns the data as `hickory-proto` has them; fails where [`to_type`] does.
+///
+/// Data of most types are passed on as their octets.
 #[cfg(feature = "rfc2136")]
-pub(crate) fn to_data(data: &RecordData) -> Result<RData, hickory_proto::ProtoError> {
+pub(crate) fn to_data(data: &RecordData) -> Result<RData, ProtoError> {
     Ok(match data {
         RecordData::A(address) => RData::A(A(*address)),
         RecordData::Aaaa(address) => RData::AAAA(AAAA(*address)),
-        RecordData::Caa(caa) => {
-            // The parts of the data are public, but not the way to put them together.
-            let mut data = rdata::CAA::new_issue(caa.is_critical(), None, Vec::new());
-            data.reserved_flags = caa.flags() & 0x7f;
-            data.tag = caa.tag().to_owned();
-            data.value = caa.value().to_vec();
-            RData::CAA(data)
-        }
         RecordData::Cname(target) => RData::CNAME(CNAME(to_name(target)?)),
         RecordData::Ns(target) => RData::NS(NS(to_name(target)?)),
-        RecordData::Soa(soa) => RData::SOA(rdata::SOA::new(
-            to_name(soa.mname())?,
-            to_name(soa.rname())?,
-            soa.serial(),
-            soa.refresh().cast_signed(),
-            soa.retry().cast_signed(),
-            soa.expire().cast_signed(),
-            soa.minimum(),
-        )),
-        RecordData::Txt(txt) => RData::TXT(rdata::TXT::from_bytes(txt.strings().collect())),
+        _ => {
+            let code = to_type(data.record_type())?;
+            let octets = data.to_wire().unwrap_or_default();
+            if u16::try_from(octets.len()).is_err() {
+                return Err("the data are longer than a record can be".into());
+            }
+            if octets.is_empty() {
+                // `hickory-proto` refuses every answer that has them.
+                return Err(format!("{code} data without octets cannot be carried").into());
+            }
+            RData::Unknown { code, rdata: NULL::with(octets) }
+        }
     })
 }
 
-/// Returns the data as we have them, `None` for other types and for data that make no sense.
-fn from_data(data: &RData) -> Option<RecordData> {
-    Some(match data {
-        RData::A(A(address)) => RecordData::A(*address),
-        RData::AAAA(AAAA(address)) => RecordData::Aaaa(*address),
-        RData::CAA(caa) => {
-            let flags = (u8::from(caa.issuer_critical) << 7) | (caa.reserved_flags & 0x7f);
-            RecordData::Caa(Caa::new(flags, &caa.tag, &caa.value).ok()?)
-        }
-        RData::CNAME(CNAME(target)) => RecordData::Cname(from_name(target)?),
-        RData::NS(NS(target)) => RecordData::Ns(from_name(target)?),
-        RData::SOA(soa) => RecordData::Soa(Soa::new(
-            from_name(&soa.mname)?,
-            from_name(&soa.rname)?,
-            soa.serial,
-            soa.refresh.cast_unsigned(),
-            soa.retry.cast_unsigned(),
-            soa.expire.cast_unsigned(),
-            soa.minimum,
-        )),
-        RData::TXT(txt) => RecordData::Txt(Txt::from_strings(txt.txt_data.iter())?),
-        _ => return None,
-    })
+/// Returns the data as we have them, `None` for data that make no sense.
+fn from_data(record_type: RecordType, data: &RData) -> Option<RecordData> {
+    let mut octets = Vec::new();
+    let mut encoder = BinEncoder::new(&mut octets);
+    // Without compression.
+    encoder.set_canonical_form(true);
+    data.emit(&mut encoder).ok()?;
+    RecordData::from_wire(record_type, &octets).ok()
 }
 
 /// Returns the records of class IN, in their order.
 pub(super) fn entries(records: &[Record]) -> Vec<Entry> {
     let entry = |record: &Record| {
         let owner = from_name(&record.name)?;
+        let record_type = RecordType::from_code(record.record_type().into());
         (record.dns_class == DNSClass::IN).then(|| Entry {
             owner,
-            code: record.record_type().into(),
+            record_type,
             ttl: if record.ttl > i32::MAX.unsigned_abs() { 0 } else { record.ttl },
-            data: from_data(&record.data),
+            data: from_data(record_type, &record.data),
             wire: record.data.clone(),
         })
     };

@@ -19,7 +19,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{name::DnsName, record::RecordData};
+use crate::{
+    name::DnsName,
+    record::{RecordData, RecordType},
+};
 
 #[cfg(feature = "hickory")]
 pub(crate) use ask::{NoReply, Question, Recursion, ask};
@@ -38,11 +41,11 @@ const EXTENDED_ERROR: u16 = 15;
 pub(crate) struct Entry {
     /// The owner.
     pub(crate) owner: DnsName,
-    /// The number of the type.
-    pub(crate) code: u16,
+    /// The type.
+    pub(crate) record_type: RecordType,
     /// Seconds; a number beyond 31 bits reads as 0 (RFC 2181 section 8).
     pub(crate) ttl: u32,
-    /// The data, if the type is one of ours and the data make sense.
+    /// The data, if they make sense.
     pub(crate) data: Option<RecordData>,
     /// The data as they were sent.
     pub(crate) wire: RData,

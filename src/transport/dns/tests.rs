@@ -29,7 +29,12 @@ fn data_survive_the_way_there_and_back() {
         (RecordType::Caa, r#"128 issue "ca.example; accounturi=https://ca.example/1""#),
         (RecordType::Caa, r#"1 unknown "\000\255""#),
         (RecordType::Cname, r"a\.b.example."),
+        (RecordType::Dname, "a.example."),
+        (RecordType::Mx, "10 mail.example."),
         (RecordType::Ns, "ns.example."),
+        (RecordType::Ptr, "host.example."),
+        (RecordType::Srv, "1 2 3 host.example."),
+        (RecordType::from_code(65280), r"\# 3 abcdef"),
         (RecordType::Soa, "ns.example. root.example. 4294967295 2147483648 1 2 4294967295"),
         (RecordType::Txt, r#""" "one" "\000\255""#),
     ] {
@@ -45,7 +50,7 @@ fn data_survive_the_way_there_and_back() {
 }
 
 #[test]
-fn other_classes_are_left_out_and_other_types_have_no_data() {
+fn other_classes_are_left_out_and_unknown_types_have_their_octets() {
     let name = Name::from_ascii("owner.example.").unwrap();
     let address = Record::from_rdata(name.clone(), u32::MAX, RData::A(A::new(192, 0, 2, 1)));
     let mut chaos = address.clone();
@@ -57,7 +62,8 @@ fn other_classes_are_left_out_and_other_types_have_no_data() {
     let entries = convert::entries(&[address, chaos, Record::from_rdata(name, 1, unknown)]);
     assert_eq!(entries.len(), 2);
     assert_eq!((entries[0].ttl, entries[0].data.is_some()), (0, true));
-    assert_eq!((entries[1].code, entries[1].data.clone()), (65280, None));
+    assert_eq!(entries[1].record_type, RecordType::from_code(65280));
+    assert_eq!(entries[1].data.as_ref().unwrap().to_string(), r"\# 3 010203");
 }
 
 proptest! {
