@@ -38,5 +38,5 @@ macro_rules! serde_as_text {
     };
 }
 
-pub(crate) use dns::unescape;
+pub(crate) use dns::{canonical_order, unescape};
 pub(crate) use serde_as_text;

@@ -25,8 +25,10 @@ pub struct SetChange {
 /// Changes that belong together, at most one for each owner and type.
 ///
 /// Sorted so that applying them one by one is safe: first what is deleted, then what is replaced,
-/// then what is new, since a CNAME and other data exclude each other (RFC 1034 section 3.6.2).
-/// Within each by owner, in the canonical order of DNS, and by type.
+/// then what is new, since a CNAME and other data exclude each other (RFC 1034 section 3.6.2), and
+/// so do a DNAME and names below it (RFC 6672 section 2.4). Within each by owner, in the canonical
+/// order of DNS, and by type; what is new in the opposite order, so that what is below a name (glue
+/// of a delegation, a marker) comes before it as it goes after it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(try_from = "Vec<SetChange>", into = "Vec<SetChange>")]
 pub struct ChangeSet(Vec<SetChange>);
@@ -119,9 +121,7 @@ impl ChangeSet {
             let twice = (twice.name.clone(), twice.record_type);
             return Err(Problem::Twice(Box::new(twice)).into());
         }
-        // Stable, so the order by owner stays within each rank.
-        changes.sort_by_key(SetChange::rank);
-        Ok(Self(changes))
+        Ok(Self(ranked(changes)))
     }
 
     /// Returns the changes in the order in which to apply them.
@@ -149,9 +149,17 @@ impl ChangeSet {
     pub fn inverse(self) -> Self {
         let mut changes: Vec<_> = self.0.into_iter().map(SetChange::inverse).collect();
         changes.sort_by(by_owner);
-        changes.sort_by_key(SetChange::rank);
-        Self(changes)
+        Self(ranked(changes))
     }
+}
+
+/// Sorts changes that are sorted by owner and type into the order in which to apply them.
+fn ranked(mut changes: Vec<SetChange>) -> Vec<SetChange> {
+    // Stable, so the order by owner stays within each rank.
+    changes.sort_by_key(SetChange::rank);
+    let new = changes.partition_point(|change| change.rank() < 2);
+    changes.get_mut(new..).unwrap_or_default().reverse();
+    changes
 }
 
 fn by_owner(a: &SetChange, b: &SetChange) -> Ordering {

@@ -50,8 +50,8 @@ fn what_is_in_the_way_is_deleted_first() {
         [
             ("www.example.com", RecordType::Cname),
             ("b.example.com", RecordType::A),
-            ("example.com", RecordType::A),
             ("www.example.com", RecordType::A),
+            ("example.com", RecordType::A),
         ]
     );
     let mut reversed = changes;
