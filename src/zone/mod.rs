@@ -1,14 +1,16 @@
-//! Zones: what is in one, and what is to change.
+//! Zones: what is in one, what is to change, and the files that hold one.
 //!
 //! [`Zone`] holds record sets. [`changes`] compares the zone as it is with the records that are wanted
 //! and says what is to change, within what is ours; the [`ChangeSet`] in its [`Plan`] is what a
-//! [`DnsProvider`](crate::dns::DnsProvider) applies.
+//! [`DnsProvider`](crate::dns::DnsProvider) applies. [`ZoneFile`] reads and writes master files.
 
 mod change;
+mod file;
 mod plan;
 mod sets;
 
 pub use change::{ChangeError, ChangeSet, SetChange};
+pub use file::{ZoneFile, ZoneFileError, ZoneFileErrors, ZoneFileRule, ZoneFileTypeError};
 pub use plan::{
     Change, ChangePolicy, Conflict, ConflictReason, Markers, MarkersError, Ownership, Plan,
     PlanError, changes,
