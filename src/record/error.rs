@@ -33,6 +33,16 @@ impl RecordDataError {
     pub fn offset(&self) -> Option<usize> {
         self.problem.offset
     }
+
+    /// Returns whether there is nothing where the field should be.
+    pub(super) fn is_missing(&self) -> bool {
+        self.problem.kind == Kind::Missing
+    }
+
+    /// Returns whether the data are longer than a record can be.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.problem.kind == Kind::TooLong
+    }
 }
 
 impl fmt::Display for RecordDataError {

@@ -8,6 +8,7 @@ mod address;
 mod caa;
 mod data;
 mod error;
+mod fields;
 mod monitor;
 mod mx;
 mod provider;
@@ -32,6 +33,10 @@ use crate::name::DnsName;
 pub use caa::Caa;
 pub use data::{RecordData, RecordType};
 pub use error::RecordDataError;
+pub use fields::{
+    Field, FieldCode, FieldError, FieldErrors, FieldRule, Profile, RecordFields, RecordId,
+    RecordIdError, RecordReply, Row, TypeField,
+};
 pub use monitor::{Monitor, MonitorError, MonitorStatus};
 pub use mx::Mx;
 pub use provider::ProviderValue;
