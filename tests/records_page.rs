@@ -58,6 +58,20 @@ fn the_document_of_a_numbered_type_is_an_rfc() {
     }
 }
 
+/// The list of types has the document in what it says of each, for readers of the source.
+#[test]
+fn the_list_of_types_names_the_same_document() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record/data.rs");
+    let source = fs::read_to_string(path).unwrap();
+    for record_type in RecordType::ALL.iter().filter(|one| one.code().is_some()) {
+        let (before, _) = source.split_once(&format!(" \"{record_type}\";\n")).unwrap();
+        let (_, doc) = before.rsplit_once("RFC ").unwrap();
+        let number: String = doc.chars().take_while(char::is_ascii_digit).collect();
+        let document = record_type.reference().document();
+        assert!(document.contains(&format!("RFC {number}")), "{record_type}: {document}, {number}");
+    }
+}
+
 fn example_data(record_type: RecordType) -> RecordData {
     RecordData::parse(record_type, record_type.reference().example()).unwrap()
 }

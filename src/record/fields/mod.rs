@@ -467,9 +467,7 @@ impl<'a> Check<'a> {
         };
         let range = rule.range().unwrap_or(0..=u16::MAX);
         let (min, max) = (i64::from(*range.start()), i64::from(*range.end()));
-        // A profile may state a range of monitors that has some without a meaning.
-        let means = field != Field::MonitorType || Monitor::from_number(number).is_some();
-        if (min..=max).contains(&number) && means {
+        if (min..=max).contains(&number) {
             return Some(number);
         }
         let message = if field == Field::MonitorType {
@@ -484,8 +482,8 @@ impl<'a> Check<'a> {
 
     /// Returns the rule of a field that is not common, and says if it is there and must not be.
     fn allowed(&mut self, row: Option<Row>, field: Field, is_there: bool) -> Option<FieldRule> {
-        // Of an unknown type the widest rule is the one that cannot be wrong.
-        let Some(row) = row else { return Some(field.widest()) };
+        // Of a type that is not known only the widest rule cannot be wrong.
+        let Some(row) = row else { return Some(FieldRule::number(field, field.limit())) };
         let rule = row.rule(field);
         let pointer = field.pointer();
         let is_there = is_there || self.errors.iter().any(|error| error.pointer() == pointer);

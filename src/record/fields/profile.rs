@@ -97,12 +97,12 @@ impl Field {
         }
     }
 
-    /// Returns the rule that refuses only what is wrong for every type.
-    pub(super) const fn widest(self) -> FieldRule {
+    /// Returns the largest number that the field can hold.
+    pub(super) const fn limit(self) -> u16 {
         match self {
-            Self::Flags => FieldRule::new(self, 255),
-            Self::MonitorType => MONITOR,
-            _ => number(self),
+            Self::Flags => 255,
+            Self::MonitorType => 3,
+            _ => u16::MAX,
         }
     }
 
@@ -144,16 +144,20 @@ impl fmt::Display for Field {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FieldRule {
     field: Field,
-    max: u16,
+    /// `None` for text.
+    max: Option<u16>,
     required: bool,
 }
 
 impl FieldRule {
-    /// Allows a number from 0 to `max`, 0 if it is absent.
-    ///
-    /// For [`Field::Tag`], which is text, `max` means nothing.
-    pub const fn new(field: Field, max: u16) -> Self {
-        Self { field, max, required: false }
+    /// Allows a number from 0 to `max`, and no more than the field can hold; absent it is 0.
+    pub const fn number(field: Field, max: u16) -> Self {
+        Self { field, max: Some(max), required: false }
+    }
+
+    /// Allows a text.
+    pub const fn text(field: Field) -> Self {
+        Self { field, max: None, required: false }
     }
 
     /// Asks for the field: it may not be absent.
@@ -170,7 +174,8 @@ impl FieldRule {
 
     /// Returns the numbers that are allowed, or `None` if the field is text.
     pub fn range(self) -> Option<RangeInclusive<u16>> {
-        (self.field != Field::Tag).then_some(0..=self.max)
+        let widest = self.field.limit();
+        self.max.map(|max| 0..=max.min(widest))
     }
 
     /// Returns whether the field may not be absent.
@@ -267,7 +272,7 @@ impl Row {
 ///
 /// // Addresses only, and a weight of at most 10.
 /// const ROWS: &[Row] = &[
-///     Row::new(RecordType::A, &[FieldRule::new(Field::Weight, 10)]),
+///     Row::new(RecordType::A, &[FieldRule::number(Field::Weight, 10)]),
 ///     Row::new(RecordType::Aaaa, &[]),
 /// ];
 /// const PROFILE: Profile = Profile::new("addresses", ROWS).with_ttl(60, 3600, 300);
@@ -286,20 +291,17 @@ pub struct Profile {
     unknown_types: bool,
 }
 
-/// Any number of 16 bits, 0 if absent.
-const fn number(field: Field) -> FieldRule {
-    FieldRule::new(field, u16::MAX)
+/// Any number that the field can hold.
+const fn any(field: Field) -> FieldRule {
+    FieldRule::number(field, field.limit())
 }
 
-const MONITOR: FieldRule = FieldRule::new(Field::MonitorType, 3);
-const WEIGHED: &[FieldRule] = &[number(Field::Weight), MONITOR];
-const PREFERRED: &[FieldRule] = &[number(Field::Priority)];
-const SERVICE: &[FieldRule] =
-    &[number(Field::Priority), number(Field::Weight), number(Field::Port)];
-const PROPERTY: &[FieldRule] =
-    &[FieldRule::new(Field::Flags, 255), FieldRule::new(Field::Tag, 0).required()];
+const WEIGHED: &[FieldRule] = &[any(Field::Weight), any(Field::MonitorType)];
+const PREFERRED: &[FieldRule] = &[any(Field::Priority)];
+const SERVICE: &[FieldRule] = &[any(Field::Priority), any(Field::Weight), any(Field::Port)];
+const PROPERTY: &[FieldRule] = &[any(Field::Flags), FieldRule::text(Field::Tag).required()];
 
-/// The rows of the seed's published API.
+/// The rows of the published API.
 const PUBLISHED: &[Row] = &[
     Row::new(RecordType::A, WEIGHED).with_number(0),
     Row::new(RecordType::Aaaa, WEIGHED).with_number(1),
@@ -317,12 +319,13 @@ const PUBLISHED: &[Row] = &[
 ];
 
 /// Weights of bunny.net's addresses are shares of a hundred.
-const BUNNY_ADDRESS: &[FieldRule] = &[FieldRule::new(Field::Weight, 100), MONITOR];
+const BUNNY_ADDRESS: &[FieldRule] =
+    &[FieldRule::number(Field::Weight, 100), any(Field::MonitorType)];
 
 const BUNNY: &[Row] = &[
     Row::new(RecordType::A, BUNNY_ADDRESS).with_number(0),
     Row::new(RecordType::Aaaa, BUNNY_ADDRESS).with_number(1),
-    Row::new(RecordType::Cname, &[MONITOR]).with_number(2),
+    Row::new(RecordType::Cname, &[any(Field::MonitorType)]).with_number(2),
     Row::new(RecordType::Txt, &[]).with_number(3),
     Row::new(RecordType::Mx, PREFERRED).with_number(4),
     Row::new(RecordType::Redirect, &[]).with_number(5),
@@ -519,3 +522,6 @@ impl Serialize for Profile {
         profile.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,8 @@ serde_as_text!(RecordId);
 /// In JSON: `recordId`, `domainId` and both as `id`; the type as `type`, a number of the [`Profile`],
 /// and as `typeString`; every field of every type, numbers 0 and the tag empty where the type has
 /// none; `monitorStatus`. A type, monitor or status with a number that is not known is kept, and so is
-/// what else there is, as `@context`: a reply that was read is written as it came.
+/// what else there is, as `@context`: a reply that was read is written as it came, but for numbers that it left
+/// out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordReply {
     id: RecordId,
@@ -285,3 +286,6 @@ impl<'de> Deserialize<'de> for RecordReply {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

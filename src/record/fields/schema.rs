@@ -84,3 +84,6 @@ impl Profile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

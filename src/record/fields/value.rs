@@ -117,12 +117,17 @@ impl Parts {
                 RecordData::parse(record_type, &text)
             }
         };
-        data.map_err(|error| vec![refusal(Field::Value, &error)])
+        data.map_err(|error| {
+            let has_words = value.split_whitespace().nth(1).is_some();
+            if has_words && matches!(record_type, RecordType::Mx | RecordType::Srv) {
+                return vec![with_numbers(record_type, numbers)];
+            }
+            vec![refusal(Field::Value, &error)]
+        })
     }
 
     fn property(&self) -> Result<RecordData, Vec<FieldError>> {
         let flags = u8::try_from(self.flags.unwrap_or_default()).unwrap_or_default();
-        let tag = self.tag.as_deref().unwrap_or(ANY_TAG);
         let read = |tag: &str| {
             if self.value.starts_with('"') {
                 let text = format!("{flags} {tag} {}", self.value);
@@ -133,8 +138,14 @@ impl Parts {
                 .map(RecordData::Caa)
                 .map_err(|error| vec![refusal(Field::Value, &error)])
         };
-        let Err(wrong_tag) = Caa::new(flags, tag, "") else { return read(tag) };
-        let mut errors = vec![refusal(Field::Tag, &wrong_tag)];
+        let wrong_tag = match self.tag.as_deref() {
+            None => FieldError::new(Field::Tag, FieldCode::Required, "tag is required"),
+            Some(tag) => match Caa::new(flags, tag, "") {
+                Ok(_) => return read(tag),
+                Err(error) => refusal(Field::Tag, &error),
+            },
+        };
+        let mut errors = vec![wrong_tag];
         errors.extend(read(ANY_TAG).err().into_iter().flatten());
         Err(errors)
     }
@@ -179,6 +190,16 @@ fn text_data(value: &str) -> Result<RecordData, Vec<FieldError>> {
     Ok(RecordData::Txt(text))
 }
 
+/// Refuses a value that is the whole presentation text, as `10 mail.example.com`.
+fn with_numbers(record_type: RecordType, numbers: &[Field]) -> FieldError {
+    let numbers: Vec<_> = numbers.iter().map(|field| field.as_str()).collect();
+    let message = format!(
+        "{record_type} value is the name of a host alone; {} goes into a field of its own",
+        numbers.join(", ")
+    );
+    FieldError::new(Field::Value, FieldCode::Malformed, message)
+}
+
 fn refusal(field: Field, error: &RecordDataError) -> FieldError {
     let code = if error.is_missing() {
         FieldCode::Required
@@ -189,3 +210,6 @@ fn refusal(field: Field, error: &RecordDataError) -> FieldError {
     };
     FieldError::new(field, code, error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
