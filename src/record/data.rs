@@ -8,7 +8,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
-    Caa, Mx, ProviderValue, RecordDataError, Soa, Srv, Txt, UnknownData, UnknownType,
+    Caa, Ds, Loc, Mx, Naptr, ProviderValue, RecordDataError, Soa, Srv, Sshfp, Svcb, Tlsa, Txt,
+    UnknownData, UnknownType,
     error::{Kind, Problem},
     scan::{Fields, Presentation as _},
     unknown::scan_generic,
@@ -152,10 +153,24 @@ types! {
         Txt(Txt) = 16 "TXT";
         /// An IPv6 address, RFC 3596 section 2.1.
         Aaaa(Ipv6Addr) = 28 "AAAA";
+        /// A place on Earth, RFC 1876.
+        Loc(Loc) = 29 "LOC";
         /// A server of a service, RFC 2782.
         Srv(Srv) = 33 "SRV";
+        /// A rule that rewrites an identifier, RFC 3403.
+        Naptr(Box<Naptr>) = 35 "NAPTR";
         /// The name below which this subtree is found, RFC 6672.
         Dname(DnsName) = 39 "DNAME";
+        /// The digest of a key of a delegated zone, RFC 4034 section 5.
+        Ds(Ds) = 43 "DS";
+        /// The fingerprint of the key of an SSH server, RFC 4255.
+        Sshfp(Sshfp) = 44 "SSHFP";
+        /// The certificate or key of a TLS server, RFC 6698.
+        Tlsa(Tlsa) = 52 "TLSA";
+        /// How to reach a service, RFC 9460.
+        Svcb(Box<Svcb>) = 64 "SVCB";
+        /// How to reach a web server, RFC 9460 section 9.
+        Https(Box<Svcb>) = 65 "HTTPS";
         /// Which certificate authorities may issue, RFC 8659.
         Caa(Caa) = 257 "CAA";
     }
@@ -260,6 +275,19 @@ impl RecordData {
         wire.end().map(|()| data)
     }
 }
+
+/// Shows data of one type as [`RecordData`] does.
+macro_rules! shown {
+    ($($data:ty),*) => {$(
+        impl fmt::Display for $data {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.show(f)
+            }
+        }
+    )*};
+}
+
+shown!(Caa, Ds, Loc, Mx, Naptr, ProviderValue, Soa, Srv, Sshfp, Svcb, Tlsa, Txt, UnknownData);
 
 impl fmt::Debug for RecordData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::RecordType;
+use super::{RecordType, SvcParamKey, svcb::ParamRule};
 use crate::name::DnsNameError;
 
 /// What is wrong with the data of a record: which field, and where.
@@ -74,16 +74,26 @@ pub(super) enum Kind {
     Address4,
     #[error("not an IPv6 address, as in 2001:db8::1")]
     Address6,
+    #[error("not meters from -100000.00m to 42849672.95m, with at most two decimals")]
+    Altitude,
     #[error("a control character must be escaped, as in \\009")]
     Control,
+    #[error("a digest of its type has {expected} octets")]
+    DigestLength { expected: usize },
     #[error("a backslash is followed by a character or by three digits up to 255")]
     Escape,
     #[error("data of an unknown type are written `\\# 3 abcdef`: length and hex digits")]
     Generic,
+    #[error("pairs of hex digits")]
+    Hex,
     #[error("words of an even number of hex digits")]
     HexWords,
+    #[error("not degrees, minutes, seconds and N or S, up to 90 degrees, as in 42 21 54.5 N")]
+    Latitude,
     #[error("{found} octets follow")]
     Length { found: usize },
+    #[error("not degrees, minutes, seconds and E or W, up to 180 degrees, as in 71 6 18 W")]
+    Longitude,
     #[error("the type is for questions and messages, and never has data in a zone")]
     Meta,
     #[error("missing")]
@@ -92,6 +102,10 @@ pub(super) enum Kind {
     Name(#[from] DnsNameError),
     #[error("not a number from 0 to {max}")]
     Number { max: u32 },
+    #[error("{key}: {rule}")]
+    Param { key: SvcParamKey, rule: ParamRule },
+    #[error("a parameter is a key, as `alpn` or `key667`, and perhaps `=` and a value")]
+    ParamKey,
     #[error("not a number of seconds up to 4294967295, as in 3600 or 1h")]
     Period,
     #[error("a name on the wire consists of labels of at most 63 octets, uncompressed")]
@@ -100,6 +114,8 @@ pub(super) enum Kind {
     Printable(char),
     #[error("text after the last field")]
     Rest,
+    #[error("not meters from 0 to 90000000.00m, with at most two decimals")]
+    Size,
     #[error("`{0}` must be in quotes or escaped")]
     Special(char),
     #[error("longer than 255 octets")]
@@ -116,6 +132,8 @@ pub(super) enum Kind {
     Unclosed,
     #[error("quotes are not expected here")]
     Unquoted,
+    #[error("not 0")]
+    Version,
     #[error("the data end within the field")]
     WireEnd,
     #[error("octets after the last field")]

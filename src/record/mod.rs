@@ -5,18 +5,24 @@
 //! a file of its own.
 
 mod address;
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod caa;
 mod data;
+mod digest;
 mod error;
 mod fields;
+mod loc;
 mod monitor;
 mod mx;
+mod naptr;
 mod provider;
 mod reference;
 mod scan;
 mod set;
 mod soa;
 mod srv;
+mod svcb;
 mod target;
 mod ttl;
 mod txt;
@@ -32,18 +38,22 @@ use crate::name::DnsName;
 
 pub use caa::Caa;
 pub use data::{RecordData, RecordType};
+pub use digest::{Ds, Sshfp, Tlsa};
 pub use error::RecordDataError;
 pub use fields::{
     Field, FieldCode, FieldError, FieldErrors, FieldRule, Profile, RecordFields, RecordId,
     RecordIdError, RecordReply, Row, TypeField,
 };
+pub use loc::Loc;
 pub use monitor::{Monitor, MonitorError, MonitorStatus};
 pub use mx::Mx;
+pub use naptr::Naptr;
 pub use provider::ProviderValue;
 pub use reference::TypeReference;
 pub use set::{RecordSet, RecordSetError};
 pub use soa::Soa;
 pub use srv::Srv;
+pub use svcb::{SvcParam, SvcParamKey, SvcParamKeyError, Svcb};
 pub use ttl::{Ttl, TtlError};
 pub use txt::Txt;
 pub use types::{RecordTypeError, UnknownType};

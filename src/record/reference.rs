@@ -43,6 +43,12 @@ impl TypeReference {
 }
 
 const TARGET: (&str, &str) = ("target", "a name");
+const PRIORITY: (&str, &str) = ("priority", "0 to 65535; 0 makes an alias of the target");
+const SVC_TARGET: (&str, &str) = ("target", "a name; `.` is the owner itself");
+const SVC_PARAMS: (&str, &str) = (
+    "parameters",
+    "`alpn`, `no-default-alpn`, `port`, `ipv4hint`, `ech`, `ipv6hint`, `mandatory` and others, each at most once",
+);
 const VALUE: (&str, &str) = ("value", "printable text, kept as given");
 
 impl RecordType {
@@ -111,6 +117,17 @@ impl RecordType {
                 parts: &[("address", "an IPv6 address, written as RFC 5952 has it")],
                 example: "2001:db8::44",
             },
+            Self::Loc => TypeReference {
+                purpose: "a place on Earth",
+                document: "RFC 1876 section 3",
+                parts: &[
+                    ("latitude", "degrees, minutes, seconds, `N` or `S`"),
+                    ("longitude", "degrees, minutes, seconds, `E` or `W`"),
+                    ("altitude", "meters, -100000.00 to 42849672.95"),
+                    ("size, precisions", "meters, 0 to 90000000.00"),
+                ],
+                example: "52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m",
+            },
             Self::Srv => TypeReference {
                 purpose: "the host and port of a service",
                 document: "RFC 2782",
@@ -122,11 +139,68 @@ impl RecordType {
                 ],
                 example: "20 50 5061 sip.example.com.",
             },
+            Self::Naptr => TypeReference {
+                purpose: "a rule that rewrites a name",
+                document: "RFC 3403 section 4.1",
+                parts: &[
+                    ("order", "0 to 65535"),
+                    ("preference", "0 to 65535"),
+                    ("flags", "letters and digits, in quotes"),
+                    ("services", "text of at most 255 octets"),
+                    ("regexp", "text of at most 255 octets"),
+                    ("replacement", "a name; `.` if there is a regexp"),
+                ],
+                example: "100 10 \"S\" \"SIP+D2U\" \"\" _sip._udp.example.com.",
+            },
             Self::Dname => TypeReference {
                 purpose: "the name that everything below this one is an alias of",
                 document: "RFC 6672 section 2.1",
                 parts: &[TARGET],
                 example: "example.net.",
+            },
+            Self::Ds => TypeReference {
+                purpose: "the digest of a key of a delegated zone",
+                document: "RFC 4034 section 5.1",
+                parts: &[
+                    ("key tag", "0 to 65535"),
+                    ("algorithm", "0 to 255"),
+                    ("digest type", "0 to 255"),
+                    ("digest", "hex digits"),
+                ],
+                example: "60485 5 1 2bb183af5f22588179a53b0a98631fad1a292118",
+            },
+            Self::Sshfp => TypeReference {
+                purpose: "the fingerprint of an SSH host key",
+                document: "RFC 4255 section 3.1",
+                parts: &[
+                    ("algorithm", "0 to 255"),
+                    ("fingerprint type", "0 to 255"),
+                    ("fingerprint", "hex digits"),
+                ],
+                example: "2 1 123456789abcdef67890123456789abcdef67890",
+            },
+            Self::Tlsa => TypeReference {
+                purpose: "the certificate or key that a TLS server has",
+                document: "RFC 6698 section 2.1",
+                parts: &[
+                    ("usage", "0 to 255"),
+                    ("selector", "0 to 255"),
+                    ("matching type", "0 to 255"),
+                    ("data", "hex digits"),
+                ],
+                example: "3 1 1 d2abde240d7cd3ee6b4b28c54df034b97983a1d16e8a410e4561cb106618e971",
+            },
+            Self::Svcb => TypeReference {
+                purpose: "where and how a service is reached",
+                document: "RFC 9460 section 2",
+                parts: &[PRIORITY, SVC_TARGET, SVC_PARAMS],
+                example: "1 svc.example.com. alpn=\"h2\" port=8443",
+            },
+            Self::Https => TypeReference {
+                purpose: "where and how a web site is reached",
+                document: "RFC 9460 section 9",
+                parts: &[PRIORITY, SVC_TARGET, SVC_PARAMS],
+                example: "1 . alpn=\"h2,h3\"",
             },
             Self::Caa => TypeReference {
                 purpose: "which certificate authorities may issue",

@@ -51,6 +51,9 @@ pub(super) struct Field<'a> {
     origin: Option<&'a DnsName>,
 }
 
+/// A key, and a value if there is one.
+type Param<'a> = (Field<'a>, Option<Field<'a>>);
+
 impl<'a> Fields<'a> {
     /// Splits `text`, in which names are relative to `origin` or, without one, absolute.
     pub(super) fn new(text: &'a str, origin: Option<&'a DnsName>) -> Self {
@@ -115,6 +118,40 @@ impl<'a> Fields<'a> {
         self.try_next(name)?.ok_or_else(|| Problem::of(name, Kind::Missing))
     }
 
+    /// Returns the octets of all fields that are left, which are called `name`, and the first field.
+    ///
+    /// They are hex digits; white space is allowed anywhere between them.
+    pub(super) fn hex(&mut self, name: &'static str) -> Result<(Field<'a>, Box<[u8]>), Problem> {
+        let first = self.next(name)?;
+        let mut digits = first.word()?.to_owned();
+        while let Some(field) = self.try_next(name)? {
+            digits.push_str(field.word()?);
+        }
+        let octets = hex::decode(digits).map_err(|_| first.problem(Kind::Hex))?;
+        Ok((first, octets.into()))
+    }
+
+    /// Returns the next parameter, RFC 9460 section 2.1: its key, and its value after `=` if any.
+    pub(super) fn try_param(&mut self, name: &'static str) -> Result<Option<Param<'a>>, Problem> {
+        let is_blank = |c: char| matches!(c, ' ' | '\t');
+        let left = self.text.get(self.position..).unwrap_or_default();
+        let rest = left.trim_start_matches(is_blank);
+        let offset = self.text.len() - rest.len();
+        let end = rest.find(|c| c == '=' || is_blank(c)).unwrap_or(rest.len());
+        let (text, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let key = Field { name, offset, text, quoted: false, origin: None };
+        if text.is_empty() && rest.is_empty() {
+            return Ok(None);
+        }
+        self.position = offset + end;
+        let Some(value) = rest.strip_prefix('=') else { return Ok(Some((key, None))) };
+        self.position += 1;
+        if value.is_empty() || value.starts_with(is_blank) {
+            return Ok(Some((key, None)));
+        }
+        Ok(Some((key, self.try_next(name)?)))
+    }
+
     /// Checks that nothing is left.
     pub(super) fn end(mut self) -> Result<(), Problem> {
         match self.try_next("data")? {
@@ -139,13 +176,15 @@ impl<'a> Field<'a> {
         self.text
     }
 
-    /// Reads a decimal number.
-    pub(super) fn number<T: FromStr + Into<u32>>(&self, max: T) -> Result<T, Problem> {
+    /// Reads a decimal number of at most `max`.
+    pub(super) fn number<T: Copy + FromStr + Into<u32>>(&self, max: T) -> Result<T, Problem> {
         let text = self.word()?;
         // `parse` would take `+1`.
         let digits = text.bytes().all(|b| b.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number.ok_or_else(|| self.problem(Kind::Number { max: max.into() }))
+        let number: Option<T> = digits.then(|| text.parse().ok()).flatten();
+        number
+            .filter(|number| (*number).into() <= max.into())
+            .ok_or_else(|| self.problem(Kind::Number { max: max.into() }))
     }
 
     /// Reads a number of seconds, also as BIND, Knot and NSD write it: `1h30m`.
@@ -161,7 +200,7 @@ impl<'a> Field<'a> {
         let word = self.word()?;
         let name = match self.origin {
             None => word.parse(),
-            Some(origin) => resolve(word, origin),
+            Some(origin) => DnsName::parse_in(word, origin),
         };
         name.map_err(|error: DnsNameError| self.problem(error.into()))
     }
@@ -212,19 +251,6 @@ fn sum_units(text: &str) -> Option<u32> {
     }
     // A unit after every number: `1h30` could be meant in two ways.
     number.is_none().then_some(sum)
-}
-
-/// Reads a name of a master file, RFC 1035 section 5.1.
-fn resolve(text: &str, origin: &DnsName) -> Result<DnsName, DnsNameError> {
-    if text == "@" {
-        return Ok(origin.clone());
-    }
-    let name: DnsName = text.parse()?;
-    let backslashes = |rest: &str| rest.bytes().rev().take_while(|b| *b == b'\\').count();
-    if text.strip_suffix('.').is_some_and(|rest| backslashes(rest) % 2 == 0) {
-        return Ok(name);
-    }
-    DnsName::from_labels(name.labels().chain(origin.labels()))
 }
 
 /// Writes octets as a character-string in quotes.

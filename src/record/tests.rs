@@ -1,5 +1,3 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -29,8 +27,15 @@ fn types_have_the_numbers_and_names_of_iana() {
         (15, "MX"),
         (16, "TXT"),
         (28, "AAAA"),
+        (29, "LOC"),
         (33, "SRV"),
+        (35, "NAPTR"),
         (39, "DNAME"),
+        (43, "DS"),
+        (44, "SSHFP"),
+        (52, "TLSA"),
+        (64, "SVCB"),
+        (65, "HTTPS"),
         (257, "CAA"),
     ];
     assert_eq!(listed, numbers.map(|(code, name)| (code, name.to_owned())));
@@ -106,6 +111,101 @@ fn presentation_text_becomes_canonical() {
     ] {
         assert_eq!(data(record_type, text).to_string(), canonical);
     }
+}
+
+#[test]
+fn names_are_relative_to_an_origin() {
+    let origin = name("example.com");
+    for (record_type, text, canonical) in [
+        (RecordType::Cname, "@", "example.com."),
+        (RecordType::Mx, "10 mail", "10 mail.example.com."),
+        (RecordType::Mx, "10 mail.", "10 mail."),
+        (RecordType::Srv, r"0 0 1 a\.", r"0 0 1 a\..example.com."),
+        (
+            RecordType::Soa,
+            "ns hostmaster 1 2 3 4 5",
+            "ns.example.com. hostmaster.example.com. 1 2 3 4 5",
+        ),
+        (RecordType::Https, "1 www port=1", "1 www.example.com. port=1"),
+        (RecordType::Naptr, r#"1 2 "" "" "" next"#, r#"1 2 "" "" "" next.example.com."#),
+        (RecordType::Alias, "www", "www.example.com."),
+    ] {
+        let data = RecordData::parse_in(record_type, text, &origin).unwrap();
+        assert_eq!(data.to_string(), canonical);
+    }
+    assert!(RecordData::parse(RecordType::Cname, "@").is_err());
+}
+
+#[test]
+fn the_examples_of_the_rfcs_are_read_and_shown() {
+    for (record_type, text, canonical) in [
+        // RFC 2782.
+        (RecordType::Srv, "0 1 9 old-slow-box.example.com.", "0 1 9 old-slow-box.example.com."),
+        (RecordType::Srv, "0 0 0 .", "0 0 0 ."),
+        // RFC 3403 section 6.
+        (
+            RecordType::Naptr,
+            r#"100 10 "" "" "/urn:cid:.+@([^\\.]+\\.)(.*)$/\\2/i" ."#,
+            r#"100 10 "" "" "/urn:cid:.+@([^\\.]+\\.)(.*)$/\\2/i" ."#,
+        ),
+        (
+            RecordType::Naptr,
+            r#"100 50 "a" "z3950+N2L+N2C" "" cidserver.example.com."#,
+            r#"100 50 "a" "z3950+N2L+N2C" "" cidserver.example.com."#,
+        ),
+        (
+            RecordType::Naptr,
+            "100 10 u E2U+sip !^.*$!sip:a@b! .",
+            r#"100 10 "u" "E2U+sip" "!^.*$!sip:a@b!" ."#,
+        ),
+        // RFC 7505 section 3.
+        (RecordType::Mx, "0 .", "0 ."),
+        // RFC 6672 section 2.
+        (RecordType::Dname, "frobozz-division.acme.example.", "frobozz-division.acme.example."),
+        // RFC 3596 section 2.5.
+        (RecordType::Ptr, "Host.Example", "host.example."),
+    ] {
+        assert_eq!(data(record_type, text).to_string(), canonical);
+    }
+    let RecordData::Mx(null) = data(RecordType::Mx, "0 .") else { panic!() };
+    assert!(null.is_null());
+    let RecordData::Mx(mx) = data(RecordType::Mx, "10 .") else { panic!() };
+    assert!(!mx.is_null());
+}
+
+#[test]
+fn times_of_a_zone_have_units_as_servers_take_them() {
+    assert_eq!(
+        data(RecordType::Soa, "a. b. 1 1h 1H30M 1w2d 90s").to_string(),
+        "a. b. 1 3600 5400 777600 90"
+    );
+    for time in ["1h30", "h", "1x", "4294967296", "7102w", "-1", "+1", "1 h", "1h ", ""] {
+        let text = format!("a. b. 1 2 3 4 {time}x");
+        assert!(RecordData::parse(RecordType::Soa, &text).is_err(), "{text}");
+    }
+    assert!(RecordData::parse(RecordType::Soa, "a. b. 1h 2 3 4 5").is_err());
+    assert!(RecordData::parse(RecordType::Soa, "a. b. 1 2 3 4 1h30").is_err());
+    assert!(RecordData::parse(RecordType::Soa, "a. b. 1 2 3 4 7102w").is_err());
+}
+
+#[test]
+fn a_value_of_a_provider_is_kept_as_it_is() {
+    for text in ["https://example.com/a b;c?\"d\"", "12345", "é ✓", r"\# 0"] {
+        assert_eq!(data(RecordType::Redirect, text).to_string(), text);
+        assert_eq!(data(RecordType::Script, &format!("\t {text} ")).to_string(), text);
+        assert_eq!(ProviderValue::new(text).unwrap().as_str(), text);
+    }
+    for (text, shown) in [
+        ("", "Redirect value: missing"),
+        ("  ", "Redirect value: missing"),
+        ("a\u{1b}b", r"Redirect value: the character `\u{1b}` cannot be printed"),
+        ("a\u{2028}b", r"Redirect value: the character `\u{2028}` cannot be printed"),
+        ("a\u{a0}", "Redirect value: white space at the start or the end"),
+    ] {
+        assert_eq!(refusal(RecordType::Redirect, text), shown);
+    }
+    assert!(ProviderValue::new(" a").is_err());
+    assert!(ProviderValue::new(&"a".repeat(65_536)).is_err());
 }
 
 #[test]
@@ -297,6 +397,10 @@ fn what_is_no_set_is_refused() {
         ),
         (vec![cname("a.example"), cname("b.example")], "an owner has at most one CNAME record"),
         (
+            vec![data(RecordType::Dname, "a."), data(RecordType::Dname, "b.")],
+            "an owner has at most one DNAME record",
+        ),
+        (
             vec![RecordData::Txt(Txt::from_bytes(&[0; 65_400]))],
             "data is longer than the 65535 octets of a record",
         ),
@@ -337,26 +441,6 @@ fn a_stored_set_is_validated_when_it_is_read() {
     assert!(serde_json::from_str::<RecordSet>(empty).is_err());
 }
 
-fn any_name() -> impl Strategy<Value = DnsName> {
-    vec(vec(any::<u8>(), 1..6), 0..4).prop_map(|labels| DnsName::from_labels(labels).unwrap())
-}
-
-fn any_data() -> impl Strategy<Value = RecordData> {
-    prop_oneof![
-        any::<u32>().prop_map(|bits| RecordData::A(Ipv4Addr::from(bits))),
-        any::<u128>().prop_map(|bits| RecordData::Aaaa(Ipv6Addr::from(bits))),
-        any_name().prop_map(RecordData::Cname),
-        any_name().prop_map(RecordData::Ns),
-        vec(vec(any::<u8>(), 0..256), 1..4)
-            .prop_map(|strings| RecordData::Txt(Txt::from_strings(strings).unwrap())),
-        (any_name(), any_name(), any::<[u32; 5]>()).prop_map(|(mname, rname, [a, b, c, d, e])| {
-            RecordData::Soa(Soa::new(mname, rname, a, b, c, d, e).into())
-        }),
-        (any::<u8>(), "[a-zA-Z0-9]{1,15}", vec(any::<u8>(), 0..300))
-            .prop_map(|(flags, tag, value)| RecordData::Caa(Caa::new(flags, &tag, value).unwrap())),
-    ]
-}
-
 proptest! {
     #[test]
     fn no_input_panics(text in any::<String>()) {
@@ -375,7 +459,7 @@ proptest! {
     }
 
     #[test]
-    fn data_of_every_type_reads_back(data in any_data()) {
+    fn data_of_every_type_reads_back(data in arbitrary::data()) {
         let text = data.to_string();
         let read = RecordData::parse(data.record_type(), &text).unwrap();
         prop_assert_eq!(&read, &data);
@@ -389,5 +473,55 @@ proptest! {
     fn names_in_data_have_no_case(target in "([a-z0-9_]{1,8}\\.){1,4}") {
         let upper = RecordData::parse(RecordType::Cname, &target.to_uppercase()).unwrap();
         prop_assert_eq!(upper, RecordData::parse(RecordType::Cname, &target).unwrap());
+    }
+
+    #[test]
+    fn octets_of_every_type_read_back(data in arbitrary::wire_data()) {
+        let octets = data.to_wire().unwrap();
+        let read = RecordData::from_wire(data.record_type(), &octets).unwrap();
+        prop_assert_eq!(&read, &data);
+        prop_assert_eq!(read.to_string(), data.to_string());
+        let generic = format!("\\# {} {}", octets.len(), hex::encode(&octets));
+        prop_assert_eq!(RecordData::parse(data.record_type(), &generic), Ok(data));
+        // No part of the data is data.
+        for len in 0..octets.len() {
+            let _ = RecordData::from_wire(read.record_type(), &octets[..len]);
+        }
+    }
+
+    #[test]
+    fn no_octets_panic(octets in vec(any::<u8>(), 0..64)) {
+        for record_type in RecordType::ALL {
+            if let Ok(data) = RecordData::from_wire(*record_type, &octets) {
+                let text = data.to_string();
+                prop_assert_eq!(RecordData::parse(*record_type, &text), Ok(data.clone()));
+                let wire = data.to_wire().unwrap();
+                prop_assert_eq!(RecordData::from_wire(*record_type, &wire), Ok(data));
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_text_does_not_panic(
+        data in arbitrary::data(),
+        damage in vec((any::<prop::sample::Index>(), any::<char>()), 1..4),
+    ) {
+        let mut text: Vec<char> = data.to_string().chars().collect();
+        for (at, character) in damage {
+            let at = at.index(text.len());
+            text[at] = character;
+        }
+        let text: String = text.into_iter().collect();
+        if let Ok(data) = RecordData::parse(data.record_type(), &text) {
+            prop_assert_eq!(RecordData::parse(data.record_type(), &data.to_string()), Ok(data));
+        }
+    }
+
+    #[test]
+    fn text_with_an_origin_reads_as_the_whole_names(data in arbitrary::wire_data()) {
+        // Shown names are absolute.
+        let origin = name("example.com");
+        let read = RecordData::parse_in(data.record_type(), &data.to_string(), &origin);
+        prop_assert_eq!(read, Ok(data));
     }
 }

@@ -123,12 +123,6 @@ impl Wire for Txt {
     }
 }
 
-impl fmt::Display for Txt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.show(f)
-    }
-}
-
 impl fmt::Debug for Txt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Txt({self})")

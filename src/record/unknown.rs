@@ -92,3 +92,6 @@ pub(super) fn scan_generic(text: &str) -> Result<Option<Vec<u8>>, Problem> {
 pub(super) fn write_hex(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,8 @@ impl fmt::Display for TypeField {
 ///   escapes. A value that starts with `"` is presentation text instead (RFC 1035 section 5.1) and has
 ///   to be well formed; that is how text is written that starts with `"`, has control characters or
 ///   is not UTF-8. Where the strings of a `TXT` end is not kept.
-/// * **`SVCB`** and **`HTTPS`** have the target and the parameters, as `svc.example.com alpn=h2`.
+/// * **`SVCB`** and **`HTTPS`** have the target and the parameters, as `svc.example.com alpn=h2`, in
+///   quotes only where it matters.
 /// * **`Redirect`, `PullZone`** and **`Script`** are as given.
 /// * All other types have their presentation text, as `3 1 1 d2ab...` for `TLSA`.
 ///

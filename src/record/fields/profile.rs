@@ -316,6 +316,8 @@ const PUBLISHED: &[Row] = &[
     Row::new(RecordType::Ptr, &[]).with_number(10),
     Row::new(RecordType::Script, &[]).with_number(11),
     Row::new(RecordType::Ns, &[]).with_number(12),
+    Row::new(RecordType::Svcb, PREFERRED).with_number(13),
+    Row::new(RecordType::Https, PREFERRED).with_number(14),
 ];
 
 /// Weights of bunny.net's addresses are shares of a hundred.
@@ -336,6 +338,9 @@ const BUNNY: &[Row] = &[
     Row::new(RecordType::Ptr, &[]).with_number(10),
     Row::new(RecordType::Script, &[]).with_number(11),
     Row::new(RecordType::Ns, &[]).with_number(12),
+    Row::new(RecordType::Svcb, PREFERRED).with_number(13),
+    Row::new(RecordType::Https, PREFERRED).with_number(14),
+    Row::new(RecordType::Tlsa, &[]).with_number(15),
     Row::new(RecordType::Soa, &[]).with_number(16).read_only(),
 ];
 
@@ -353,8 +358,15 @@ const FULL: &[Row] = &[
     Row::new(RecordType::Ptr, &[]).with_number(10),
     Row::new(RecordType::Script, &[]).with_number(11),
     Row::new(RecordType::Ns, &[]).with_number(12),
+    Row::new(RecordType::Svcb, PREFERRED).with_number(13),
+    Row::new(RecordType::Https, PREFERRED).with_number(14),
+    Row::new(RecordType::Tlsa, &[]).with_number(15),
     Row::new(RecordType::Soa, &[]).with_number(16),
+    Row::new(RecordType::Loc, &[]),
+    Row::new(RecordType::Naptr, &[]),
     Row::new(RecordType::Dname, &[]),
+    Row::new(RecordType::Ds, &[]),
+    Row::new(RecordType::Sshfp, &[]),
     Row::new(RecordType::Alias, &[]),
 ];
 

@@ -32,13 +32,22 @@ impl Layout {
         use RecordType as T;
         let (numbers, rest): (&'static [Field], Rest) = match record_type {
             T::Alias | T::Cname | T::Dname | T::Flatten | T::Ns | T::Ptr => (&[], Rest::Host),
-            T::Mx => (&[Priority], Rest::Host),
+            T::Https | T::Mx | T::Svcb => (&[Priority], Rest::Host),
             T::Srv => (&[Priority, Weight, Port], Rest::Host),
             T::Caa => (&[Flags], Rest::Property),
             T::Txt => (&[], Rest::Text),
-            T::A | T::Aaaa | T::PullZone | T::Redirect | T::Script | T::Soa | T::Unknown(_) => {
-                (&[], Rest::Presentation)
-            }
+            T::A
+            | T::Aaaa
+            | T::Ds
+            | T::Loc
+            | T::Naptr
+            | T::PullZone
+            | T::Redirect
+            | T::Script
+            | T::Soa
+            | T::Sshfp
+            | T::Tlsa
+            | T::Unknown(_) => (&[], Rest::Presentation),
         };
         Self { numbers, rest }
     }
@@ -84,7 +93,7 @@ impl Parts {
             (Rest::Host, _) => {
                 let (host, more) = rest.split_once(' ').unwrap_or((rest, ""));
                 let host = if host == "." { host } else { host.strip_suffix('.').unwrap_or(host) };
-                if more.is_empty() { host.to_owned() } else { format!("{host} {more}") }
+                if more.is_empty() { host.to_owned() } else { format!("{host} {}", unquoted(more)) }
             }
             (_, RecordData::Txt(txt)) => plain(&txt.to_bytes()).unwrap_or_else(|| rest.to_owned()),
             (_, RecordData::Caa(caa)) => {
@@ -159,6 +168,43 @@ impl Parts {
             _ => None,
         }
     }
+}
+
+/// Returns parameters without the quotes that say nothing, as `alpn=h2,h3`.
+fn unquoted(parameters: &str) -> String {
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b';' | b'(' | b')' | b'\\');
+    let mut text = String::with_capacity(parameters.len());
+    let mut rest = parameters;
+    while let Some((before, after)) = rest.split_once('"') {
+        let end = end_of_quotes(after);
+        let (inside, tail) = after.split_at_checked(end).unwrap_or((after, ""));
+        text.push_str(before);
+        if !inside.is_empty() && inside.bytes().all(plain) {
+            text.push_str(inside);
+        } else {
+            text.push('"');
+            text.push_str(inside);
+            text.push('"');
+        }
+        rest = tail.strip_prefix('"').unwrap_or(tail);
+    }
+    text.push_str(rest);
+    text
+}
+
+/// Returns where the quotes close that `text` starts within.
+fn end_of_quotes(text: &str) -> usize {
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return at,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Returns octets as they are, if they read back so.

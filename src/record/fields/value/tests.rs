@@ -22,6 +22,16 @@ fn values_have_one_spelling() {
         ("MX", ".", "."),
         ("MX", "Mail.example.com.", "mail.example.com"),
         ("SRV", "sip.example.com.", "sip.example.com"),
+        ("HTTPS", ". alpn=h2", ". alpn=h2"),
+        ("HTTPS", "Svc.example.com. port=8443 alpn=h2", "svc.example.com alpn=h2 port=8443"),
+        ("SVCB", "Svc.example.com.", "svc.example.com"),
+        ("HTTPS", r#". alpn="h2,h3" port="8443""#, ". alpn=h2,h3 port=8443"),
+        ("HTTPS", r#". alpn="a\\,b" port=1"#, r#". alpn="a\\,b" port=1"#),
+        (
+            "HTTPS",
+            r#". key667="a \"b\"" key668="(" key669=c"#,
+            r#". key667="a \"b\"" key668="(" key669=c"#,
+        ),
         ("TXT", "v=spf1 -all", "v=spf1 -all"),
         ("TXT", " two  spaces ", " two  spaces "),
         ("TXT", r#"say "hi" \010; (x)"#, r#"say "hi" \010; (x)"#),
@@ -36,6 +46,16 @@ fn values_have_one_spelling() {
         ("Redirect", "https://example.com/?a=\"b\"", "https://example.com/?a=\"b\""),
         ("Flatten", "Edge.example.net.", "edge.example.net"),
         ("ALIAS", "Edge.example.net.", "edge.example.net"),
+        (
+            "TLSA",
+            "3 1 1 D2ABDE24 0D7CD3EE6B4B28C54DF034B97983A1D16E8A410E4561CB106618E971",
+            "3 1 1 d2abde240d7cd3ee6b4b28c54df034b97983a1d16e8a410e4561cb106618e971",
+        ),
+        (
+            "SOA",
+            "Ns1.example.net hostmaster.example.com 1 2 3 4 5",
+            "ns1.example.net. hostmaster.example.com. 1 2 3 4 5",
+        ),
         ("TYPE65280", r"\# 3 ABCDEF", r"\# 3 abcdef"),
     ] {
         // In alias mode there are no parameters.
