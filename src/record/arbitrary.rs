@@ -80,9 +80,9 @@ pub(crate) fn data_of(record_type: RecordType) -> BoxedStrategy<RecordData> {
         RecordType::Tlsa => (any::<[u8; 3]>(), octets())
             .prop_map(|([a, b, c], octets)| D::Tlsa(Tlsa::new(a, b, c, octets).unwrap()))
             .boxed(),
-        RecordType::Naptr => (any::<[u16; 2]>(), string(), string(), string(), name())
+        RecordType::Naptr => (any::<[u16; 2]>(), "[0-9A-Za-z]{0,3}", string(), string(), name())
             .prop_map(|([a, b], flags, services, regexp, name)| {
-                D::Naptr(Naptr::new(a, b, flags, services, regexp, name).unwrap().into())
+                D::Naptr(Naptr::new(a, b, flags.into_bytes(), services, regexp, name).unwrap().into())
             })
             .boxed(),
         RecordType::Loc => place().prop_map(D::Loc).boxed(),

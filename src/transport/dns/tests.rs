@@ -5,7 +5,7 @@ use hickory_proto::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{RecordType, Txt};
+use crate::record::{RecordType, Txt, arbitrary};
 
 fn octets(message: &Message) -> Vec<u8> {
     message.to_vec().unwrap()
@@ -67,6 +67,22 @@ fn other_classes_are_left_out_and_unknown_types_have_their_octets() {
 }
 
 proptest! {
+    #[test]
+    fn data_of_any_type_survive_the_way_there_and_back(data in arbitrary::wire_data()) {
+        prop_assume!(!data.to_wire().unwrap().is_empty());
+        // `hickory-proto` takes the name of a protocol only as text.
+        let is_text = |protocol: &[u8]| std::str::from_utf8(protocol).is_ok();
+        if let RecordData::Svcb(service) | RecordData::Https(service) = &data {
+            prop_assume!(service.alpn().all(is_text));
+        }
+        let name = Name::from_ascii("owner.example.").unwrap();
+        let mut message = Message::response(1, OpCode::Query);
+        message.add_answer(Record::from_rdata(name, 60, to_data(&data).unwrap()));
+        let message = decode(&octets(&message), 1, OpCode::Query).unwrap();
+        let entries = convert::entries(&message.answers);
+        prop_assert_eq!(entries[0].data.as_ref(), Some(&data));
+    }
+
     #[test]
     fn no_octets_make_the_decoder_panic(
         mut octets in proptest::collection::vec(any::<u8>(), 0..600),
