@@ -82,7 +82,9 @@ pub(crate) fn data_of(record_type: RecordType) -> BoxedStrategy<RecordData> {
             .boxed(),
         RecordType::Naptr => (any::<[u16; 2]>(), "[0-9A-Za-z]{0,3}", string(), string(), name())
             .prop_map(|([a, b], flags, services, regexp, name)| {
-                D::Naptr(Naptr::new(a, b, flags.into_bytes(), services, regexp, name).unwrap().into())
+                D::Naptr(
+                    Naptr::new(a, b, flags.into_bytes(), services, regexp, name).unwrap().into(),
+                )
             })
             .boxed(),
         RecordType::Loc => place().prop_map(D::Loc).boxed(),
@@ -91,7 +93,7 @@ pub(crate) fn data_of(record_type: RecordType) -> BoxedStrategy<RecordData> {
         RecordType::PullZone => value().prop_map(D::PullZone).boxed(),
         RecordType::Redirect => value().prop_map(D::Redirect).boxed(),
         RecordType::Script => value().prop_map(D::Script).boxed(),
-        RecordType::Unknown(_) => panic!("data of an unknown type are made by `data`"),
+        other => panic!("data of {other} are made by `data`"),
     }
 }
 
