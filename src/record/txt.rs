@@ -131,7 +131,8 @@ impl fmt::Debug for Txt {
 
 impl PartialEq for Txt {
     fn eq(&self, other: &Self) -> bool {
-        self.octets().eq(other.octets())
+        // The same strings are the same content, and cheaper to compare.
+        self.strings == other.strings || self.octets().eq(other.octets())
     }
 }
 
