@@ -78,7 +78,11 @@ impl<'a> Planner<'a> {
     pub(super) fn plan(mut self, marks: &'a [Mark<'a>]) -> Result<Plan, PlanError> {
         let (mut current, mut desired) = (self.current.sets(), self.desired.sets());
         let mut marks = marks;
-        while let Some(name) = first_owner(current, desired) {
+        loop {
+            let same = self.same_at_front(current, desired);
+            self.managed += same;
+            (current, desired) = (current.split_at(same).1, desired.split_at(same).1);
+            let Some(name) = first_owner(current, desired) else { break };
             let (here, behind) = split_owner(current, name);
             let (wanted, rest) = split_owner(desired, name);
             (current, desired) = (behind, rest);
@@ -106,8 +110,25 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns whether nothing changes at an owner, which is cheap to see for most. Counts its sets
-    /// then.
+    /// Returns how many sets at the front of both sides are ours and are as they are wanted, up to the
+    /// first owner at which there is something to look at.
+    ///
+    /// Most sets are, so this is where the time goes.
+    fn same_at_front(&self, current: &[RecordSet], desired: &[RecordSet]) -> usize {
+        let everything = matches!(self.policy.ownership.0, Kind::Everything);
+        let first = current.first().filter(|set| everything && set.name() != self.current.origin());
+        if first.is_none() {
+            return 0;
+        }
+        let same = |(a, b): &(&RecordSet, &RecordSet)| a.name() == b.name() && self.is_same(a, b);
+        let count = current.iter().zip(desired).take_while(same).count();
+        // Owners are looked at as a whole.
+        let differ = [current.get(count), desired.get(count)].map(|set| set.map(RecordSet::name));
+        let started = current.get(..count).unwrap_or_default().iter().rev();
+        count - started.take_while(|set| differ.contains(&Some(set.name()))).count()
+    }
+
+    /// Returns whether nothing changes at an owner, and counts its sets then.
     fn is_settled(&mut self, owner: Owner<'a>) -> bool {
         let Owner { name, current, desired, marks, .. } = owner;
         // A DNAME of others matters for the owners below it; sets at the top may be protected.
