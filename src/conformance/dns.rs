@@ -9,7 +9,7 @@ use crate::{
     error::{ErrorKind, Result},
     name::DnsName,
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
-    zone::{ChangeSet, SetChange},
+    zone::{self, ChangePolicy, ChangeSet, Markers, Ownership, SetChange, Zone},
 };
 
 /// Makes one test of every case in [`conformance::dns`](crate::conformance::dns).
@@ -53,6 +53,7 @@ macro_rules! dns_conformance {
                 two_writers_of_one_set_have_one_winner,
                 added_values_join_those_of_others,
                 names_change_at_the_same_time,
+                a_plan_applied_leaves_nothing_to_plan,
             );
         }
     };
@@ -549,4 +550,63 @@ pub async fn names_change_at_the_same_time(dns: impl DnsProvider, zone: DnsName)
         });
     }
     writers.join_all().await;
+}
+
+/// What is planned for the sets that are read is what has to change: applied, nothing is left to
+/// plan, and what nobody asked to change has not changed.
+pub async fn a_plan_applied_leaves_nothing_to_plan(dns: impl DnsProvider, zone: DnsName) {
+    let name = fresh(&dns, &zone, "planned").await;
+    let (below, any) = (name.child("other").unwrap(), name.child("*").unwrap());
+    let markers = Markers::new("conformance").unwrap();
+    let owners =
+        [&name, &below, &any].map(|owner| [owner.clone(), markers.name_for(owner).unwrap()]);
+    let owners = owners.as_flattened();
+    for owner in owners {
+        clear(&dns, &zone, owner).await;
+    }
+    let theirs = txt(&dns, &name, &["theirs"]);
+    done(&dns, &zone, [(None, Some(theirs.clone()))]).await;
+
+    let policy = ChangePolicy::new(Ownership::markers(markers))
+        .with_min_ttl(dns.capabilities().min_ttl)
+        .without_guard();
+    let address = one(&dns, &name, RecordType::A, "192.0.2.1");
+    let alias = one(&dns, &below, RecordType::Cname, "target.example.net.");
+    for desired in [
+        vec![address.clone(), txt(&dns, &name, &["one", "two"]), alias.clone()],
+        vec![
+            address.with(RecordData::parse(RecordType::A, "192.0.2.2").unwrap()).unwrap(),
+            txt(&dns, &name, &["two", "three"]),
+            txt(&dns, &below, &["in place of an alias"]),
+            one(&dns, &any, RecordType::Aaaa, "2001:db8::1"),
+        ],
+        vec![address.with_ttl(Ttl::DAY), alias],
+        vec![],
+    ] {
+        let desired = Zone::new(zone.clone(), desired).unwrap();
+        let current = sets_of(&dns, &zone, owners).await;
+        let plan = zone::changes(&current, &desired, &policy).unwrap();
+        assert!(!plan.is_empty() && plan.conflicts().is_empty(), "{plan}");
+        let applied = dns.apply(&zone, plan.changes()).await.unwrap();
+        assert!(applied.iter().all(|one| matches!(one, Applied::Done)), "{applied:?}:\n{plan}");
+        let after = sets_of(&dns, &zone, owners).await;
+        assert_eq!(after, current.apply(plan.changes()).unwrap());
+        let again = zone::changes(&after, &desired, &policy).unwrap();
+        assert!(again.is_empty(), "still to do:\n{again}");
+        let texts = after.get(&name, RecordType::Txt).unwrap();
+        assert!(texts.contains(&theirs.data()[0]) && texts.ttl() == theirs.ttl(), "{texts:?}");
+    }
+    let left = sets_of(&dns, &zone, owners).await;
+    assert_eq!(left.sets(), [theirs], "what is not ours is all that is left");
+}
+
+/// Reads all sets of some names.
+async fn sets_of(dns: &impl DnsProvider, zone: &DnsName, names: &[DnsName]) -> Zone {
+    let mut sets = Vec::new();
+    for name in names {
+        for record_type in RecordType::ALL {
+            sets.extend(read(dns, zone, name, *record_type).await);
+        }
+    }
+    Zone::new(zone.clone(), sets).unwrap()
 }
