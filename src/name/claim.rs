@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{DnsName, DomainName, NameProfile, PublicSuffixes, SharedSuffixes, suffix::Section};
+use super::{
+    DnsName, DomainName, NameProfile, PublicSuffixes, SharedSuffixes,
+    suffix::{Section, count_labels},
+};
 
 /// Names that are never delegated to a customer, and what sets them aside.
 ///
@@ -298,7 +301,7 @@ impl ClaimPolicy {
 
     /// Returns the first rule that refuses `name`.
     fn refusal(&self, name: &DomainName) -> Option<Refusal> {
-        let labels = name.labels().count();
+        let labels = count_labels(name.as_str());
         if labels > self.max_labels {
             return Some(Refusal::TooManyLabels { max: self.max_labels });
         }
@@ -325,7 +328,7 @@ impl ClaimPolicy {
                 Section::Icann | Section::Unlisted => return Some(Refusal::PublicSuffix),
             }
         }
-        let registered = base.get(suffix.start..).map_or(0, |text| text.split('.').count() + 1);
+        let registered = base.get(suffix.start..).map_or(0, |suffix| count_labels(suffix) + 1);
         if labels.saturating_sub(registered) > self.max_depth {
             return Some(Refusal::TooDeep { max: self.max_depth });
         }
@@ -354,6 +357,14 @@ impl ClaimPolicy {
 
 /// Returns the special-use name that `name` is or is below, and what sets it aside.
 fn special_use(name: &str) -> Option<(&'static str, &'static str)> {
+    let (front, last) = name.rsplit_once('.').unwrap_or(("", name));
+    match last {
+        // A quick way out for nearly all.
+        "com" | "net" | "org" if !front.ends_with("example") => return None,
+        "alt" | "arpa" | "com" | "example" | "internal" | "invalid" | "local" | "localhost"
+        | "net" | "onion" | "org" | "test" => {}
+        _ => return None,
+    }
     SPECIAL_USE.into_iter().find(|(special, _)| is_or_is_below(name, special))
 }
 

@@ -207,8 +207,8 @@ impl Excerpt {
     fn new(text: &str) -> Self {
         let len = text.floor_char_boundary(Self::LIMIT);
         let mut bytes = [0; Self::LIMIT];
-        for (to, from) in bytes.iter_mut().zip(text.bytes().take(len)) {
-            *to = from;
+        if let (Some(to), Some(from)) = (bytes.get_mut(..len), text.as_bytes().get(..len)) {
+            to.copy_from_slice(from);
         }
         Self { bytes, len: u8::try_from(len).unwrap_or_default(), cut: len < text.len() }
     }

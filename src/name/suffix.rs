@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::DateTime;
-use psl::{List as Compiled, Psl as _, Type};
+use psl::{Info, List as Compiled, Psl as _, Type};
 
 use self::list::List;
 use super::DomainName;
@@ -152,16 +152,63 @@ pub(super) fn registrable(name: &str) -> Option<&str> {
 
 /// Returns the public suffix of `name` by the list that is compiled in.
 fn compiled(name: &str) -> Suffix {
-    match Compiled.suffix(name.as_bytes()) {
-        Some(suffix) => Suffix {
-            start: name.len() - suffix.as_bytes().len().min(name.len()),
-            section: match suffix.typ() {
-                Some(Type::Icann) => Section::Icann,
-                Some(Type::Private) => Section::Private,
-                None => Section::Unlisted,
-            },
+    let mut labels = Labels { rest: Some(name), asked: 0 };
+    let found = Compiled.find(&mut labels);
+    let suffix = suffix_of(name, found);
+    // Where a rule goes on below a name that a wildcard matches, as `*.ex.futurecms.at` does beside
+    // `*.futurecms.at`, the crate forgets the wildcard: it has then asked for one label too many.
+    let taken = name.get(suffix.start..).map_or(0, count_labels);
+    if labels.asked < taken + 2 {
+        return suffix;
+    }
+    (taken..labels.asked - 1).rev().find_map(|above| wildcard(name, above)).unwrap_or(suffix)
+}
+
+/// Returns the last `above` labels of `name` and one more, if a wildcard makes that a suffix.
+fn wildcard(name: &str, above: usize) -> Option<Suffix> {
+    let (dot, _) = name.rmatch_indices('.').nth(above.checked_sub(1)?)?;
+    let (front, zone) = (name.get(..dot)?, name.get(dot + 1..)?);
+    // No rule has this label, so only a wildcard matches it.
+    let probe = zone.rsplit('.').chain(["?"]).map(str::as_bytes);
+    let found = Compiled.find(probe);
+    (found.len == zone.len() + 2).then(|| Suffix {
+        start: front.rfind('.').map_or(0, |dot| dot + 1),
+        ..suffix_of(name, found)
+    })
+}
+
+/// Reads what the crate found in `name`.
+fn suffix_of(name: &str, found: Info) -> Suffix {
+    Suffix {
+        start: name.len().saturating_sub(found.len),
+        section: match found.typ {
+            Some(Type::Icann) => Section::Icann,
+            Some(Type::Private) => Section::Private,
+            None => Section::Unlisted,
         },
-        None => Suffix { start: 0, section: Section::Unlisted },
+    }
+}
+
+/// Returns the number of labels of a name in which no dot is escaped.
+pub(super) fn count_labels(name: &str) -> usize {
+    name.bytes().filter(|byte| *byte == b'.').count() + 1
+}
+
+/// The labels of a name from the last to the first, and how often one was asked for.
+struct Labels<'a> {
+    rest: Option<&'a str>,
+    asked: usize,
+}
+
+impl<'a> Iterator for &mut Labels<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.asked += 1;
+        let rest = self.rest?;
+        let dot = rest.bytes().rposition(|byte| byte == b'.');
+        self.rest = dot.and_then(|dot| rest.get(..dot));
+        rest.as_bytes().get(dot.map_or(0, |dot| dot + 1)..)
     }
 }
 

@@ -1,16 +1,22 @@
 //! From what was typed to the canonical form of a [`DomainName`](super::DomainName).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use idna::{
-    AsciiDenyList, punycode,
-    uts46::{DnsLength, Hyphens, Uts46},
+    AsciiDenyList,
+    uts46::{ErrorPolicy, Hyphens, ProcessingSuccess, Uts46},
 };
 
 use super::error::{DomainNameError, NameRule};
 
-/// Longest input that is looked at, in bytes. A name of 253 octets needs far less in any spelling.
-const INPUT_LIMIT: usize = 4096;
+/// Longest input that is looked at, in bytes.
+///
+/// Four labels of 57 characters of four bytes fill a name. What is longer may still be mapped to
+/// one, if it is full of characters that are mapped to nothing.
+const INPUT_LIMIT: usize = 1024;
 
 /// Longest name without its final dot, in octets; RFC 1035 section 2.3.4 has 255 on the wire.
 const NAME_LIMIT: usize = 253;
@@ -40,75 +46,175 @@ struct Seen {
 }
 
 /// Returns the canonical form of `input`: A-labels in lower case, no final dot.
+///
+/// Allocates the name that it returns and nothing else. What is wrong with an input is only looked
+/// for once it is known that something is.
 pub(super) fn canonical(input: &str) -> Result<Box<str>, DomainNameError> {
     if input.len() > INPUT_LIMIT {
         return Err(DomainNameError::whole(NameRule::TooLong, input));
     }
     let name = input.strip_suffix(DOTS).unwrap_or(input);
-    if name.is_empty() {
-        return Err(DomainNameError::whole(NameRule::Empty, input));
+    match plain(name) {
+        Some(Seen { punycode: false, upper: false }) => Ok(name.into()),
+        Some(Seen { punycode: false, upper: true }) => Ok(name.to_ascii_lowercase().into()),
+        Some(Seen { punycode: true, upper }) => encoded(name, upper),
+        None if name.is_ascii() => Err(refusal(name)),
+        None => unicode(name),
     }
-    if name.is_ascii() { ascii(name) } else { unicode(name) }
 }
 
-/// Returns the canonical form of a name in ASCII.
-fn ascii(name: &str) -> Result<Box<str>, DomainNameError> {
-    let seen = check(name, labels(name, &['.']))?;
-    if !seen.upper && !seen.punycode {
-        return Ok(name.into());
+/// Returns what `name` has if it is a canonical name but for case and what is behind `xn--`.
+fn plain(name: &str) -> Option<Seen> {
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    if name.len() > NAME_LIMIT {
+        return None;
     }
-    let lower = name.to_ascii_lowercase();
-    if seen.punycode {
-        let valid = process(rest(&lower)).is_some_and(|text| text == rest(&lower));
-        if !valid {
-            return Err(blame(name));
+    let mut seen = Seen::default();
+    let mut last = None;
+    let mut several = labels.len() < name.len();
+    for label in labels.as_bytes().split(|byte| *byte == b'.') {
+        let found = label.iter().fold(0, |found, byte| {
+            found | CLASSES.get(usize::from(*byte)).copied().unwrap_or(OTHER)
+        });
+        let (Some(b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z'), Some(end)) =
+            (label.first(), label.last())
+        else {
+            return None;
+        };
+        if found & OTHER != 0 || *end == b'-' || label.len() > LABEL_LIMIT {
+            return None;
         }
-        check_punycode(&lower, name)?;
+        if found & HYPHEN != 0 && label.get(2..4) == Some(b"--") {
+            if !is_a_label(label) {
+                return None;
+            }
+            seen.punycode = true;
+        }
+        seen.upper |= found & UPPER != 0;
+        several |= last.is_some();
+        last = Some(label);
     }
-    Ok(lower.into())
+    // A number starts with a digit.
+    let numeric =
+        last.is_some_and(|label| label.first().is_some_and(u8::is_ascii_digit) && is_number(label));
+    (several && !numeric).then_some(seen)
+}
+
+/// What an octet is in a name: nothing to remark, or one of these.
+const CLASSES: [u8; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        classes[octet] = match octet as u8 {
+            b'a'..=b'z' | b'0'..=b'9' => 0,
+            b'A'..=b'Z' => UPPER,
+            b'-' => HYPHEN,
+            _ => OTHER,
+        };
+        octet += 1;
+    }
+    classes
+};
+const UPPER: u8 = 1;
+const HYPHEN: u8 = 2;
+const OTHER: u8 = 4;
+
+/// Returns the canonical form of a name in ASCII that has `xn--` and is right but for it.
+fn encoded(name: &str, upper: bool) -> Result<Box<str>, DomainNameError> {
+    let mut text = Octets::<NAME_LIMIT>::default();
+    let canonical = if upper {
+        text.push_str(name);
+        text.octets.make_ascii_lowercase();
+        text.as_str()
+    } else {
+        name
+    };
+    match process(rest(canonical), &mut Nowhere) {
+        Some(Processed::Unchanged) => Ok(canonical.into()),
+        // Not valid, or not as UTS #46 writes it.
+        _ => Err(blame(name)),
+    }
 }
 
 /// Returns the canonical form of a name with other characters than ASCII.
 fn unicode(name: &str) -> Result<Box<str>, DomainNameError> {
-    let mut count = 0;
-    for label in labels(name, &DOTS) {
-        count += 1;
-        // 127 labels fill a name.
-        if count > NAME_LIMIT / 2 + 1 {
-            return Err(DomainNameError::whole(NameRule::TooLong, name));
+    let mut text = Octets::<NAME_LIMIT>::default();
+    let rest = rest(name);
+    if rest.len() < name.len() {
+        text.push_str("*.");
+    }
+    match process(rest, &mut text) {
+        Some(Processed::Written) => {}
+        Some(Processed::Unchanged) => text.push_str(rest),
+        None => {
+            check_ascii_of(name)?;
+            return Err(blame(name));
         }
+    }
+    if text.is_full {
+        return Err(blame_length(name));
+    }
+    let text = text.as_str();
+    if plain(text).is_some() {
+        return Ok(text.into());
+    }
+    // UTS #46 turns labels into labels, one to one: what is wrong with one is wrong with the other.
+    let error = refusal(text);
+    Err(match error.label().and_then(|number| labels(name).nth(number - 1)) {
+        Some(label) => DomainNameError::label_of(error.rule(), label),
+        None => DomainNameError::whole(error.rule(), name),
+    })
+}
+
+/// Finds out why `name`, in ASCII and without a final dot, is no name.
+fn refusal(name: &str) -> DomainNameError {
+    if name.is_empty() {
+        return DomainNameError::whole(NameRule::Empty, name);
+    }
+    check(name).err().unwrap_or_else(|| blame(name))
+}
+
+/// Checks what is in ASCII of a name that has other characters too.
+fn check_ascii_of(name: &str) -> Result<(), DomainNameError> {
+    for label in labels(name) {
         if label.text.is_ascii() {
             check_label(label)?;
         } else {
             check_ascii_characters(label)?;
         }
     }
-    let wildcard = name.len() > rest(name).len();
-    let Some(mapped) = process(rest(name)) else {
-        return Err(blame(name));
-    };
-    let text = if wildcard { format!("*.{mapped}") } else { mapped };
-    // UTS #46 turns labels into labels, one to one: what is wrong with one is wrong with the other.
-    let seen = check(&text, labels(&text, &['.'])).map_err(|error| {
-        match error.label().and_then(|number| labels(name, &DOTS).nth(number - 1)) {
-            Some(label) => DomainNameError::label_of(error.rule(), label),
-            None => DomainNameError::whole(error.rule(), name),
-        }
-    })?;
-    if seen.punycode {
-        check_punycode(&text, name)?;
-    }
-    Ok(text.into())
+    Ok(())
 }
 
 /// Returns the labels of `name` with their places.
-fn labels<'a>(name: &'a str, dots: &'a [char]) -> impl Iterator<Item = Label<'a>> {
-    let mut start = 0;
-    name.split(dots).enumerate().map(move |(index, text)| {
+fn labels(name: &str) -> impl Iterator<Item = Label<'_>> {
+    let mut rest = Some(name);
+    let (mut index, mut start) = (0, 0);
+    std::iter::from_fn(move || {
+        let (text, behind) = match cut(rest?) {
+            Some((text, behind)) => (text, Some(behind)),
+            None => (rest?, None),
+        };
+        rest = behind;
         let label = Label { index, start, text };
+        index += 1;
         start += if text.is_ascii() { text.len() } else { text.chars().count() } + 1;
-        label
+        Some(label)
     })
+}
+
+/// Splits `text` at the first of [`DOTS`].
+fn cut(text: &str) -> Option<(&str, &str)> {
+    let mut at = 0;
+    loop {
+        // Each of them begins with one of these octets.
+        at += text.get(at..)?.bytes().position(|byte| matches!(byte, b'.' | 0xe3 | 0xef))?;
+        let (front, behind) = text.split_at_checked(at)?;
+        if let Some(behind) = behind.strip_prefix(DOTS) {
+            return Some((front, behind));
+        }
+        at += behind.chars().next()?.len_utf8();
+    }
 }
 
 /// Returns `name` without a leading `*` label.
@@ -117,25 +223,23 @@ fn rest(name: &str) -> &str {
 }
 
 /// Checks a name in ASCII, but for what is behind `xn--`.
-fn check<'a>(name: &str, labels: impl Iterator<Item = Label<'a>>) -> Result<Seen, DomainNameError> {
-    let mut seen = Seen::default();
+fn check(name: &str) -> Result<(), DomainNameError> {
+    let mut punycode = false;
     let mut last = None;
-    for label in labels {
-        let found = check_label(label).map_err(|error| match error.rule() {
+    for label in labels(name) {
+        punycode |= check_label(label).map_err(|error| match error.rule() {
             NameRule::Character | NameRule::EmptyLabel | NameRule::Url if is_address(name) => {
                 DomainNameError::whole(NameRule::Address, name)
             }
             _ => error,
         })?;
-        seen.upper |= found.upper;
-        seen.punycode |= found.punycode;
         last = Some(label);
     }
     let Some(last) = last else {
         return Err(DomainNameError::whole(NameRule::Empty, name));
     };
-    if is_number(last.text) {
-        return Err(if name.split('.').all(is_number) {
+    if is_number(last.text.as_bytes()) {
+        return Err(if name.split('.').all(|label| is_number(label.as_bytes())) {
             DomainNameError::whole(NameRule::Address, name)
         } else {
             DomainNameError::label_of(NameRule::NumericTld, last)
@@ -144,7 +248,7 @@ fn check<'a>(name: &str, labels: impl Iterator<Item = Label<'a>>) -> Result<Seen
     if last.index == 0 {
         return Err(if last.text == "*" {
             DomainNameError::at(NameRule::Wildcard, last, 0)
-        } else if seen.punycode && process(name).is_none() {
+        } else if punycode && !is_valid(&[name]) {
             DomainNameError::label_of(NameRule::Punycode, last)
         } else {
             DomainNameError::whole(NameRule::SingleLabel, name)
@@ -153,22 +257,19 @@ fn check<'a>(name: &str, labels: impl Iterator<Item = Label<'a>>) -> Result<Seen
     if name.len() > NAME_LIMIT {
         return Err(DomainNameError::whole(NameRule::TooLong, name));
     }
-    Ok(seen)
+    Ok(())
 }
 
-/// Checks a label in ASCII, but for what is behind `xn--`.
-fn check_label(label: Label<'_>) -> Result<Seen, DomainNameError> {
+/// Checks a label in ASCII, but for what is behind `xn--`; returns whether there is any.
+fn check_label(label: Label<'_>) -> Result<bool, DomainNameError> {
     let bytes = label.text.as_bytes();
-    let mut seen = Seen::default();
     if label.index == 0 && label.text == "*" {
-        return Ok(seen);
+        return Ok(false);
     }
-    for (position, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' => {}
-            b'A'..=b'Z' => seen.upper = true,
-            _ => return Err(refuse_character(label, position, char::from(*byte))),
-        }
+    let wrong = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
+    if let Some(position) = bytes.iter().position(wrong) {
+        let byte = bytes.get(position).copied().unwrap_or_default();
+        return Err(refuse_character(label, position, char::from(byte)));
     }
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
         return Err(DomainNameError::label_of(NameRule::EmptyLabel, label));
@@ -184,16 +285,14 @@ fn check_label(label: Label<'_>) -> Result<Seen, DomainNameError> {
             DomainNameError::at(NameRule::Hyphen, label, bytes.len() - 1)
         });
     }
-    if bytes.get(2..4) == Some(b"--") {
-        if !is_a_label(bytes) {
-            return Err(DomainNameError::at(NameRule::Hyphen, label, 2));
-        }
-        seen.punycode = true;
+    let punycode = is_a_label(bytes);
+    if bytes.get(2..4) == Some(b"--") && !punycode {
+        return Err(DomainNameError::at(NameRule::Hyphen, label, 2));
     }
     if bytes.len() > LABEL_LIMIT {
         return Err(DomainNameError::label_of(NameRule::LabelTooLong, label));
     }
-    Ok(seen)
+    Ok(punycode)
 }
 
 /// Checks the ASCII characters of a label that has others too.
@@ -215,86 +314,204 @@ fn refuse_character(label: Label<'_>, position: usize, c: char) -> DomainNameErr
     DomainNameError::at(rule, label, position)
 }
 
-/// Checks that every A-label of `name`, which UTS #46 accepts, is how its U-label is written.
-fn check_punycode(name: &str, input: &str) -> Result<(), DomainNameError> {
-    for (label, given) in labels(name, &['.']).zip(labels(input, &DOTS)) {
-        let Some(encoded) = label.text.strip_prefix("xn--") else { continue };
-        let round_trips = punycode::decode_to_string(encoded).is_some_and(|decoded| {
-            !decoded.is_ascii() && punycode::encode_str(&decoded).as_deref() == Some(encoded)
-        });
-        if !round_trips {
-            return Err(DomainNameError::label_of(NameRule::Punycode, given));
-        }
-    }
-    Ok(())
+/// What UTS #46 makes of a valid name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Processed {
+    /// The name itself, which is in ASCII.
+    Unchanged,
+    /// What was written to the sink.
+    Written,
 }
 
 /// Processes a name by UTS #46 section 4.2: non-transitional, STD 3, hyphens, bidi, joiners.
 ///
-/// Lengths are left to [`check`], which can say where.
-fn process(name: &str) -> Option<String> {
-    Uts46::new()
-        .to_ascii(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Ignore)
-        .ok()
-        .map(std::borrow::Cow::into_owned)
+/// Lengths are left to the caller, who can say where; but a label that is too long is refused here
+/// before it is encoded, which takes time that grows with the square of the length. The sink has to
+/// take all that is written: the idna crate panics on some errors of a sink.
+fn process<W: fmt::Write>(name: &str, sink: &mut W) -> Option<Processed> {
+    let mut too_long = false;
+    let done = Uts46::new().process(
+        name.as_bytes(),
+        AsciiDenyList::STD3,
+        Hyphens::Check,
+        ErrorPolicy::FailFast,
+        |label, _, _| {
+            // Punycode has at least one digit for each character, and `xn--` before them.
+            too_long |= label.len() > LABEL_LIMIT - 4;
+            too_long
+        },
+        sink,
+        None,
+    );
+    match done {
+        _ if too_long => None,
+        Ok(ProcessingSuccess::Passthrough) => Some(Processed::Unchanged),
+        Ok(ProcessingSuccess::WroteToSink) => Some(Processed::Written),
+        Err(_) => None,
+    }
 }
 
-/// Finds the label and the rule for which [`process`] refuses `name`.
+/// Returns whether the name that `parts` make together is valid under UTS #46 but for its lengths.
+fn is_valid(parts: &[&str]) -> bool {
+    let mut name = Octets::<{ INPUT_LIMIT + 8 }>::default();
+    parts.iter().for_each(|part| name.push_str(part));
+    !name.is_full && accepts(name.as_str(), Hyphens::Check)
+}
+
+/// Returns whether `name` is valid under UTS #46 but for its lengths.
+fn accepts(name: &str, hyphens: Hyphens) -> bool {
+    let (deny, policy) = (AsciiDenyList::STD3, ErrorPolicy::FailFast);
+    let unicode = |_: &[char], _: &[char], _| true;
+    Uts46::new()
+        .process(name.as_bytes(), deny, hyphens, policy, unicode, &mut Nowhere, None)
+        .is_ok()
+}
+
+/// Text of limited length, on the stack. What has no room is left out.
+struct Octets<const N: usize> {
+    octets: [u8; N],
+    len: usize,
+    is_full: bool,
+}
+
+impl<const N: usize> Default for Octets<N> {
+    fn default() -> Self {
+        Self { octets: [0; N], len: 0, is_full: false }
+    }
+}
+
+impl<const N: usize> Octets<N> {
+    fn as_str(&self) -> &str {
+        let octets = self.octets.get(..self.len).unwrap_or_default();
+        std::str::from_utf8(octets).unwrap_or_default()
+    }
+
+    fn push_str(&mut self, text: &str) {
+        let end = self.len + text.len();
+        match self.octets.get_mut(self.len..end) {
+            Some(room) => {
+                room.copy_from_slice(text.as_bytes());
+                self.len = end;
+            }
+            None => self.is_full = true,
+        }
+    }
+}
+
+impl<const N: usize> fmt::Write for Octets<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_str(text);
+        Ok(())
+    }
+
+    fn write_char(&mut self, c: char) -> fmt::Result {
+        match (u8::try_from(c), self.octets.get_mut(self.len)) {
+            (Ok(octet), Some(room)) if octet.is_ascii() => {
+                *room = octet;
+                self.len += 1;
+            }
+            _ => self.push_str(c.encode_utf8(&mut [0; 4])),
+        }
+        Ok(())
+    }
+}
+
+/// Forgets what is written.
+struct Nowhere;
+
+impl fmt::Write for Nowhere {
+    fn write_str(&mut self, _: &str) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// Finds the label and the rule for which UTS #46 refuses `name`.
 ///
 /// The idna crate says only that it refuses, so this asks it about ever smaller parts.
 fn blame(name: &str) -> DomainNameError {
-    let labels = || labels(name, &DOTS).filter(|label| label.text != "*");
-    if let Some(label) = labels().find(|label| process(label.text).is_none()) {
+    let others = || labels(name).filter(|label| label.text != "*");
+    if let Some(label) = others().find(|label| !accepts(label.text, Hyphens::Check)) {
         if is_a_label(label.text.as_bytes()) {
             return DomainNameError::label_of(NameRule::Punycode, label);
         }
         return blame_label(label);
     }
-    // Every label is right alone, so what is left is the rule about all labels of a bidi name.
-    let wrong = |label: &Label<'_>| process(&format!("{}.\u{5d0}", label.text)).is_none();
-    match labels().find(wrong) {
-        Some(label) => DomainNameError::label_of(NameRule::Bidi, label),
-        None => DomainNameError::whole(NameRule::Idna, name),
+    // Every label is right alone, so what is left is the rule about all labels of a bidi name, or
+    // that one is too long or is not written as UTS #46 writes it.
+    if !accepts(rest(name), Hyphens::Check)
+        && let Some(label) = others().find(|label| !is_valid(&[label.text, ".\u{5d0}"]))
+    {
+        return DomainNameError::label_of(NameRule::Bidi, label);
+    }
+    if name.is_ascii()
+        && let Some(label) = others().find(|label| is_a_label(label.text.as_bytes()))
+    {
+        return DomainNameError::label_of(NameRule::Punycode, label);
+    }
+    blame_length(name)
+}
+
+/// Finds the label that is too long as an A-label, if it is not the name.
+fn blame_length(name: &str) -> DomainNameError {
+    let is_too_long = |label: &Label<'_>| {
+        let mut text = Octets::<LABEL_LIMIT>::default();
+        process(label.text, &mut text).is_none() || text.is_full
+    };
+    match labels(name).filter(|label| label.text != "*").find(is_too_long) {
+        Some(label) => DomainNameError::label_of(NameRule::LabelTooLong, label),
+        None => DomainNameError::whole(NameRule::TooLong, name),
     }
 }
 
-/// Finds the rule for which [`process`] refuses `label`, which is no A-label.
+/// Most characters of a label that UTS #46 is asked about one by one.
+const SUSPECTS: usize = 16;
+
+/// Finds the rule for which UTS #46 refuses `label`, which is no A-label.
 fn blame_label(label: Label<'_>) -> DomainNameError {
-    let refused = |before: &str, text: &str| process(&format!("{before}{text}")).is_none();
-    let mut right_to_left = false;
-    for (position, c) in label.text.chars().enumerate().take(LABEL_LIMIT) {
+    let mut suspects = 0;
+    for (position, c) in label.text.chars().enumerate() {
         if matches!(c, '\u{200c}' | '\u{200d}') {
             return DomainNameError::at(NameRule::Joiner, label, position);
         }
-        if c.is_ascii() {
+        // Letters and digits of all scripts are nearly all valid.
+        if c.is_alphanumeric() || c == '-' {
             continue;
         }
+        suspects += 1;
+        if suspects > SUSPECTS {
+            break;
+        }
         // Alone it may be a mark without a base, or a digit of the other direction.
-        let text = c.encode_utf8(&mut [0; 4]).to_owned();
-        let after_latin = refused("a", &text);
-        if after_latin && refused("", &text) && refused("\u{5d0}", &text) {
+        let mut octets = [0; 4];
+        let text: &str = c.encode_utf8(&mut octets);
+        if ["a", "", "\u{5d0}"].iter().all(|before| !is_valid(&[before, text])) {
             return DomainNameError::at(NameRule::Character, label, position);
         }
-        right_to_left |= after_latin;
     }
     // A mark at the start.
-    if !refused("a", label.text) {
+    if is_valid(&["a", label.text]) {
         return DomainNameError::at(NameRule::Character, label, 0);
     }
-    let hyphens = Uts46::new().to_ascii(
-        label.text.as_bytes(),
-        AsciiDenyList::STD3,
-        Hyphens::Allow,
-        DnsLength::Ignore,
-    );
-    let rule = match (hyphens.is_ok(), right_to_left) {
-        (true, _) => NameRule::Hyphen,
-        (false, true) => NameRule::Bidi,
-        // Too long even to be encoded.
-        (false, false) if label.text.chars().count() > LABEL_LIMIT => NameRule::LabelTooLong,
-        (false, false) => NameRule::Idna,
+    let rule = if accepts(label.text, Hyphens::Allow) {
+        NameRule::Hyphen
+    } else if label.text.chars().any(is_right_to_left) {
+        NameRule::Bidi
+    } else {
+        NameRule::Idna
     };
     DomainNameError::label_of(rule, label)
+}
+
+/// Returns whether `c` is in a block that Unicode keeps for scripts from right to left.
+fn is_right_to_left(c: char) -> bool {
+    matches!(
+        c,
+        '\u{590}'..='\u{8ff}'
+            | '\u{fb1d}'..='\u{fdff}'
+            | '\u{fe70}'..='\u{feff}'
+            | '\u{10800}'..='\u{10fff}'
+            | '\u{1e800}'..='\u{1efff}'
+    )
 }
 
 /// Returns whether a label starts with `xn--` in any case.
@@ -303,11 +520,11 @@ fn is_a_label(label: &[u8]) -> bool {
 }
 
 /// Returns whether a label is a number to a URL parser (WHATWG URL section 3.5): decimal or `0x`.
-fn is_number(label: &str) -> bool {
-    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
-    match hexadecimal {
-        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
-        None => !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()),
+fn is_number(label: &[u8]) -> bool {
+    match label {
+        [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
+        [] => false,
+        digits => digits.iter().all(u8::is_ascii_digit),
     }
 }
 

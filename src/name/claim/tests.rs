@@ -105,7 +105,10 @@ fn what_is_set_aside_is_named_with_what_does_it() {
         let error = ClaimPolicy::new().admit(&name.parse().unwrap()).unwrap_err();
         assert_eq!(error.to_string(), shown);
     }
-    for (index, (name, _)) in SPECIAL_USE.into_iter().enumerate() {
+    for (index, (name, source)) in SPECIAL_USE.into_iter().enumerate() {
+        assert_eq!(special_use(name), Some((name, source)));
+        assert_eq!(special_use(&format!("a.{name}")), Some((name, source)));
+        assert_ne!(special_use(&format!("not{name}")), Some((name, source)));
         let before = SPECIAL_USE.into_iter().take(index);
         assert!(before.into_iter().all(|(above, _)| !is_or_is_below(name, above)), "{name}");
     }

@@ -156,6 +156,26 @@ fn the_section_of_a_suffix_is_that_of_its_rule() {
 }
 
 #[test]
+fn a_wildcard_counts_where_a_rule_goes_on_below_it() {
+    let text = text_of(
+        &["at".into(), "dev".into()],
+        &["*.futurecms.at".into(), "*.ex.futurecms.at".into()],
+    );
+    for suffixes in [PublicSuffixes::compiled(), list(&text)] {
+        for (name, registrable) in [
+            ("futurecms.at", Some("futurecms.at")),
+            ("ex.futurecms.at", None),
+            ("a.futurecms.at", None),
+            ("b.a.futurecms.at", Some("b.a.futurecms.at")),
+            ("a.ex.futurecms.at", None),
+            ("b.a.ex.futurecms.at", Some("b.a.ex.futurecms.at")),
+        ] {
+            assert_eq!(suffixes.registrable_str(name), registrable, "{name} {suffixes:?}");
+        }
+    }
+}
+
+#[test]
 fn a_wildcard_may_stand_anywhere_in_a_rule() {
     let suffixes = list(&text_of(
         &["com".into(), "*.*.foo".into(), "a.*.bar".into(), "*".into()],
