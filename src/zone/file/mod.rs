@@ -32,7 +32,8 @@ pub use error::{ZoneFileError, ZoneFileErrors, ZoneFileRule, ZoneFileTypeError};
 ///
 /// Refused are classes other than `IN`, `$INCLUDE` and `$GENERATE`, parentheses in parentheses,
 /// octets above 127 in names, and types of providers, such as [`RecordType::Alias`]. What the
-/// records mean together is not looked at: a file may hold records outside its zone, and no SOA.
+/// records mean together is for [`lint`](fn@super::lint): a file may hold records outside its zone,
+/// and no SOA.
 ///
 /// # Writing
 ///
