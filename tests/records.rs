@@ -1,5 +1,6 @@
 //! Record data as others read them: what we show and what we put on the wire is what `domain` and
 //! `hickory-proto` make of it, for every type that they know.
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
 use domain::{
     base::{iana::Class, rdata::ComposeRecordData as _},

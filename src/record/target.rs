@@ -1,6 +1,6 @@
 //! CNAME, NS, PTR, DNAME, ALIAS and Flatten: data that is one name.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{
     error::Problem,
@@ -30,7 +30,26 @@ impl Wire for DnsName {
 }
 
 /// Writes a name with its final dot, so that a zone file does not append its origin.
+///
+/// Punctuation that has no business in a host name is escaped: Knot does not read it otherwise.
 pub(super) fn write_absolute(name: &DnsName, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str(name.as_str())?;
-    if name.is_root() { Ok(()) } else { f.write_str(".") }
+    let is_plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*' | b'/' | b'.' | b'\\');
+    if name.as_str().bytes().all(is_plain) {
+        f.write_str(name.as_str())?;
+    } else {
+        let mut is_escaped = false;
+        for character in name.as_str().chars() {
+            match character {
+                // At the start of data `\#` is the mark of RFC 3597.
+                '#' => f.write_str("\\035")?,
+                _ if is_escaped || u8::try_from(character).is_ok_and(is_plain) => {
+                    f.write_char(character)?;
+                }
+                _ => write!(f, "\\{character}")?,
+            }
+            is_escaped = character == '\\' && !is_escaped;
+        }
+    }
+    if name.is_root() { Ok(()) } else { f.write_char('.') }
 }
