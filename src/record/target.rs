@@ -41,8 +41,9 @@ pub(super) fn write_absolute(name: &DnsName, f: &mut fmt::Formatter<'_>) -> fmt:
         let mut is_escaped = false;
         for character in name.as_str().chars() {
             match character {
-                // At the start of data `\#` is the mark of RFC 3597.
-                '#' => f.write_str("\\035")?,
+                // At the start of data `\#` is the mark of RFC 3597, and to BIND `\[` starts a label of
+                // the kind that RFC 6891 section 5 took out of use.
+                '#' | '[' if !is_escaped => write!(f, "\\{:03}", u32::from(character))?,
                 _ if is_escaped || u8::try_from(character).is_ok_and(is_plain) => {
                     f.write_char(character)?;
                 }

@@ -95,7 +95,7 @@ fn presentation_text_becomes_canonical() {
         (RecordType::Cname, "Edge.Acme.App", "edge.acme.app."),
         (RecordType::Ns, ".", "."),
         (RecordType::Ns, r"a+b.\{\(\\{\.\255_-*/c.", r"a\+b.\{\(\\\{\.\255_-*/c."),
-        (RecordType::Ns, r"#a\#.", r"\035a\035."),
+        (RecordType::Ns, r"#a\#.[", r"\035a\035.\091."),
         (RecordType::Txt, "word", r#""word""#),
         (RecordType::Txt, r#"two words "and one""#, r#""two" "words" "and one""#),
         (RecordType::Txt, r#""""#, r#""""#),

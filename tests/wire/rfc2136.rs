@@ -113,6 +113,7 @@ on_both_servers! {
     delegations_are_read_and_changed,
     the_soa_record_is_left_to_the_server,
     names_in_odd_spelling_work,
+    data_of_every_type_work,
     many_and_long_data_work,
     a_wrong_key_is_denied,
     a_clock_that_is_wrong_is_denied,
@@ -305,6 +306,33 @@ async fn names_in_odd_spelling_work(dns: Rfc2136) {
     assert_eq!(apply(&dns, change(None, Some(&caa))).await, ["done"]);
     assert_eq!(stored(&dns, &caa).await.as_ref(), Some(&caa));
     assert_eq!(apply(&dns, change(Some(&caa), None)).await, ["done"]);
+}
+
+async fn data_of_every_type_work(dns: Rfc2136) {
+    let digits = "0123456789abcdef".repeat(4);
+    for (record_type, text) in [
+        (RecordType::Ptr, "host.example."),
+        (RecordType::Mx, "10 mail.example."),
+        (RecordType::Aaaa, "2001:db8::1"),
+        (RecordType::Loc, "42 21 54 N 71 06 18 W -24m 30m"),
+        (RecordType::Srv, "1 2 3 host.example."),
+        (RecordType::Naptr, r#"100 50 "s" "z3950+N2L+N2C" "" cidserver.example."#),
+        (RecordType::Dname, "other.example."),
+        (RecordType::Sshfp, &format!("4 2 {digits}")),
+        (RecordType::Tlsa, &format!("3 1 1 {digits}")),
+        (RecordType::Svcb, "1 svc.example. alpn=h2,h3 port=8443 key667=x"),
+        (RecordType::Https, "1 . mandatory=alpn alpn=h2 no-default-alpn ipv4hint=192.0.2.1"),
+        (RecordType::from_code(65_280), r"\# 3 abcdef"),
+    ] {
+        let one = set("every", record_type, &[text]);
+        assert_eq!(apply(&dns, change(None, Some(&one))).await, ["done"], "{text}");
+        assert_eq!(stored(&dns, &one).await.as_ref(), Some(&one));
+        assert_eq!(apply(&dns, change(Some(&one), None)).await, ["done"]);
+        assert_eq!(stored(&dns, &one).await, None);
+    }
+    let own = set("every", RecordType::Redirect, &["https://example.com/"]);
+    assert_eq!(stored(&dns, &own).await, None);
+    assert_eq!(apply(&dns, change(None, Some(&own))).await, ["refused: unsupported"]);
 }
 
 async fn many_and_long_data_work(dns: Rfc2136) {
