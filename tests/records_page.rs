@@ -171,7 +171,8 @@ fn one_type(record_type: RecordType) -> String {
     } else {
         format!("`name`, `value`, `ttl`, `comment`, {}", special.join(", "))
     };
-    let record = DnsRecord::new("edge".parse().unwrap(), Ttl::HOUR, example_data(record_type));
+    let owner = example_owner(record_type).parse().unwrap();
+    let record = DnsRecord::new(owner, Ttl::HOUR, example_data(record_type));
     let json = serde_json::to_string(&RecordFields::from(&record)).unwrap();
     let _ = write!(
         text,
@@ -179,6 +180,23 @@ fn one_type(record_type: RecordType) -> String {
         reference.example()
     );
     text
+}
+
+/// Returns an owner that records of the type have; `.` is the zone itself.
+fn example_owner(record_type: RecordType) -> &'static str {
+    match record_type {
+        RecordType::Srv => "_sip._tcp",
+        RecordType::Svcb => "_8443._foo.api",
+        RecordType::Tlsa => "_443._tcp.www",
+        RecordType::Alias
+        | RecordType::Caa
+        | RecordType::Flatten
+        | RecordType::Https
+        | RecordType::Mx
+        | RecordType::Soa
+        | RecordType::Txt => ".",
+        _ => "edge",
+    }
 }
 
 fn codes() -> String {
@@ -260,7 +278,7 @@ Every type takes `name`, `value`, `ttl` and `comment`. An empty cell is refused.
 {published}{bunny}{full}## Types
 
 {types}
-`Alias` and the types below it have no number at IANA: they mean something only to a provider that has
+`ALIAS` and the types below it have no number at IANA: they mean something only to a provider that has
 them, and never leave it.
 
 {every}"

@@ -91,8 +91,8 @@ serde_as_text!(RecordId);
 /// In JSON: `recordId`, `domainId` and both as `id`; the type as `type`, a number of the [`Profile`],
 /// and as `typeString`; every field of every type, numbers 0 and the tag empty where the type has
 /// none; `monitorStatus`. A type, monitor or status with a number that is not known is kept, and so is
-/// what else there is, as `@context`: a reply that was read is written as it came, but for numbers that it left
-/// out.
+/// what else there is, as `@context`: a reply that was read is written as it came, but for what it left
+/// out, which is 0 or empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordReply {
     id: RecordId,
