@@ -41,6 +41,9 @@ pub enum ConflictReason {
     CnameBeside,
     /// A DNAME of others is above the owner, or above its markers (RFC 6672 section 2.4).
     BelowDname,
+    /// A delegation of others is at the owner or above it: what is below is in another zone (RFC 1034
+    /// section 4.2.1), and so would be the markers.
+    BelowDelegation,
     /// A DNAME is wanted above records of others (RFC 6672 section 2.4).
     DnameAbove,
     /// A CNAME of others is where the markers of the owner belong.
@@ -79,6 +82,7 @@ impl ConflictReason {
         Self::BesideCname,
         Self::CnameBeside,
         Self::BelowDname,
+        Self::BelowDelegation,
         Self::DnameAbove,
         Self::MarkerTaken,
     ];
@@ -93,6 +97,7 @@ impl ConflictReason {
             Self::BesideCname => "beside_cname",
             Self::CnameBeside => "cname_beside",
             Self::BelowDname => "below_dname",
+            Self::BelowDelegation => "below_delegation",
             Self::DnameAbove => "dname_above",
             Self::MarkerTaken => "marker_taken",
         }
@@ -105,6 +110,7 @@ impl ConflictReason {
             Self::BesideCname
             | Self::CnameBeside
             | Self::BelowDname
+            | Self::BelowDelegation
             | Self::DnameAbove
             | Self::MarkerTaken => true,
         }
@@ -121,6 +127,7 @@ impl ConflictReason {
             Self::BesideCname => "a CNAME record that is not ours is there",
             Self::CnameBeside => "records that are not ours are there, and a CNAME is wanted",
             Self::BelowDname => "a DNAME record that is not ours allows no names below it",
+            Self::BelowDelegation => "a delegation that is not ours makes this another zone",
             Self::DnameAbove => "records that are not ours are below, and a DNAME is wanted",
             Self::MarkerTaken => "a CNAME record that is not ours is where the markers belong",
         }

@@ -21,8 +21,8 @@ pub(super) enum Problem {
         percent(*changes, *managed)
     )]
     Share { what: &'static str, changes: usize, managed: usize, max_share: u8 },
-    #[error("a DNAME record cannot be marked, since nothing may be below {0}")]
-    Dname(Box<DnsName>),
+    #[error("{} {} cannot be marked, since no record of this zone may be below it", .0.0, .0.1)]
+    Unmarkable(Box<(DnsName, RecordType)>),
     #[error("{} cannot be marked: {}", .0.0, .0.1)]
     MarkerName(Box<(DnsName, DnsNameError)>),
     #[error("{0} is for markers, and the plan adds those")]
@@ -45,7 +45,7 @@ impl PlanError {
         match &self.0 {
             Problem::Origins(_) => "different_zones",
             Problem::Share { .. } => "share_exceeded",
-            Problem::Dname(_) => "dname_not_markable",
+            Problem::Unmarkable(_) => "not_markable",
             Problem::MarkerName(_) => "marker_name_too_long",
             Problem::Reserved(_) => "marker_name_reserved",
             Problem::Set(_) | Problem::Change(_) => "internal",
@@ -62,7 +62,8 @@ impl PlanError {
     /// Returns the owner that the problem is about.
     pub fn name(&self) -> Option<&DnsName> {
         match &self.0 {
-            Problem::Dname(name) | Problem::Reserved(name) => Some(name),
+            Problem::Reserved(name) => Some(name),
+            Problem::Unmarkable(set) => Some(&set.0),
             Problem::MarkerName(name) => Some(&name.0),
             Problem::Set(set) => Some(&set.0),
             Problem::Origins(_) | Problem::Share { .. } | Problem::Change(_) => None,

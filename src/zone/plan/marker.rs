@@ -43,10 +43,11 @@ const LABEL_LIMIT: usize = 63 - WILDCARD.len();
 ///
 /// Changes are sorted so that an interrupted one loses no record of ours, with one gap: a service that
 /// is not atomic may delete the last marker of an owner and be interrupted before it takes the record
-/// out of a set with records of others. The record stays then, as one of others.
+/// out of a set with records of others. [`Plan::steps`](super::Plan::steps) leaves no gap.
 ///
 /// A marker is a name below the one that it marks, so a DNAME cannot be marked (RFC 6672 section 2.4
-/// allows nothing below it).
+/// allows nothing below it), and no NS below the top of the zone (what is below a delegation is in
+/// another zone, RFC 1034 section 4.2.1).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Markers {
     label: Box<str>,

@@ -6,11 +6,14 @@ mod marker;
 mod owner;
 mod policy;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use self::{owner::Planner, policy::Kind};
 use super::{ChangeSet, SetChange, Zone};
-use crate::record::{DnsRecord, RecordData, RecordSet};
+use crate::{
+    name::DnsName,
+    record::{DnsRecord, RecordData, RecordSet, RecordType},
+};
 
 pub use conflict::{Conflict, ConflictReason};
 pub use error::PlanError;
@@ -69,6 +72,8 @@ pub fn changes(current: &Zone, desired: &Zone, policy: &ChangePolicy) -> Result<
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Plan {
     changes: ChangeSet,
+    /// The owners of the sets of markers among the changes.
+    marks: BTreeSet<DnsName>,
     conflicts: Vec<Conflict>,
 }
 
@@ -100,6 +105,35 @@ impl Plan {
     /// Returns the changes for a [`DnsProvider`](crate::dns::DnsProvider), those of markers included.
     pub fn into_changes(self) -> ChangeSet {
         self.changes
+    }
+
+    /// Returns the changes in up to three steps, for a [`DnsProvider`](crate::dns::DnsProvider) that is
+    /// not [atomic](crate::dns::Capabilities::atomic): first the markers of what is there and of what
+    /// is wanted, then the records, then the markers of what is wanted alone.
+    ///
+    /// Wherever it is interrupted, in the middle of a step too, all records of ours have their markers.
+    /// Each step expects what the one before has left.
+    pub fn steps(&self) -> Vec<ChangeSet> {
+        let is_mark = |change: &&SetChange| {
+            change.record_type() == RecordType::Txt && self.marks.contains(change.name())
+        };
+        let (marks, records): (Vec<_>, Vec<_>) = self.changes.iter().partition(is_mark);
+        // Both of a set of markers: made of a valid set and data of the same type, so it is one.
+        let both = |mark: &SetChange| match (mark.before(), mark.after()) {
+            (Some(before), Some(after)) => {
+                let data = before.data().iter().chain(after.data()).cloned();
+                RecordSet::new(mark.name().clone(), after.ttl(), data).ok()
+            }
+            (before, after) => after.or(before).cloned(),
+        };
+        let step = |before: Option<RecordSet>, after: Option<RecordSet>| {
+            (before != after).then(|| SetChange::new(before, after).ok()).flatten()
+        };
+        let before = marks.iter().filter_map(|mark| step(mark.before().cloned(), both(mark)));
+        let after = marks.iter().filter_map(|mark| step(both(mark), mark.after().cloned()));
+        let steps = [before.collect(), records.into_iter().cloned().collect(), after.collect()];
+        let sets = steps.into_iter().filter_map(|step: Vec<_>| ChangeSet::new(step).ok());
+        sets.filter(|set| !set.is_empty()).collect()
     }
 
     /// Returns the changes of sets, in the order in which to apply them.

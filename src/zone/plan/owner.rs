@@ -1,5 +1,7 @@
 //! The pass over both sides of a plan, one owner after the other.
 
+use std::collections::BTreeSet;
+
 use super::{
     ChangePolicy, Conflict, ConflictReason, Plan, PlanError,
     error::Problem,
@@ -23,8 +25,10 @@ pub(super) struct Planner<'a> {
     managed: usize,
     updated: usize,
     deleted: usize,
-    /// The last DNAME record that is not ours: it allows nothing below it.
-    dname: Option<&'a RecordSet>,
+    /// The last DNAME or NS set that is not ours, and allows nothing below it.
+    above: Option<&'a RecordSet>,
+    /// The owners of the sets of markers that change.
+    marks: BTreeSet<DnsName>,
 }
 
 /// All there is about one owner.
@@ -70,7 +74,8 @@ impl<'a> Planner<'a> {
             managed: 0,
             updated: 0,
             deleted: 0,
-            dname: None,
+            above: None,
+            marks: BTreeSet::new(),
         })
     }
 
@@ -100,7 +105,7 @@ impl<'a> Planner<'a> {
         self.forget(marks)?;
         self.guard()?;
         let changes = ChangeSet::new(self.changes).map_err(Problem::Change)?;
-        Ok(Plan { changes, conflicts: self.conflicts })
+        Ok(Plan { changes, marks: self.marks, conflicts: self.conflicts })
     }
 
     fn markers(&self) -> Option<&'a Markers> {
@@ -131,8 +136,10 @@ impl<'a> Planner<'a> {
     /// Returns whether nothing changes at an owner, and counts its sets then.
     fn is_settled(&mut self, owner: Owner<'a>) -> bool {
         let Owner { name, current, desired, marks, .. } = owner;
-        // A DNAME of others matters for the owners below it; sets at the top may be protected.
-        if name == self.current.origin() || current.iter().any(|set| is_dname(set.record_type())) {
+        // What others have may matter for the owners below; sets at the top may be protected.
+        if name == self.current.origin()
+            || current.iter().any(|set| self.ends_here(name, set.record_type()))
+        {
             return false;
         }
         let same = || {
@@ -164,9 +171,11 @@ impl<'a> Planner<'a> {
         let parts = self.parts(owner);
         self.managed += parts.iter().filter(|part| part.ours > 0).count();
         let obstacle = self.obstacle(owner, &parts)?;
-        if let Some(dname) = parts.iter().find(|part| is_dname(part.record_type) && part.is_mixed())
-        {
-            self.dname = dname.current;
+        let inside = self.above.is_some_and(|above| owner.name.is_within(above.name()));
+        let ends =
+            |part: &&Part<'_>| part.is_mixed() && self.ends_here(owner.name, part.record_type);
+        if let Some(end) = parts.iter().find(ends).filter(|_| !inside) {
+            self.above = end.current;
         }
         if let Some((record_type, reason, found)) = obstacle {
             self.conflict(owner.name, record_type, reason, Some(found));
@@ -256,10 +265,12 @@ impl<'a> Planner<'a> {
         if let (Some(wanted), Some(other)) = (wants(is_cname), foreign(excludes_cname)) {
             return Ok(Some((wanted, ConflictReason::CnameBeside, other)));
         }
-        if let Some(dname) = self.dname
-            && name.is_within(dname.name())
-        {
-            return Ok(Some((first, ConflictReason::BelowDname, dname)));
+        let below = |above: &RecordSet| match above.record_type() {
+            RecordType::Dname => ConflictReason::BelowDname,
+            _ => ConflictReason::BelowDelegation,
+        };
+        if let Some(above) = self.above.filter(|above| name.is_within(above.name())) {
+            return Ok(Some((first, below(above), above)));
         }
         if let Some(wanted) = wants(is_dname) {
             let mut below = owner.behind.iter().take_while(|set| set.name().is_within(name));
@@ -268,14 +279,19 @@ impl<'a> Planner<'a> {
             }
         }
         let Some(markers) = self.markers() else { return Ok(None) };
+        let ends = |record_type: &RecordType| self.ends_here(name, *record_type);
+        let wants_end = desired.iter().map(RecordSet::record_type).find(ends);
+        let mut mixed = parts.iter().filter(|part| part.is_mixed());
+        let foreign_end = mixed.find(|part| ends(&part.record_type)).and_then(|part| part.current);
         if markers.marked(name).is_some() {
             return Err(Problem::Reserved(Box::new(name.clone())).into());
         }
-        if wants(is_dname).is_some() {
-            return Err(Problem::Dname(Box::new(name.clone())).into());
+        if let Some(end) = wants_end {
+            return Err(Problem::Unmarkable(Box::new((name.clone(), end))).into());
         }
-        if let Some(dname) = foreign(is_dname) {
-            return Ok(Some((first, ConflictReason::BelowDname, dname)));
+        // The markers would be below it.
+        if let Some(end) = foreign_end {
+            return Ok(Some((first, below(end), end)));
         }
         if !owner.marks.is_empty() {
             return Ok(None);
@@ -379,6 +395,11 @@ impl<'a> Planner<'a> {
             Some(mark) => Some(mark.set),
             None => self.current.get(&marker_name(markers, name)?, RecordType::Txt),
         };
+        let owner = match current {
+            Some(set) => set.name().clone(),
+            None => marker_name(markers, name)?,
+        };
+        self.marks.insert(owner.clone());
         let stay =
             current.map(RecordSet::data).unwrap_or_default().iter().filter(|data| !goes(data));
         let data: Vec<_> =
@@ -386,10 +407,7 @@ impl<'a> Planner<'a> {
         if data.is_empty() {
             return self.change(current.cloned(), None);
         }
-        let (owner, ttl) = match current {
-            Some(set) => (set.name().clone(), set.ttl()),
-            None => (marker_name(markers, name)?, self.floor(markers.ttl)),
-        };
+        let ttl = current.map_or_else(|| self.floor(markers.ttl), RecordSet::ttl);
         let after = RecordSet::new(owner.clone(), ttl, data)
             .map_err(|error| Problem::Set(Box::new((owner, RecordType::Txt, error))))?;
         self.change(current.cloned(), Some(after))
@@ -462,6 +480,17 @@ impl<'a> Planner<'a> {
             _ => return is_of_signer(record_type),
         };
         !named && name == self.current.origin()
+    }
+
+    /// Returns whether a set of this type allows nothing below it: a DNAME (RFC 6672 section 2.4), and
+    /// where we put markers below each owner, a delegation too, since what is below it is in another
+    /// zone (RFC 1034 section 4.2.1).
+    fn ends_here(&self, name: &DnsName, record_type: RecordType) -> bool {
+        match record_type {
+            RecordType::Dname => true,
+            RecordType::Ns => name != self.current.origin() && self.markers().is_some(),
+            _ => false,
+        }
     }
 
     fn is_listed(&self, set: &RecordSet) -> bool {

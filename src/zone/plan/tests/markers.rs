@@ -155,21 +155,49 @@ fn records_of_others_are_adopted_only_by_name() {
     );
 }
 
+/// Applies changes one by one, and checks after each that what is left leads to the same end.
+fn interrupted(current: &Zone, desired: &Zone, changes: &[SetChange]) {
+    let complete = plan(current, desired, &marked());
+    let end = current.apply(complete.changes()).unwrap();
+    let mut zone = current.clone();
+    for change in changes {
+        zone = zone.apply(&change.clone().into()).unwrap();
+        let rest = plan(&zone, desired, &marked());
+        assert!(rest.conflicts().is_empty(), "{rest}");
+        assert_eq!(zone.apply(rest.changes()).unwrap(), end, "{change:?}");
+    }
+    assert_eq!(zone, end);
+}
+
 #[test]
 fn an_interrupted_change_is_taken_up() {
     let desired = zone(&["www 60 A 192.0.2.2", "x 60 TXT x"]);
     let current = mixed(&["www 60 TXT theirs"], &["www 60 A 192.0.2.1", "y 60 A 192.0.2.1"]);
-    let changes = changes(&current, &desired, &marked()).unwrap().into_changes();
-    let mut steps = Vec::new();
-    for change in &changes {
-        steps.push(change.clone());
-        let interrupted = current.apply(&ChangeSet::new(steps.clone()).unwrap()).unwrap();
-        let rest = plan(&interrupted, &desired, &marked());
-        assert!(rest.conflicts().is_empty(), "{rest}");
-        let finished = interrupted.apply(rest.changes()).unwrap();
-        assert_eq!(finished, current.apply(&changes).unwrap(), "{rest}");
-    }
-    assert!(steps.len() > 4);
+    let all = plan(&current, &desired, &marked()).into_changes();
+    assert_eq!(all.len(), 6);
+    interrupted(&current, &desired, all.changes());
+}
+
+#[test]
+fn steps_leave_no_gap() {
+    let desired = zone(&["www 60 A 192.0.2.2", "x 60 TXT x", "z 60 A 192.0.2.1"]);
+    let theirs = ["www 60 TXT theirs", "@ 60 TXT theirs"];
+    let ours = ["www 60 A 192.0.2.1", "@ 60 TXT ours", "y 60 A 192.0.2.1", "z 60 CNAME a."];
+    let current = mixed(&theirs, &ours);
+    let steps = plan(&current, &desired, &marked()).steps();
+    let sizes: Vec<_> = steps.iter().map(ChangeSet::len).collect();
+    // Markers that come: of x, z and www. Markers that go: of z, www, y and the top.
+    assert_eq!(sizes, [3, 6, 4]);
+    let changes: Vec<_> = steps.into_iter().flatten().collect();
+    interrupted(&current, &desired, &changes);
+
+    let plain = changes_of(&[], &["a 60 A 192.0.2.1"], &everything());
+    assert_eq!(plain.steps(), [plain.changes().clone()]);
+    assert!(changes_of(&[], &[], &marked()).steps().is_empty());
+}
+
+fn changes_of(current: &[&str], desired: &[&str], policy: &ChangePolicy) -> Plan {
+    plan(&zone(current), &zone(desired), policy)
 }
 
 #[test]
@@ -214,13 +242,32 @@ fn nothing_is_put_below_a_dname_of_others() {
 }
 
 #[test]
+fn nothing_is_put_into_a_delegated_zone_of_others() {
+    let current = zone(&["@ 60 NS ns1.", "b 60 NS ns1."]);
+    let below = "a delegation that is not ours makes this another zone";
+    assert_eq!(
+        planned(&current, &["a.b 60 TXT x", "b 60 TXT x", "c 60 TXT x"], &marked()),
+        [
+            "+ c. 60 TXT \"x\"".to_owned(),
+            format!("! b TXT: {below}"),
+            format!("! a.b TXT: {below}")
+        ]
+    );
+}
+
+#[test]
 fn what_cannot_be_marked_is_an_error() {
     let long = [["a"; 60].join("."), ["b"; 58].join(".")].join(".") + " 60 A 192.0.2.1";
     for (desired, shown, code) in [
         (
             "b 60 DNAME a.example.",
-            "a DNAME record cannot be marked, since nothing may be below b.example.com",
-            "dname_not_markable",
+            "b.example.com DNAME cannot be marked, since no record of this zone may be below it",
+            "not_markable",
+        ),
+        (
+            "b 60 NS ns1.",
+            "b.example.com NS cannot be marked, since no record of this zone may be below it",
+            "not_markable",
         ),
         (
             "_nameplate.b 60 TXT x",
