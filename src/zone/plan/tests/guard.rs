@@ -65,3 +65,17 @@ fn the_share_is_one_of_what_is_ours() {
     current.remove(0);
     assert_eq!(planned(&current, &[], &policy), Ok(()));
 }
+
+#[test]
+fn neither_markers_nor_records_of_others_count() {
+    let ours = numbered(0, 10, "x");
+    let texts = |lines: &[String]| zone(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let markers = Markers::new("acme").unwrap();
+    let policy = ChangePolicy::new(Ownership::markers(markers));
+    let all = texts(&[ours.clone(), numbered(100, 200, "x")].concat());
+    let adopted = changes(&all, &texts(&ours), &policy.clone().with_adoption()).unwrap();
+    let current = all.apply(adopted.changes()).unwrap();
+    assert_eq!(changes(&current, &texts(&ours[3..]), &policy).unwrap().changes().len(), 6);
+    let error = changes(&current, &texts(&ours[4..]), &policy).unwrap_err().to_string();
+    assert!(error.starts_with("4 of 10 sets would be deleted"), "{error}");
+}

@@ -42,6 +42,18 @@ fn any_zone() -> impl Strategy<Value = Zone> {
     })
 }
 
+/// Zones with, at times, a DNAME or a delegation in the midst.
+fn any_zone_with_ends() -> impl Strategy<Value = Zone> {
+    let end = select(vec![None, Some(RecordType::Dname), Some(RecordType::Ns)]);
+    (any_zone(), end).prop_map(|(zone, end)| {
+        let end = end.map(|record_type| {
+            let data = RecordData::parse(record_type, "x.example.").unwrap();
+            DnsRecord::new(name("b.example.com"), Ttl::HOUR, data)
+        });
+        Zone::from_records(zone.origin().clone(), zone.records().chain(end)).unwrap()
+    })
+}
+
 fn unguarded() -> ChangePolicy {
     everything().without_guard()
 }
@@ -142,7 +154,11 @@ proptest! {
     }
 
     #[test]
-    fn records_of_others_stay(foreign in any_zone(), first in any_zone(), second in any_zone()) {
+    fn records_of_others_stay(
+        foreign in any_zone_with_ends(),
+        first in any_zone(),
+        second in any_zone(),
+    ) {
         let theirs = |zone: &Zone| {
             let ours = |record: &DnsRecord| record.to_string().contains("heritage=");
             let mut texts: Vec<_> = zone
@@ -154,7 +170,12 @@ proptest! {
             texts
         };
         let mut zone = foreign.clone();
-        for desired in [first, second, foreign.clone()] {
+        let ends = |set: &&RecordSet| {
+            matches!(set.record_type(), RecordType::Dname | RecordType::Ns)
+        };
+        let same = foreign.sets().iter().filter(|set| !ends(set)).cloned();
+        let same = Zone::new(foreign.origin().clone(), same).unwrap();
+        for desired in [first, second, same] {
             let next = plan(&zone, &desired, &marked());
             zone = zone.apply(next.changes()).unwrap();
             let there = theirs(&zone);
@@ -166,6 +187,26 @@ proptest! {
         let empty = Zone::new(foreign.origin().clone(), []).unwrap();
         let last = plan(&zone, &empty, &marked());
         prop_assert_eq!(zone.apply(last.changes()).unwrap(), foreign);
+    }
+
+    #[test]
+    fn sets_that_are_not_listed_stay(
+        current in any_zone_with_ends(),
+        desired in any_zone_with_ends(),
+        chance in vec(any::<bool>(), 64),
+    ) {
+        let key = |set: &RecordSet| (set.name().clone(), set.record_type());
+        let all = current.sets().iter().chain(desired.sets()).map(key);
+        let listed: Vec<_> =
+            all.zip(chance).filter(|(_, chosen)| *chosen).map(|(key, _)| key).collect();
+        let policy = ChangePolicy::new(Ownership::listed(listed.clone())).without_guard();
+        let after = current.apply(plan(&current, &desired, &policy).changes()).unwrap();
+        for set in current.sets().iter().chain(after.sets()) {
+            if !listed.contains(&key(set)) {
+                let both = [&current, &after].map(|zone| zone.get(set.name(), set.record_type()));
+                prop_assert_eq!(both[0], both[1]);
+            }
+        }
     }
 
     #[test]
