@@ -11,12 +11,13 @@
 //! contestants must find the same records. Allocations are counted by the allocator, which makes
 //! each some 20 ns dearer, for all alike.
 
-use std::{alloc::System, collections::HashMap, fs, hint::black_box, time::Duration};
+use std::{
+    alloc::System, collections::HashMap, fs, hint::black_box, process::Command, time::Duration,
+};
 
 use cpu_time::ProcessTime;
 use nameplate::{
-    name::DnsName,
-    record::{DnsRecord, RecordData, RecordType, Ttl},
+    record::{DnsRecord, RecordData, RecordSet, RecordType, Ttl},
     zone::{Change, ChangePolicy, Markers, Ownership, Plan, Zone, changes},
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -26,6 +27,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Rounds; the median is what counts.
 const ROUNDS: usize = 11;
+/// Asks this program to load both sides and say how much memory that takes.
+const HOLD: &str = "--hold";
 /// Bytes of a page of memory, as `/proc/self/statm` counts.
 const PAGE: usize = 4096;
 
@@ -96,17 +99,20 @@ fn record(index: usize, version: usize) -> DnsRecord {
     DnsRecord::new(name, Ttl::HOUR, data)
 }
 
-/// Returns the records before and after: of 400, two have another value, one is gone, one is new.
-fn records(size: usize) -> [Vec<DnsRecord>; 2] {
-    let current = (0..size + size / 400).filter(|index| index % 401 != 400);
-    let desired = (0..size + size / 400).filter(|index| index % 401 != 200);
-    let version = |index: usize| usize::from(index % 401 == 100 || index % 401 == 300);
-    [current.map(|index| record(index, 0)).collect(), {
-        desired.map(|index| record(index, version(index))).collect()
-    }]
+/// Returns the records as they are: of about 400, one is not there yet.
+fn current(size: usize) -> impl Iterator<Item = DnsRecord> {
+    (0..size + size / 400).filter(|index| index % 401 != 400).map(|index| record(index, 0))
 }
 
-fn zone(records: Vec<DnsRecord>) -> Zone {
+/// Returns the records as they are wanted: of about 400, two have another value and one is gone.
+fn desired(size: usize) -> impl Iterator<Item = DnsRecord> {
+    let version = |index: usize| usize::from(matches!(index % 401, 100 | 300));
+    (0..size + size / 400)
+        .filter(|index| index % 401 != 200)
+        .map(move |index| record(index, version(index)))
+}
+
+fn zone(records: impl IntoIterator<Item = DnsRecord>) -> Zone {
     let origin = "customers.example.com".parse().unwrap_or_else(|error| panic!("{error}"));
     Zone::from_records(origin, records).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -130,9 +136,8 @@ fn plan(sides: &Sides) -> Plan {
 fn found(plan: &Plan) -> Found {
     let mut found = [0; 3];
     for change in plan.sets() {
-        let data = |set: Option<&&nameplate::RecordSet>| {
-            set.map(|set| set.data()).unwrap_or_default().to_vec()
-        };
+        let data =
+            |set: Option<&&RecordSet>| set.map(|set| set.data()).unwrap_or_default().to_vec();
         let (before, after) = (data(change.before()), data(change.after()));
         match change {
             Change::Update { ttl_only: true, .. } => found[2] += after.len(),
@@ -223,11 +228,30 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Returns the bytes of memory that the process has, as the system counts.
+/// Returns the bytes of memory that this process has, as the system counts.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
     pages.unwrap_or_default() * PAGE
+}
+
+/// Loads both sides and prints how many bytes of memory the process has grown by.
+fn hold(size: usize) {
+    let start = resident();
+    let (current, desired) = (zone(current(size)), zone(desired(size)));
+    println!("{}", resident().saturating_sub(start));
+    black_box((current, desired));
+}
+
+/// Returns the bytes of memory for a record that a process grows by when it loads both sides and
+/// nothing else; half of it, since a record is on both.
+fn resident_per_record(size: usize) -> f64 {
+    let load = || {
+        let program = std::env::current_exe().ok()?;
+        let output = Command::new(program).args([HOLD, &size.to_string()]).output().ok()?;
+        str::from_utf8(&output.stdout).ok()?.trim().parse().ok()
+    };
+    load().map_or(f64::NAN, |bytes| per(bytes, 2 * size))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
@@ -243,33 +267,22 @@ fn allocated<T>(call: impl FnOnce() -> T) -> (T, usize, usize) {
     (made, stats.allocations, stats.bytes_allocated)
 }
 
-/// Builds a zone, and says how many bytes it holds for each record: asked for, and resident.
-fn held(records: Vec<DnsRecord>) -> (Zone, f64, f64) {
+/// Builds a zone, and returns the bytes that it holds for each record, as it asked for them.
+fn held(records: Vec<DnsRecord>) -> (Zone, f64) {
     let size = records.len();
-    let texts: Vec<_> = records
-        .iter()
-        .map(|r| (r.name().to_string(), r.record_type(), r.data().to_string()))
-        .collect();
-    drop(records);
-    let (region, before) = (Region::new(ALLOCATOR), resident());
-    // Read as from a service, so that what is held is what a reader leaves.
-    let zone = zone(texts.iter().map(read).collect());
+    // A copy has the memory that it needs, whatever the first one was made from.
+    let first = zone(records);
+    let region = Region::new(ALLOCATOR);
+    let copy = first.clone();
     let stats = region.change();
-    let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
-    (zone, per(bytes, size), per(resident().saturating_sub(before), size))
-}
-
-fn read((name, record_type, value): &(String, RecordType, String)) -> DnsRecord {
-    let name: DnsName = name.parse().unwrap_or_else(|error| panic!("{error}"));
-    let data = RecordData::parse(*record_type, value).unwrap_or_else(|error| panic!("{error}"));
-    DnsRecord::new(name, Ttl::HOUR, data)
+    (copy, per(stats.bytes_allocated.saturating_sub(stats.bytes_deallocated), size))
 }
 
 /// Measures one size, and returns the median nanoseconds of each contestant for a run.
 fn measure(size: usize, rounds: usize) -> Vec<f64> {
-    let [current, desired] = records(size);
+    let (current, desired): (Vec<_>, Vec<_>) = (current(size).collect(), desired(size).collect());
     let (current_rows, desired_rows) = (rows(&current), rows(&desired));
-    let (current, bytes, resident) = held(current);
+    let (current, bytes) = held(current);
     let sides = Sides { current, desired: zone(desired), current_rows, desired_rows };
 
     println!("\n{size} records, {} sets", sides.current.sets().len());
@@ -315,8 +328,9 @@ fn measure(size: usize, rounds: usize) -> Vec<f64> {
     );
     let (plan, count, allocated) = allocated(|| plan(&sides));
     println!(
-        "  bytes held for a record, on each side: {bytes:.0} asked for, {resident:.0} resident \
-         (goal: 200)"
+        "  bytes held for a record, on each side: {bytes:.0} asked for, {:.0} resident after loading \
+         (goal: 200)",
+        resident_per_record(size)
     );
     println!(
         "  while planning: {:.1} bytes a record, {:.1} allocations a changed set",
@@ -355,6 +369,10 @@ fn with_markers(sides: &Sides, rounds: usize) {
 }
 
 fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != HOLD).skip(1);
+    if let Some(size) = arguments.next() {
+        return hold(size.parse().unwrap_or_else(|error| panic!("{size}: {error}")));
+    }
     let asked = |what: &str| std::env::args().any(|argument| argument == what);
     // `cargo test --benches` runs it as a test: once, and small, is enough then.
     let (sizes, rounds): (&[usize], _) = match (asked("--bench"), asked("--quick")) {
