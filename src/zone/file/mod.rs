@@ -3,13 +3,11 @@
 mod error;
 mod read;
 mod token;
+mod write;
 
 use std::{fmt, str::FromStr};
 
-use crate::{
-    name::DnsName,
-    record::{DnsRecord, RecordType, Ttl},
-};
+use crate::{name::DnsName, record::DnsRecord};
 
 pub use error::{ZoneFileError, ZoneFileErrors, ZoneFileRule, ZoneFileTypeError};
 
@@ -31,7 +29,7 @@ pub use error::{ZoneFileError, ZoneFileErrors, ZoneFileRule, ZoneFileTypeError};
 /// there on.
 ///
 /// Refused are classes other than `IN`, `$INCLUDE` and `$GENERATE`, parentheses in parentheses,
-/// octets above 127 in names, and types of providers, such as [`RecordType::Alias`]. What the
+/// octets above 127 in names, and types of providers, such as [`RecordType::Alias`](crate::record::RecordType::Alias). What the
 /// records mean together is for [`lint`](fn@super::lint): a file may hold records outside its zone,
 /// and no SOA.
 ///
@@ -39,7 +37,7 @@ pub use error::{ZoneFileError, ZoneFileErrors, ZoneFileRule, ZoneFileTypeError};
 ///
 /// [`Display`](fmt::Display) writes `$ORIGIN`, `$TTL`, the SOA, and the other records in canonical
 /// order (RFC 4034 section 6) by owner, type and data: one line each, names in the data absolute.
-/// The same records give the same file. It has no place for the comment, weight and monitor of a
+/// The same records give the same file, which BIND and Knot DNS read. It has no place for the comment, weight and monitor of a
 /// record.
 ///
 /// ```
@@ -145,22 +143,7 @@ impl FromStr for ZoneFile {
 
 impl fmt::Display for ZoneFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, records, .. } = self;
-        let mut sorted: Vec<_> = records.iter().collect();
-        sorted.sort_by_key(|record| (record.record_type() != RecordType::Soa, *record));
-        let dot = if origin.is_root() { "" } else { "." };
-        writeln!(f, "$ORIGIN {origin}{dot}")?;
-        writeln!(f, "$TTL {}", sorted.first().map_or(Ttl::HOUR, |record| record.ttl()))?;
-        for record in sorted {
-            match record.name().relative_to(origin) {
-                Some(owner) => {
-                    let (ttl, record_type) = (record.ttl(), record.record_type());
-                    writeln!(f, "{owner} {ttl} IN {record_type} {}", record.data())?;
-                }
-                None => writeln!(f, "{record}")?,
-            }
-        }
-        Ok(())
+        write::write(&self.origin, &self.records, f)
     }
 }
 

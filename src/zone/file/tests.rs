@@ -1,7 +1,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::record::RecordData;
+use crate::record::{RecordData, RecordType, Ttl, arbitrary};
 
 const HEAD: &str = "$ORIGIN example.com.\n$TTL 3600\n@ SOA ns1 hostmaster 1 2 3 4 5\n";
 
@@ -439,6 +439,20 @@ fn names_in_data_are_relative_to_the_origin() {
 }
 
 #[test]
+fn names_are_written_as_every_server_reads_them() {
+    let data = RecordData::Cname(r"a!b\.c\\.x+y/z_*-\$.test".parse().unwrap());
+    let name = "a+b.example.com".parse().unwrap();
+    let file = ZoneFile::new(origin(), [DnsRecord::new(name, Ttl::MINUTE, data)]).unwrap();
+    let written = file.to_string();
+    let line = written.lines().last().unwrap();
+    assert_eq!(line, r"a\043b 60 IN CNAME a\033b\.c\\.x\043y/z_*-\$.test.");
+    let text = r#"@ 60 NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:a@b!" a!b"#;
+    let file = ZoneFile::parse(text, &origin()).unwrap().to_string();
+    let written = r#"@ 60 IN NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:a@b!" a\033b.example.com."#;
+    assert_eq!(file.lines().last().unwrap(), written);
+}
+
+#[test]
 fn types_of_providers_stand_in_no_file() {
     assert_eq!(error(format!("{HEAD}@ ALIAS a")), (4, 3, "type"));
     let data = RecordData::Alias("a.test".parse().unwrap());
@@ -508,6 +522,24 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #[test]
+    fn records_of_every_type_are_written_and_read_again(
+        records in vec((arbitrary::name(), 0..=Ttl::MAX.as_secs(), arbitrary::wire_data()), 0..8),
+        origin in arbitrary::name(),
+    ) {
+        let made = records.into_iter().map(|(name, ttl, data)| {
+            // Some in the zone, some outside.
+            let name = name.join(&origin).unwrap_or(name);
+            DnsRecord::new(name, Ttl::from_secs(ttl).unwrap(), data)
+        });
+        let mut records: Vec<_> = made.collect();
+        let file = ZoneFile::new(origin.clone(), records.clone()).unwrap();
+        let mut read = ZoneFile::parse(file.to_string(), &origin).unwrap().into_records();
+        read.sort();
+        records.sort();
+        prop_assert_eq!(read, records);
+    }
+
     #[test]
     fn no_bytes_panic_and_errors_are_inside_the_file(
         text in prop_oneof![vec(any::<u8>(), 0..200), pieces()],

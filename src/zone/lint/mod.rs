@@ -1,6 +1,6 @@
 //! What is wrong with the records of a zone together.
 //!
-//! Each file has the rules about one thing: the [apex](apex), the records of one [owner](owner), where
+//! Each file has the rules about one thing: the [apex], the records of one [owner], where
 //! they [point](target), the [tree] below delegations and DNAMEs, and single [values](value).
 
 mod apex;
