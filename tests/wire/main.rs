@@ -12,3 +12,4 @@ mod resolver;
 mod rfc2136;
 #[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
 mod servers;
+mod zones;
