@@ -74,11 +74,9 @@ fn host(
         Found::Hidden(above) => view.nodes.get(above),
         Found::Node(found) => {
             let Some(found) = view.nodes.get(found) else { return };
-            let aliases = found.of(RecordType::Cname);
-            if !aliases.is_empty() {
+            if let Some(alias) = found.of(RecordType::Cname).first() {
                 let message = format!("{name} has a {record_type} record with an alias, {target}");
-                let all = [entry].into_iter().chain(aliases);
-                findings.push(Finding::new(LintCode::TargetAlias, name, all, message));
+                findings.push(Finding::new(LintCode::TargetAlias, name, [entry, alias], message));
             } else if !found.has_address() {
                 findings.push(without_address(name, entry, target));
             }
@@ -92,7 +90,7 @@ fn host(
     let Some(above) = above else { return };
     if !view.is_cut(above) {
         let message = format!("{name} has a {record_type} record with an alias, {target}");
-        let all = [entry].into_iter().chain(above.of(RecordType::Dname));
+        let all = [entry].into_iter().chain(above.of(RecordType::Dname).first());
         findings.push(Finding::new(LintCode::TargetAlias, name, all, message));
     } else if record_type == RecordType::Ns && !view.node(target).is_some_and(Node::has_address) {
         let (code, of) = if above.name == name {

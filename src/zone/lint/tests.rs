@@ -436,6 +436,25 @@ fn an_alias_of_a_provider_makes_the_addresses() {
 }
 
 #[test]
+fn findings_grow_no_faster_than_the_records() {
+    let count = 2000;
+    let each = |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    // Many of one thing that each lead to many of another.
+    let records = each(&|i| format!("@ MX {i} a\n"))
+        + &each(&|i| format!("a CNAME c{i}.test.\n"))
+        + &each(&|i| format!("_s._tcp SRV {i} 0 0 x.d\n"))
+        + &each(&|i| format!("d DNAME d{i}.test.\n"))
+        + &each(&|i| format!("h{i} CNAME l0\n"))
+        + &each(&|i| format!("l{i} CNAME l{}\n", i + 1))
+        + &each(&|i| format!("s NS n{i}.s\n"))
+        + &each(&|i| format!("t{i}.s TXT t\n"));
+    let file = ZoneFile::parse(format!("{APEX}{records}"), &origin()).unwrap();
+    let found = lint(file.origin(), file.records());
+    let named: usize = found.iter().map(|finding| finding.records().len()).sum();
+    assert!(named < 5 * file.records().len(), "{named}");
+}
+
+#[test]
 fn codes_are_distinct_and_say_what_to_do() {
     let codes: BTreeSet<_> = LintCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(codes.len(), LintCode::ALL.len());
