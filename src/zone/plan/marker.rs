@@ -144,6 +144,18 @@ impl Markers {
         }
     }
 
+    /// Returns the types of the records that our markers in a set stand for, or stood for; each once.
+    pub fn types(&self, set: &RecordSet) -> Vec<RecordType> {
+        let says = set.data().iter().filter_map(|data| match data {
+            RecordData::Txt(txt) => self.parse(txt),
+            _ => None,
+        });
+        let mut types: Vec<_> = says.map(|says| says.record_type).collect();
+        types.sort();
+        types.dedup();
+        types
+    }
+
     /// Returns the owner that the markers at `name` are for; `None` if it is no place for markers.
     pub(super) fn marked<'a>(&self, name: &'a DnsName) -> Option<Cow<'a, str>> {
         let behind = |label: &str| {
