@@ -123,6 +123,8 @@ id! {
     OrderId;
     /// A private key at rest.
     KeyId;
+    /// A record that a tenant manages through us.
+    RecordId;
     /// A purchase at a registrar.
     RegistrationId;
     /// One attempt to write to the store, for telling whether it was written.

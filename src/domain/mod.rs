@@ -1,6 +1,7 @@
 //! A tenant's claim on a name, and all that followed from it.
 
 mod instruction;
+mod managed;
 mod placed;
 mod status;
 mod targets;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use instruction::{Instruction, Lifetime, NeededBy, Purpose, instructions};
+pub use managed::{ManagedRecord, RecordState};
 pub use placed::{Placed, Placement};
 pub use status::{Event, Status};
 pub use targets::{Targets, TargetsError};
@@ -165,6 +167,15 @@ pub struct Domain {
     pub(crate) placed: Vec<Placed>,
     /// Stored answers to HTTP challenges.
     pub(crate) answers: Vec<String>,
+    /// What the tenant manages in the zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) records: Vec<ManagedRecord>,
+    /// Rises with every command about records.
+    #[serde(default)]
+    pub(crate) record_version: u64,
+    /// Names at which managed records were removed not long ago.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sweeps: Vec<managed::Sweep>,
     /// Calls to services that failed for now, in a row.
     pub(crate) service_failures: u32,
     pub(crate) removed_at: Option<Timestamp>,
@@ -227,6 +238,9 @@ impl Domain {
             last_failure: None,
             placed: Vec::new(),
             answers: Vec::new(),
+            records: Vec::new(),
+            record_version: 0,
+            sweeps: Vec::new(),
             service_failures: 0,
             removed_at: None,
         }

@@ -36,7 +36,10 @@ impl Backends {
                     Err(error) => return Outcome::NotYet(Trouble::from(&error)),
                 }
             }
-            Effect::Enroll | Effect::Publish { .. } | Effect::Unpublish { .. } => None,
+            Effect::Arrange { .. }
+            | Effect::Enroll
+            | Effect::Publish { .. }
+            | Effect::Unpublish { .. } => None,
         };
         match self.try_act(root, effect, account.as_ref()).await {
             Ok(receipt) => Outcome::Done(receipt),
@@ -52,6 +55,10 @@ impl Backends {
     ) -> Result<Receipt> {
         match (root, effect) {
             (Root::Account(root), Effect::Enroll) => self.enroll(root).await,
+            (Root::Domain(root), Effect::Arrange { owner, .. }) => {
+                self.arrange(&root.domain, owner).await?;
+                Ok(Receipt::Done)
+            }
             (_, Effect::Publish { owner, value }) => {
                 self.change(owner, value, Change::Add).await?;
                 Ok(Receipt::Done)

@@ -12,6 +12,7 @@ use crate::{
     id::Random,
     keys::Keys,
     name::{ClaimPolicy, DnsName},
+    record::Profile,
     resolver::Resolver,
     seal::Sealer,
     store::Store,
@@ -33,5 +34,7 @@ pub(super) struct Backends {
     pub(super) claims: ClaimPolicy,
     /// The zone of ours that challenges are delegated to.
     pub(super) delegation_zone: Option<DnsName>,
+    /// Which records tenants may have, and which fields of them.
+    pub(super) record_profile: Profile,
     pub(super) settings: Settings,
 }

@@ -12,6 +12,7 @@ use crate::{
     id::{OsRandom, Random},
     keys::Keys,
     name::{ClaimPolicy, DnsName},
+    record::Profile,
     resolver::Resolver,
     seal::Sealer,
     store::Store,
@@ -45,6 +46,7 @@ pub struct Builder {
     claims: ClaimPolicy,
     delegation_zone: Option<DnsName>,
     policy: Policy,
+    record_profile: Profile,
 }
 
 impl Builder {
@@ -64,6 +66,7 @@ impl Builder {
             claims: ClaimPolicy::new(),
             delegation_zone: None,
             policy: Policy::new(),
+            record_profile: Profile::PUBLISHED,
         }
     }
 
@@ -148,6 +151,13 @@ impl Builder {
         self
     }
 
+    /// Sets which records tenants may have, and which fields of them; the published matrix unless told.
+    #[must_use]
+    pub fn with_record_profile(mut self, profile: Profile) -> Self {
+        self.record_profile = profile;
+        self
+    }
+
     /// Sets the numbers.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
@@ -209,6 +219,7 @@ impl Builder {
             targets,
             claims: self.claims,
             delegation_zone: self.delegation_zone,
+            record_profile: self.record_profile,
             settings,
         })))
     }

@@ -20,6 +20,7 @@
 //! [`Policy::sweep_after`] has passed.
 
 mod act;
+mod arrange;
 mod backends;
 mod builder;
 mod codec;
@@ -29,6 +30,7 @@ mod notice;
 mod observe;
 mod onboarding;
 mod policy;
+mod records;
 mod root;
 mod together;
 mod worker;
@@ -39,6 +41,7 @@ pub use edge::{Edge, Identity};
 pub use notice::{Notice, Numbered};
 pub use onboarding::{Domains, Onboarding};
 pub use policy::Policy;
+pub use records::{RecordChange, Records};
 pub use root::{
     AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Intent,
     Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Trouble,

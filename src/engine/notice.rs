@@ -6,7 +6,7 @@ use crate::{
     clock::Timestamp,
     domain::{Event, Failure, Status},
     evidence::{Seen, Topic, Verdict},
-    id::{CertificateId, OrderId},
+    id::{CertificateId, OrderId, RecordId},
 };
 
 /// Something that happened to a domain.
@@ -66,6 +66,23 @@ pub enum Notice {
     ServiceFailed {
         /// What went wrong.
         failure: Failure,
+    },
+    /// The DNS provider does not take a record that the tenant wanted, or not as it was to be.
+    RecordRefused {
+        /// The record.
+        record: RecordId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A record that the tenant managed is gone from the zone.
+    RecordRemoved {
+        /// The record.
+        record: RecordId,
+    },
+    /// The zone has a record as the tenant wants it.
+    RecordWritten {
+        /// The record.
+        record: RecordId,
     },
     /// It is gone, and what was made for it is cleaned up.
     Removed,

@@ -61,6 +61,10 @@ impl Onboarding {
         Self { backends }
     }
 
+    pub(super) fn backends(&self) -> &Backends {
+        &self.backends
+    }
+
     /// Returns a worker on the same backends. The caller owns its task.
     pub fn worker(&self) -> Worker {
         Worker::new(self.backends.clone())
@@ -341,7 +345,7 @@ impl Onboarding {
     }
 
     /// Changes a domain on behalf of a tenant, also while a worker has it: that one decides again.
-    async fn change(
+    pub(super) async fn change(
         &self,
         tenant: &TenantId,
         id: DomainId,

@@ -49,6 +49,8 @@ pub struct Policy {
     pub poll_interval: Duration,
     /// How many decisions about one domain are made under one lease. 64.
     pub max_rounds: u32,
+    /// How many records a tenant may manage at a domain. 100: they are stored with it.
+    pub max_records: usize,
     /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
     pub validation: Validation,
 }
@@ -74,6 +76,7 @@ impl Policy {
             batch: 32,
             poll_interval: Duration::from_secs(1),
             max_rounds: 64,
+            max_records: 100,
             validation: Validation::Http01,
         }
     }

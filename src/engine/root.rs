@@ -254,6 +254,13 @@ impl From<&Error> for Trouble {
 #[serde(tag = "effect", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
+    /// Makes the zone agree with the managed records at a name.
+    Arrange {
+        /// The name.
+        owner: DnsName,
+        /// By which version of what the tenant wants.
+        version: u64,
+    },
     /// Makes an account at the authority.
     Enroll,
     /// Asks for the certificate.
@@ -295,6 +302,8 @@ pub enum Effect {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum EffectKind {
+    /// See [`Effect::Arrange`].
+    Arrange,
     /// See [`Effect::Enroll`].
     Enroll,
     /// See [`Effect::Finalize`].
@@ -323,7 +332,8 @@ pub enum Redo {
 
 impl Effect {
     /// Every kind of effect.
-    pub const ALL: [EffectKind; 6] = [
+    pub const ALL: [EffectKind; 7] = [
+        EffectKind::Arrange,
         EffectKind::Enroll,
         EffectKind::Finalize,
         EffectKind::OpenOrder,
@@ -335,6 +345,7 @@ impl Effect {
     /// Returns the kind.
     pub const fn kind(&self) -> EffectKind {
         match self {
+            Self::Arrange { .. } => EffectKind::Arrange,
             Self::Enroll => EffectKind::Enroll,
             Self::Finalize { .. } => EffectKind::Finalize,
             Self::OpenOrder { .. } => EffectKind::OpenOrder,
@@ -349,6 +360,7 @@ impl EffectKind {
     /// Returns the stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Arrange => "arrange",
             Self::Enroll => "enroll",
             Self::Finalize => "finalize",
             Self::OpenOrder => "open_order",
@@ -369,6 +381,8 @@ impl EffectKind {
             Self::Publish | Self::Unpublish => Redo::Repeat,
             // The order tells.
             Self::Finalize | Self::Respond => Redo::Reread,
+            // It begins with reading the zone, and what is wanted may be something else by now.
+            Self::Arrange => Redo::Reread,
         }
     }
 }

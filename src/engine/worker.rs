@@ -148,9 +148,10 @@ impl Worker {
                     return Ok(End::Left);
                 };
                 published = match (&result, intent.effect) {
-                    (Outcome::Done(_) | Outcome::Unknown(_), effect @ Effect::Publish { .. }) => {
-                        Some(effect)
-                    }
+                    (
+                        Outcome::Done(_) | Outcome::Unknown(_),
+                        effect @ (Effect::Arrange { .. } | Effect::Publish { .. }),
+                    ) => Some(effect),
                     _ => None,
                 };
                 outcome = Some(Fact::Outcome { id: intent.id, outcome: result });
@@ -165,13 +166,20 @@ impl Worker {
     ///
     /// Done without a lease, as a command is. The next holder removes the record if it is of no use.
     async fn disown(&self, key: Key, effect: Effect) -> Result<()> {
-        let Effect::Publish { owner, value } = effect else { return Ok(()) };
         for _ in 0..COMMIT_ATTEMPTS {
             let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
             let Some(item) = found.into_iter().flatten().next() else { return Ok(()) };
             let Root::Domain(mut root) = codec::read_root(&item)? else { return Ok(()) };
             let now = self.backends.store.now().await?;
-            if !root.domain.note_stray(&owner, &value, now) {
+            let is_news = match &effect {
+                Effect::Arrange { owner, .. } => {
+                    root.domain.sweep_now(owner, now);
+                    true
+                }
+                Effect::Publish { owner, value } => root.domain.note_stray(owner, value, now),
+                _ => false,
+            };
+            if !is_news {
                 return Ok(());
             }
             let (key, header, body) = codec::write_root(&Root::Domain(root), Some(now))?;

@@ -21,7 +21,7 @@ use crate::{
     store::{
         Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
     },
-    zone::ChangeSet,
+    zone::{ChangeSet, SetChange},
 };
 
 /// A backend, and a [`Tape`] that is passed before and after each call to it.
@@ -119,7 +119,18 @@ impl<D: DnsProvider> DnsProvider for Tap<D> {
             let count = |set: Option<&RecordSet>| set.map_or(0, |set| set.data().len());
             count(change.after()) > count(change.before())
         });
-        let call = if publishes { "publish" } else { "unpublish" };
+        let marks = |set: &RecordSet| {
+            set.data().iter().any(|data| data.to_string().starts_with("\"heritage="))
+        };
+        let sides = |change: &SetChange| {
+            change.before().is_some_and(marks) || change.after().is_some_and(marks)
+        };
+        let call = match publishes {
+            // Managed records change together with their markers.
+            _ if changes.iter().any(sides) => "arrange",
+            true => "publish",
+            false => "unpublish",
+        };
         self.call("dns", call, self.inner.apply(zone, changes)).await
     }
 

@@ -6,6 +6,7 @@
 mod account;
 mod issuance;
 mod ownership;
+mod records;
 mod removal;
 
 use std::time::Duration;
@@ -105,6 +106,7 @@ impl<'a> Draft<'a> {
             self.certificate_in_use();
             self.issue();
         }
+        self.arrange();
         self.clean_up();
         self.finish()
     }
@@ -143,14 +145,18 @@ impl<'a> Draft<'a> {
         self.wait = Some(self.wait.map_or(at, |before| before.min(at)));
     }
 
-    fn fail(&mut self, trouble: &Trouble, attempts: u32) -> Failure {
-        let failure = Failure {
+    fn failure_of(&self, trouble: &Trouble, attempts: u32) -> Failure {
+        Failure {
             kind: trouble.kind,
             code: trouble.code.clone(),
             message: trouble.message.clone(),
             at: self.now(),
             attempts,
-        };
+        }
+    }
+
+    fn fail(&mut self, trouble: &Trouble, attempts: u32) -> Failure {
+        let failure = self.failure_of(trouble, attempts);
         self.root.domain.last_failure = Some(failure.clone());
         failure
     }
@@ -179,6 +185,12 @@ impl<'a> Draft<'a> {
             Some(Outcome::Done(receipt)) => {
                 self.root.domain.service_failures = 0;
                 self.done(&intent.effect, receipt);
+            }
+            Some(Outcome::NotYet(trouble) | Outcome::Unknown(trouble))
+                if let Effect::Arrange { owner, version } = &intent.effect =>
+            {
+                self.arrange_failed(owner, *version, trouble);
+                self.again = true;
             }
             Some(Outcome::NotYet(trouble)) => self.service_failed(trouble),
             Some(Outcome::Unknown(trouble)) => {
@@ -212,7 +224,7 @@ impl<'a> Draft<'a> {
             })
         };
         match effect {
-            Effect::Enroll => false,
+            Effect::Arrange { .. } | Effect::Enroll => false,
             Effect::OpenOrder { order } => {
                 domain.status.holds()
                     && self.root.order.as_ref().is_some_and(|open| open.id == *order)
@@ -238,6 +250,7 @@ impl<'a> Draft<'a> {
                     self.order_event(OrderEvent::Opened);
                 }
             }
+            (Effect::Arrange { owner, version }, _) => self.arranged(owner, *version),
             (Effect::Publish { owner, value }, _) => {
                 for placed in &mut self.root.domain.placed {
                     if placed.owner == *owner
@@ -269,6 +282,12 @@ impl<'a> Draft<'a> {
 
     fn refused(&mut self, effect: &Effect, trouble: &Trouble) {
         match effect.kind() {
+            EffectKind::Arrange => {
+                if let Effect::Arrange { owner, version } = effect {
+                    self.arrange_refused(owner, *version, trouble);
+                }
+                self.again = true;
+            }
             // Already gone is gone.
             EffectKind::Unpublish if trouble.kind == crate::error::ErrorKind::NotFound => {
                 if let Effect::Unpublish { owner, value } = effect {
@@ -354,6 +373,7 @@ impl<'a> Draft<'a> {
                 _ => None,
             }));
         }
+        times.extend(self.records_due());
         // What is due already has to wait as well, or nothing would.
         times.into_iter().filter(|at| *at > now || self.wait.is_none()).min()
     }

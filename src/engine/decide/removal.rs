@@ -21,8 +21,10 @@ impl Draft<'_> {
         }
         self.root.domain.next_order_at = None;
         self.root.domain.next_check_at = None;
+        self.root.domain.remove_records();
         let gone = |placement| matches!(placement, Placement::Swept { .. });
-        let clean = self.root.domain.placed.iter().all(|placed| gone(placed.placement));
+        let clean = self.root.domain.placed.iter().all(|placed| gone(placed.placement))
+            && self.root.domain.records.is_empty();
         if clean && self.root.domain.removed_at.is_none() {
             self.root.domain.removed_at = Some(self.now());
             self.notices.push(Notice::Removed);

@@ -1,0 +1,141 @@
+//! Records that the tenant manages: the zone is made to agree with what is written down.
+
+use super::{Draft, clamp};
+use crate::{
+    clock::{Timestamp, after},
+    domain::{Failure, RecordState},
+    engine::{
+        notice::Notice,
+        root::{Effect, Trouble},
+    },
+    error::ErrorKind,
+    name::DnsName,
+    retry::Backoff,
+};
+
+impl Draft<'_> {
+    /// Makes the zone agree at one name, if nothing else is to be done.
+    pub(super) fn arrange(&mut self) {
+        if self.effect.is_some() || self.root.intent.is_some() {
+            return;
+        }
+        let now = self.now();
+        let domain = &self.root.domain;
+        let holds = domain.status.holds();
+        let waits = domain.records.iter().find(|managed| {
+            let is_pending = match managed.state {
+                // Nothing is put into the zone of who does not hold the name.
+                RecordState::Creating | RecordState::Updating => holds,
+                RecordState::Removing => true,
+                RecordState::Present => false,
+            };
+            is_pending && managed.retry_at.is_none_or(|at| at <= now)
+        });
+        let owner = match waits {
+            Some(managed) => Some(managed.record.name()),
+            None => domain.sweeps.iter().find(|sweep| sweep.at <= now).map(|sweep| &sweep.owner),
+        };
+        if let Some(owner) = owner.cloned() {
+            let version = domain.record_version;
+            self.act(Effect::Arrange { owner, version });
+        }
+    }
+
+    /// Takes note that the zone agrees with what was wanted at `version`.
+    pub(super) fn arranged(&mut self, owner: &DnsName, version: u64) {
+        let now = self.now();
+        let domain = &mut self.root.domain;
+        domain.sweeps.retain(|sweep| sweep.owner != *owner || sweep.at > now);
+        let mut removed = false;
+        let notices = &mut self.notices;
+        domain.records.retain_mut(|managed| {
+            if managed.record.name() != owner || managed.version > version {
+                return true;
+            }
+            let record = managed.id;
+            match managed.state {
+                RecordState::Creating | RecordState::Updating => {
+                    managed.settled();
+                    notices.push(Notice::RecordWritten { record });
+                    true
+                }
+                RecordState::Present => true,
+                RecordState::Removing => {
+                    removed = true;
+                    notices.push(Notice::RecordRemoved { record });
+                    false
+                }
+            }
+        });
+        if removed {
+            // A call that was stopped in the middle of writing may go on and be late.
+            let again_at = after(now, self.settings.policy.sweep_after);
+            self.root.domain.sweep_at(owner, again_at);
+        }
+    }
+
+    /// Takes note that the provider refuses what was wanted at `version`.
+    pub(super) fn arrange_refused(&mut self, owner: &DnsName, version: u64, trouble: &Trouble) {
+        // A zone that is gone has nothing of ours in it.
+        if trouble.kind == ErrorKind::NotFound && self.root.domain.wanted_at(owner).next().is_none()
+        {
+            return self.arranged(owner, version);
+        }
+        self.arrange_failed(owner, version, trouble);
+        for managed in &mut self.root.domain.records {
+            if managed.record.name() == owner
+                && managed.version <= version
+                && managed.give_up()
+                && let Some(failure) = managed.failure.clone()
+            {
+                self.notices.push(Notice::RecordRefused { record: managed.id, failure });
+            }
+        }
+    }
+
+    /// Takes note that a call failed for now: the records wait, and nothing else does.
+    pub(super) fn arrange_failed(&mut self, owner: &DnsName, version: u64, trouble: &Trouble) {
+        let now = self.now();
+        let chance = self.moment.number("arrange");
+        let wait = |attempts: u32| -> Timestamp {
+            let delay = Backoff::SERVICE.delay(attempts, chance);
+            after(now, delay.max(clamp(trouble.retry_after)))
+        };
+        let domain = &mut self.root.domain;
+        for managed in &mut domain.records {
+            let is_pending = managed.state != RecordState::Present && managed.version <= version;
+            if managed.record.name() == owner && is_pending {
+                managed.retry_at = Some(wait(managed.attempts));
+                managed.attempts = managed.attempts.saturating_add(1);
+                managed.failure = Some(Failure {
+                    kind: trouble.kind,
+                    code: trouble.code.clone(),
+                    message: trouble.message.clone(),
+                    at: now,
+                    attempts: managed.attempts,
+                });
+            }
+        }
+        for sweep in &mut domain.sweeps {
+            if sweep.owner == *owner && sweep.at <= now {
+                sweep.at = wait(4);
+            }
+        }
+    }
+
+    /// Returns when records are to be looked after, if not now.
+    pub(super) fn records_due(&self) -> impl Iterator<Item = Timestamp> {
+        let domain = &self.root.domain;
+        let holds = domain.status.holds();
+        let retries = domain
+            .records
+            .iter()
+            .filter(move |managed| match managed.state {
+                RecordState::Creating | RecordState::Updating => holds,
+                RecordState::Removing => true,
+                RecordState::Present => false,
+            })
+            .filter_map(|managed| managed.retry_at);
+        retries.chain(domain.sweeps.iter().map(|sweep| sweep.at))
+    }
+}

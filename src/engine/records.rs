@@ -1,0 +1,424 @@
+//! The records that a tenant manages in the zone of a domain that it holds.
+
+use std::fmt;
+
+use super::{
+    arrange::Arrangement,
+    backends::Backends,
+    codec::{self, hold},
+    onboarding::Onboarding,
+};
+use crate::{
+    domain::{Domain, ManagedRecord},
+    error::{Error, ErrorKind, Result},
+    id::{DomainId, RecordId, TenantId},
+    name::DnsName,
+    record::{DnsRecord, RecordFields, RecordType},
+    store::Item,
+    zone::{Finding, Plan},
+};
+
+/// The records that a tenant manages at a name it holds and below it, at the plugged-in DNS provider.
+///
+/// Every command is planned first and carried out when its [`RecordChange`] is applied. What others
+/// have put into the zone is never touched: records of ours are told by markers beside them (see
+/// [`Ownership`](crate::zone::Ownership)).
+///
+/// ```no_run
+/// # async fn run(nameplate: nameplate::Onboarding, tenant: nameplate::id::TenantId,
+/// #     domain: nameplate::id::DomainId) -> Result<(), Box<dyn std::error::Error>> {
+/// use nameplate::record::RecordFields;
+///
+/// let records = nameplate.records(&tenant, domain);
+/// let fields = RecordFields::from_json(r#"{"type":"MX","name":"@","value":"mx.example.net","priority":10}"#)?;
+/// let change = records.create(&fields).await?;
+/// println!("{change}"); // what is going to happen, and what is unwise about it
+/// let created = change.apply().await?;
+/// println!("{} {}", created.id(), created.state());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a> {
+    onboarding: &'a Onboarding,
+    tenant: TenantId,
+    domain: DomainId,
+}
+
+/// A change of one record, planned and not yet carried out.
+///
+/// Dropping it changes nothing.
+#[derive(Debug)]
+#[must_use = "nothing happens until it is applied"]
+pub struct RecordChange<'a> {
+    records: Records<'a>,
+    command: Command,
+    arrangement: Arrangement,
+}
+
+/// What is to become of a record.
+#[derive(Clone, Debug)]
+enum Command {
+    Create(RecordId, DnsRecord),
+    Update(RecordId, DnsRecord),
+    Remove(RecordId),
+}
+
+impl Onboarding {
+    /// Returns the records of a domain of a tenant.
+    pub const fn records<'a>(&'a self, tenant: &TenantId, domain: DomainId) -> Records<'a> {
+        Records { onboarding: self, tenant: *tenant, domain }
+    }
+}
+
+impl<'a> Records<'a> {
+    /// Returns the records, in the order in which they were created, those that are being removed
+    /// included.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such domain, also if it is another tenant's; those of the store.
+    pub async fn list(&self) -> Result<Vec<ManagedRecord>> {
+        Ok(self.onboarding.get(&self.tenant, self.domain).await?.records().to_vec())
+    }
+
+    /// Returns one record.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list), and `NotFound` if there is no such record.
+    pub async fn get(&self, id: RecordId) -> Result<ManagedRecord> {
+        let domain = self.onboarding.get(&self.tenant, self.domain).await?;
+        record_of(&domain, id).cloned()
+    }
+
+    /// Plans a new record.
+    ///
+    /// A relative name is one below the domain, and `@` is the domain itself.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for fields that make no record (the source is
+    /// [`FieldErrors`](crate::record::FieldErrors)) and for a name outside the domain or kept for
+    /// proofs; `Precondition` if the tenant does not hold the domain or no zone at the DNS provider
+    /// has it; `AlreadyExists` if there is such a record, with its id; `Refused` if somebody else
+    /// holds the name; `Quota` if there are too many records; and those of the store and of the DNS
+    /// provider. Nothing has changed then.
+    pub async fn create(&self, fields: &RecordFields) -> Result<RecordChange<'a>> {
+        let backends = self.onboarding.backends();
+        let id = RecordId::random(&*backends.random)?;
+        let domain = self.onboarding.get(&self.tenant, self.domain).await?;
+        let record = self.record(&domain, fields, "create")?;
+        self.plan(domain, Command::Create(id, record)).await
+    }
+
+    /// Plans another record in the place of one, of the same name and type.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create); `NotFound` if there is no such record; `Precondition` if it
+    /// is being removed.
+    pub async fn update(&self, id: RecordId, fields: &RecordFields) -> Result<RecordChange<'a>> {
+        let domain = self.onboarding.get(&self.tenant, self.domain).await?;
+        let record = self.record(&domain, fields, "update")?;
+        let old = record_of(&domain, id)?;
+        if old.record().name() != record.name()
+            || old.record().record_type() != record.record_type()
+        {
+            let message = format!(
+                "a record keeps its name and type, {} {}: remove it and create another",
+                old.record().name(),
+                old.record().record_type()
+            );
+            return Err(invalid("update", message));
+        }
+        self.plan(domain, Command::Update(id, record)).await
+    }
+
+    /// Plans that a record goes away.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), and those of the DNS provider.
+    pub async fn remove(&self, id: RecordId) -> Result<RecordChange<'a>> {
+        let domain = self.onboarding.get(&self.tenant, self.domain).await?;
+        record_of(&domain, id)?;
+        self.plan(domain, Command::Remove(id)).await
+    }
+
+    /// Reads the fields of a record of the domain.
+    fn record(
+        &self,
+        domain: &Domain,
+        fields: &RecordFields,
+        operation: &'static str,
+    ) -> Result<DnsRecord> {
+        let origin = DnsName::from(domain.name().base());
+        let profile = &self.onboarding.backends().record_profile;
+        let record = fields.validate_in(&origin, profile).map_err(|errors| {
+            Error::new(ErrorKind::Invalid, "records", operation, errors.to_string())
+                .with_source(errors)
+        })?;
+        if !record.name().is_within(&origin) {
+            return Err(invalid(operation, format!("{} is not in {origin}", record.name())));
+        }
+        Ok(record)
+    }
+
+    async fn plan(&self, mut domain: Domain, command: Command) -> Result<RecordChange<'a>> {
+        let backends = self.onboarding.backends();
+        let owner = command.owner(&domain)?.clone();
+        if !matches!(command, Command::Remove(_)) {
+            admit(backends, &domain, &owner, command.operation()).await?;
+        }
+        command.check(&domain, backends.settings.policy.max_records)?;
+        command.carry_out(&mut domain);
+        let wanted: Vec<_> = domain.wanted_at(&owner).cloned().collect();
+        let arrangement =
+            backends.arrangement(&domain, &owner, &wanted, command.operation()).await?;
+        Ok(RecordChange { records: *self, command, arrangement })
+    }
+}
+
+impl RecordChange<'_> {
+    /// Returns what is going to change in the zone, markers included.
+    pub const fn plan(&self) -> &Plan {
+        self.arrangement.plan()
+    }
+
+    /// Returns the records at that name after the change, those of others included as far as they
+    /// were looked at: of the types that are ours, and all where a CNAME is wanted.
+    pub fn records(&self) -> &[DnsRecord] {
+        self.arrangement.records()
+    }
+
+    /// Returns what is wrong with [`records`](Self::records) together, by their indexes.
+    ///
+    /// One of [`Severity::Error`](crate::zone::Severity::Error) keeps a change that is part of it from
+    /// being applied.
+    pub fn findings(&self) -> &[Finding] {
+        self.arrangement.findings()
+    }
+
+    /// Carries the change out, and returns the record as it is then.
+    ///
+    /// What is wanted is stored first, so that a crash loses nothing. A record whose
+    /// [`state`](ManagedRecord::state) is not yet `present` is carried on by a worker, with the
+    /// [`failure`](ManagedRecord::failure) that keeps it from being there; a removed one is returned
+    /// as `removing`. What changed in the zone meanwhile is taken into account: records of
+    /// others are not touched now either.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` if records of others are in the way, or the records at the name would break each
+    /// other, with the code of the [`ConflictReason`](crate::zone::ConflictReason) or
+    /// [`LintCode`](crate::zone::LintCode); `Conflict` if the same domain is changed at the same time;
+    /// those of the DNS provider if it refuses the change, which is given up then; and as for
+    /// [`Records::create`].
+    pub async fn apply(self) -> Result<ManagedRecord> {
+        let Self { records, command, arrangement } = self;
+        let Records { onboarding, tenant, domain } = records;
+        let types = command.record_type();
+        arrangement.check(types.as_slice(), command.operation())?;
+        let limit = onboarding.backends().settings.policy.max_records;
+        let operation = command.operation();
+        let changed = onboarding
+            .change(&tenant, domain, operation, |domain, _| {
+                command.check(domain, limit)?;
+                command.carry_out(domain);
+                Ok(())
+            })
+            .await?;
+        let id = command.id();
+        let planned = record_of(&changed, id).cloned();
+        onboarding.worker().step_one(codec::domain_key(domain)).await?;
+        let now = onboarding.get(&tenant, domain).await?;
+        match (now.records().iter().find(|managed| managed.id() == id), planned) {
+            (Some(managed), Ok(planned)) => command.outcome(managed, &planned).cloned(),
+            // It is gone, as was asked.
+            (None, Ok(planned)) if matches!(command, Command::Remove(_)) => Ok(planned),
+            (_, _) => Err(not_there(operation, id)),
+        }
+    }
+}
+
+impl fmt::Display for RecordChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.arrangement, f)
+    }
+}
+
+impl Command {
+    const fn id(&self) -> RecordId {
+        match self {
+            Self::Create(id, _) | Self::Update(id, _) | Self::Remove(id) => *id,
+        }
+    }
+
+    const fn operation(&self) -> &'static str {
+        match self {
+            Self::Create(..) => "create",
+            Self::Update(..) => "update",
+            Self::Remove(_) => "remove",
+        }
+    }
+
+    /// Returns the type of the record that is wanted.
+    fn record_type(&self) -> Option<RecordType> {
+        match self {
+            Self::Create(_, record) | Self::Update(_, record) => Some(record.record_type()),
+            Self::Remove(_) => None,
+        }
+    }
+
+    /// Returns the name that it is about.
+    fn owner<'a>(&'a self, domain: &'a Domain) -> Result<&'a DnsName> {
+        match self {
+            Self::Create(_, record) | Self::Update(_, record) => Ok(record.name()),
+            Self::Remove(id) => Ok(record_of(domain, *id)?.record().name()),
+        }
+    }
+
+    /// Checks that the command makes sense now.
+    fn check(&self, domain: &Domain, limit: usize) -> Result<()> {
+        let operation = self.operation();
+        let (id, record) = match self {
+            Self::Create(id, record) => {
+                if domain.records().len() >= limit {
+                    let message = format!("{} has {limit} records already", domain.name());
+                    return Err(Error::new(ErrorKind::Quota, "records", operation, message)
+                        .with_subject(domain.id()));
+                }
+                (*id, record)
+            }
+            Self::Update(id, record) => {
+                if !record_of(domain, *id)?.state().is_wanted() {
+                    let message = format!("record {id} is being removed");
+                    return Err(Error::new(ErrorKind::Precondition, "records", operation, message)
+                        .with_subject(id));
+                }
+                (*id, record)
+            }
+            Self::Remove(id) => return record_of(domain, *id).map(|_| ()),
+        };
+        if !domain.status().holds() {
+            let message = format!(
+                "{} is {}: records can be added while it is held",
+                domain.name(),
+                domain.status()
+            );
+            return Err(Error::new(ErrorKind::Precondition, "records", operation, message)
+                .with_subject(domain.id()));
+        }
+        let same = |other: &&ManagedRecord| {
+            other.id() != id
+                && other.state().is_wanted()
+                && other.record().name() == record.name()
+                && other.record().data() == record.data()
+        };
+        if let Some(other) = domain.records().iter().find(same) {
+            let message =
+                format!("{} {} {} is there", record.name(), record.record_type(), record.data());
+            return Err(Error::new(ErrorKind::AlreadyExists, "records", operation, message)
+                .with_subject(other.id()));
+        }
+        Ok(())
+    }
+
+    fn carry_out(&self, domain: &mut Domain) {
+        match self {
+            Self::Create(id, record) => domain.create_record(*id, record.clone()),
+            Self::Update(id, record) => domain.update_record(*id, record.clone()),
+            Self::Remove(id) => domain.remove_record(*id),
+        }
+    }
+
+    /// Returns what came of it: an error if the provider said no.
+    fn outcome<'a>(
+        &self,
+        managed: &'a ManagedRecord,
+        planned: &ManagedRecord,
+    ) -> Result<&'a ManagedRecord> {
+        let given_up = match self {
+            Self::Create(..) => !managed.state().is_wanted(),
+            Self::Update(..) => managed.record() != planned.record(),
+            Self::Remove(_) => false,
+        };
+        match managed.failure() {
+            Some(failure) if given_up => {
+                let error =
+                    Error::new(failure.kind, "records", self.operation(), failure.message.clone())
+                        .with_subject(managed.id());
+                Err(match &failure.code {
+                    Some(code) => error.with_code(code.clone()),
+                    None => error,
+                })
+            }
+            // Somebody else removed or changed it at the same time.
+            None if given_up => Err(not_there(self.operation(), managed.id())),
+            _ => Ok(managed),
+        }
+    }
+}
+
+/// Checks that the tenant may have records at `owner`.
+///
+/// The domain is theirs, but somebody else may hold a name below it.
+async fn admit(
+    backends: &Backends,
+    domain: &Domain,
+    owner: &DnsName,
+    operation: &'static str,
+) -> Result<()> {
+    if owner.is_within(&domain.challenge().owner)
+        || domain.delegation().is_some_and(|delegation| *owner == delegation.owner)
+    {
+        return Err(invalid(operation, format!("{owner} is kept for proofs")));
+    }
+    let base = DnsName::from(domain.name().base());
+    // What is below `_dmarc.example.com` and its like says something about `example.com`.
+    let host = host_of(owner);
+    if domain.name().is_wildcard() && host == base {
+        let message = format!("{owner} is not covered by {}", domain.name());
+        return Err(invalid(operation, message));
+    }
+    let mut between = Vec::new();
+    let mut name = Some(host);
+    while let Some(at) = name.filter(|name| name.is_within(&base)) {
+        let hosts = [at.as_str().to_owned(), format!("*.{at}")];
+        between.extend(hosts.iter().filter_map(|host| Some(hold(&host.parse().ok()?))));
+        name = at.parent();
+    }
+    let held = backends.store.find(&between).await?;
+    let others = |item: &Item| item.header.tenant != Some(domain.tenant());
+    if held.iter().flatten().any(others) {
+        let message = format!("{owner} is not available for records of {}", domain.name());
+        return Err(Error::new(ErrorKind::Refused, "records", operation, message));
+    }
+    Ok(())
+}
+
+/// Returns the name that `owner` says something about: without labels such as `_dmarc` in front.
+fn host_of(owner: &DnsName) -> DnsName {
+    let mut host = owner.clone();
+    while host.as_str().starts_with('_')
+        && let Some(parent) = host.parent()
+    {
+        host = parent;
+    }
+    host
+}
+
+fn record_of(domain: &Domain, id: RecordId) -> Result<&ManagedRecord> {
+    let found = domain.records().iter().find(|managed| managed.id() == id);
+    found.ok_or_else(|| not_there("get", id))
+}
+
+fn not_there(operation: &'static str, id: RecordId) -> Error {
+    Error::new(ErrorKind::NotFound, "records", operation, format!("there is no record {id}"))
+        .with_subject(id)
+}
+
+fn invalid(operation: &'static str, message: String) -> Error {
+    Error::new(ErrorKind::Invalid, "records", operation, message)
+}
