@@ -8,6 +8,7 @@
 mod acme;
 mod alive;
 mod conformance;
+mod managed;
 mod resolver;
 mod rfc2136;
 #[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
