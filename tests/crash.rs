@@ -22,11 +22,13 @@ use std::{
 
 use common::{DAY, MINUTE, OTHER, TENANT, World, dns, run_until};
 use nameplate::{
+    RecordSet,
     clock::{Clock, after},
-    domain::{Domain, Status},
+    domain::{Domain, RecordState, Status},
     engine::{Effect, Onboarding, Policy},
     error::{ErrorKind, Result},
     id::DomainId,
+    record::RecordFields,
     store::{
         Batch, Commit, Entry, InMemoryStore, Item, Key, Kind, Lease, LeaseRequest, Leased, Page,
         Query, Store, UniqueKey, Write,
@@ -175,6 +177,7 @@ async fn life(world: &World, onboarding: &Onboarding, alone: &AtomicBool) -> Res
 
     let domain = onboarding.get(&TENANT, id).await?;
     assert!(!alone() || domain.status() == Status::Active, "{}", domain.waiting_on());
+    manage(onboarding, id, &alone).await?;
     let first = domain.certificate().map(|served| served.id);
     run_until(onboarding, &world.store, &world.clock, after(birth, DAY * 70)).await;
     world.clock.set(world.clock.now().max(after(birth, DAY * 70)));
@@ -186,6 +189,31 @@ async fn life(world: &World, onboarding: &Onboarding, alone: &AtomicBool) -> Res
     onboarding.remove(&TENANT, id).await?;
     run_until(onboarding, &world.store, &world.clock, after(birth, DAY * 75)).await;
     Ok(())
+}
+
+/// Makes three records below the name, changes one, removes one, and leaves two.
+async fn manage(onboarding: &Onboarding, id: DomainId, alone: &impl Fn() -> bool) -> Result<()> {
+    let records = onboarding.records(&TENANT, id);
+    let text = |value| RecordFields::new("TXT", "www", value);
+    let address = RecordFields::new("A", "www", "192.0.2.1");
+    let first = records.create(&text("one")).await?.apply().await?;
+    assert!(!alone() || first.state() == RecordState::Present, "{first:?}");
+    let second = records.create(&text("two")).await?.apply().await?;
+    let third = records.create(&address).await?.apply().await?;
+    assert!(!alone() || third.state() == RecordState::Present, "{third:?}");
+    let changed = records.update(first.id(), &text("three")).await?.apply().await?;
+    assert!(!alone() || changed.state() == RecordState::Present, "{changed:?}");
+    records.remove(second.id()).await?.apply().await?;
+    let there = records.list().await?.len();
+    assert!(!alone() || there == 2, "{there} records");
+    Ok(())
+}
+
+/// The sets of managed records, and of their markers.
+fn managed(world: &World) -> Vec<RecordSet> {
+    let mut sets = world.dns.records(&dns("example.com"));
+    sets.retain(|set| set.name().is_within(&dns("www.example.com")));
+    sets
 }
 
 /// Adds the name, unless an earlier attempt got through.
@@ -216,6 +244,17 @@ async fn finish(world: &World, onboarding: &Onboarding) {
     run_until(onboarding, &world.store, &world.clock, end).await;
     world.clock.set(end);
     for domain in onboarding.list(&TENANT, None).await.unwrap().domains {
+        // What was asked for is there, and nothing else.
+        let mut wanted = 0;
+        for record in domain.records() {
+            assert_eq!(record.state(), RecordState::Present, "{record:?}");
+            let data = record.record().data();
+            let has = |set: &RecordSet| set.name() == record.record().name() && set.contains(data);
+            assert!(managed(world).iter().any(has), "{record:?} is not in the zone");
+            wanted += 1;
+        }
+        let there: usize = managed(world).iter().map(|set| set.data().len()).sum();
+        assert_eq!(there, wanted * 2, "a record and its marker each: {:?}", managed(world));
         onboarding.remove(&TENANT, domain.id()).await.unwrap();
     }
     let end = after(world.clock.now(), DAY * 5);
@@ -338,6 +377,7 @@ fn history(first: usize, second: Option<usize>, end: End) -> Option<Vec<Point>> 
 /// What has to hold at the end, whatever happened.
 fn check(world: &World, seen: &Seen, removed: bool, which: &str) {
     assert_eq!(world.leftovers(), [], "records were left behind: {which}");
+    assert_eq!(managed(world), [], "managed records were left behind: {which}");
     assert_eq!(world.store.next_due(), None, "work is left: {which}");
     assert_eq!(seen.stale, [], "a stale commit was accepted: {which}");
     assert!(now_or_never(world.onboarding.list(&TENANT, None)).unwrap().domains.is_empty());
@@ -362,7 +402,7 @@ fn around_effects() -> BTreeSet<Point> {
         .into_iter()
         .flat_map(|effect| {
             let backend = match effect.as_str() {
-                "publish" | "unpublish" => "dns",
+                "arrange" | "publish" | "unpublish" => "dns",
                 _ => "ca",
             };
             [Moment::Before, Moment::After].map(|moment| (backend, effect.as_str(), moment))
