@@ -95,7 +95,7 @@ const LEFTWARD: [&str; 4] = ["שלום", "ישראל", "موقع", "مثال"];
 fn labels(chance: &mut Chance) -> String {
     let mut name = String::new();
     for _ in 0..1 + chance.below(3) {
-        for index in 0..1 + chance.below(3) {
+        for index in 0..1 + chance.below(3) + chance.below(4) / 3 {
             if index > 0 && chance.below(2) == 0 {
                 name.push('-');
             }

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 
-use super::{DomainName, serde_as_text};
+use super::{
+    DomainName,
+    scan::{LIMIT, Marks},
+    serde_as_text,
+};
 
 /// Longest label, in octets, RFC 1035 section 2.3.4.
 const LABEL_LIMIT: usize = 63;
@@ -441,24 +445,15 @@ fn read(text: &str, origin: Option<&DnsName>) -> Result<DnsName, Problem> {
 /// Nearly every name is. What is not, or is no name at all, is for [`read_slowly`].
 fn plain(text: &str) -> Option<&str> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    if name.len() + 2 > WIRE_LIMIT {
-        return None;
-    }
-    let mut label_len = 0_usize;
-    for byte in name.bytes() {
-        match byte {
-            b'.' if label_len == 0 => return None,
-            b'.' => label_len = 0,
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'A'..=b'Z' | b'*' | b'/' => {
-                label_len += 1;
-                if label_len > LABEL_LIMIT {
-                    return None;
-                }
-            }
-            _ => return None,
+    match Marks::of_any(name) {
+        // No label can be too long.
+        Some(marks) => (!marks.has_empty_label()).then_some(name),
+        None if name.len() <= LIMIT || name.len() + 2 > WIRE_LIMIT => None,
+        None => {
+            let is_plain = |label: &str| Marks::of_any(label).is_some();
+            name.split('.').all(is_plain).then_some(name)
         }
     }
-    (label_len > 0).then_some(name)
 }
 
 /// Reads a name octet by octet, RFC 1035 section 5.1.

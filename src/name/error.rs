@@ -143,6 +143,9 @@ impl fmt::Display for DomainNameError {
             NameRule::Address => {
                 return write!(f, "`{excerpt}` is an address: give a domain name");
             }
+            NameRule::Idna if label.is_none() => {
+                return write!(f, "`{excerpt}` is not a valid name (UTS #46)");
+            }
             NameRule::Empty => return f.write_str("the name is empty"),
             NameRule::SingleLabel => {
                 return write!(f, "`{excerpt}` is one label: give a full name such as example.com");

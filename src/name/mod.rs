@@ -9,6 +9,7 @@ mod dns;
 mod domain;
 mod error;
 mod profile;
+mod scan;
 mod suffix;
 mod syntax;
 

@@ -1,25 +1,23 @@
 //! From what was typed to the canonical form of a [`DomainName`](super::DomainName).
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
+use std::net::{IpAddr, SocketAddr};
+
+use self::idn::{Octets, Processed, blame, blame_length, process};
+use super::{
+    error::{DomainNameError, NameRule},
+    scan::{LIMIT, Marks},
 };
 
-use idna::{
-    AsciiDenyList,
-    uts46::{ErrorPolicy, Hyphens, ProcessingSuccess, Uts46},
-};
-
-use super::error::{DomainNameError, NameRule};
-
-/// Longest input that is looked at, in bytes.
-///
-/// Four labels of 57 characters of four bytes fill a name. What is longer may still be mapped to
-/// one, if it is full of characters that are mapped to nothing.
-const INPUT_LIMIT: usize = 1024;
+mod idn;
 
 /// Longest name without its final dot, in octets; RFC 1035 section 2.3.4 has 255 on the wire.
+///
+/// Also the most characters of an input that are looked at. UTS #46 may map more of them to such a
+/// name, where they are mapped to nothing or composed, but nobody types that.
 const NAME_LIMIT: usize = 253;
+
+/// Longest input that is looked at, in bytes: [`NAME_LIMIT`] characters, and a final dot.
+const INPUT_LIMIT: usize = 4 * NAME_LIMIT + 3;
 
 /// Longest label, in octets, RFC 1035 section 2.3.4.
 const LABEL_LIMIT: usize = 63;
@@ -53,113 +51,103 @@ pub(super) fn canonical(input: &str) -> Result<Box<str>, DomainNameError> {
     if input.len() > INPUT_LIMIT {
         return Err(DomainNameError::whole(NameRule::TooLong, input));
     }
-    let name = input.strip_suffix(DOTS).unwrap_or(input);
+    let name = match input.as_bytes().last() {
+        // No character of these is the end of a dot.
+        Some(b'a'..=b'z') => input,
+        _ => input.strip_suffix(DOTS).unwrap_or(input),
+    };
+    if !name.is_ascii() {
+        return unicode(name);
+    }
     match plain(name) {
         Some(Seen { punycode: false, upper: false }) => Ok(name.into()),
         Some(Seen { punycode: false, upper: true }) => Ok(name.to_ascii_lowercase().into()),
         Some(Seen { punycode: true, upper }) => encoded(name, upper),
-        None if name.is_ascii() => Err(refusal(name)),
-        None => unicode(name),
+        None => Err(refusal(name)),
     }
 }
 
 /// Returns what `name` has if it is a canonical name but for case and what is behind `xn--`.
 fn plain(name: &str) -> Option<Seen> {
     let labels = name.strip_prefix("*.").unwrap_or(name);
-    if name.len() > NAME_LIMIT {
-        return None;
-    }
-    let mut seen = Seen::default();
-    let mut last = None;
-    let mut several = labels.len() < name.len();
-    for label in labels.as_bytes().split(|byte| *byte == b'.') {
-        let found = label.iter().fold(0, |found, byte| {
-            found | CLASSES.get(usize::from(*byte)).copied().unwrap_or(OTHER)
-        });
-        let (Some(b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z'), Some(end)) =
-            (label.first(), label.last())
-        else {
-            return None;
-        };
-        if found & OTHER != 0 || *end == b'-' || label.len() > LABEL_LIMIT {
-            return None;
-        }
-        if found & HYPHEN != 0 && label.get(2..4) == Some(b"--") {
-            if !is_a_label(label) {
-                return None;
+    let wildcard = labels.len() < name.len();
+    let (seen, last) = match Marks::of_host(labels) {
+        Some(marks) => (part(labels, marks)?, marks.last_label()),
+        None if labels.len() <= LIMIT || name.len() > NAME_LIMIT => return None,
+        None => {
+            let mut seen = Seen::default();
+            for label in labels.split('.') {
+                let found = part(label, Marks::of_host(label)?)?;
+                seen.upper |= found.upper;
+                seen.punycode |= found.punycode;
             }
-            seen.punycode = true;
+            (seen, labels.rfind('.').map_or(0, |dot| dot + 1))
         }
-        seen.upper |= found & UPPER != 0;
-        several |= last.is_some();
-        last = Some(label);
-    }
-    // A number starts with a digit.
-    let numeric =
-        last.is_some_and(|label| label.first().is_some_and(u8::is_ascii_digit) && is_number(label));
-    (several && !numeric).then_some(seen)
+    };
+    let is_number = is_number(labels.as_bytes().get(last..)?);
+    ((last > 0 || wildcard) && !is_number).then_some(seen)
 }
 
-/// What an octet is in a name: nothing to remark, or one of these.
-const CLASSES: [u8; 256] = {
-    let mut classes = [OTHER; 256];
-    let mut octet = 0;
-    while octet < 128 {
-        classes[octet] = match octet as u8 {
-            b'a'..=b'z' | b'0'..=b'9' => 0,
-            b'A'..=b'Z' => UPPER,
-            b'-' => HYPHEN,
-            _ => OTHER,
-        };
-        octet += 1;
+/// Does what [`plain`] does for one or several labels that [`Marks`] have room for.
+fn part(labels: &str, marks: Marks) -> Option<Seen> {
+    let Marks { hyphens, starts, ends, .. } = marks;
+    if marks.has_empty_label() || hyphens & (starts | ends) != 0 {
+        return None;
     }
-    classes
-};
-const UPPER: u8 = 1;
-const HYPHEN: u8 = 2;
-const OTHER: u8 = 4;
+    // Two hyphens as the third and fourth octet of a label.
+    let mut pairs = (starts << 2) & hyphens & (hyphens >> 1);
+    let punycode = pairs != 0;
+    while pairs != 0 {
+        let start = (pairs.trailing_zeros() as usize).checked_sub(2)?;
+        if !is_a_label(labels.as_bytes().get(start..)?) {
+            return None;
+        }
+        pairs &= pairs - 1;
+    }
+    Some(Seen { upper: marks.has_upper, punycode })
+}
 
 /// Returns the canonical form of a name in ASCII that has `xn--` and is right but for it.
 fn encoded(name: &str, upper: bool) -> Result<Box<str>, DomainNameError> {
     let mut text = Octets::<NAME_LIMIT>::default();
-    let canonical = if upper {
-        text.push_str(name);
-        text.octets.make_ascii_lowercase();
-        text.as_str()
-    } else {
-        name
-    };
-    match process(rest(canonical), &mut Nowhere) {
-        Some(Processed::Unchanged) => Ok(canonical.into()),
-        // Not valid, or not as UTS #46 writes it.
-        _ => Err(blame(name)),
+    if upper {
+        name.bytes().for_each(|octet| text.push(octet.to_ascii_lowercase()));
+    }
+    let canonical = if upper { text.as_str() } else { name };
+    match process(rest(canonical), &mut Octets::<0>::default()) {
+        Processed::Unchanged => Ok(canonical.into()),
+        // Valid, but not as UTS #46 writes it.
+        Processed::Written | Processed::Refused => Err(blame(name)),
     }
 }
 
 /// Returns the canonical form of a name with other characters than ASCII.
 fn unicode(name: &str) -> Result<Box<str>, DomainNameError> {
+    if name.len() > NAME_LIMIT && name.chars().count() > NAME_LIMIT {
+        return Err(DomainNameError::whole(NameRule::TooLong, name));
+    }
     let mut text = Octets::<NAME_LIMIT>::default();
     let rest = rest(name);
     if rest.len() < name.len() {
         text.push_str("*.");
     }
     match process(rest, &mut text) {
-        Some(Processed::Written) => {}
-        Some(Processed::Unchanged) => text.push_str(rest),
-        None => {
+        Processed::Written => {}
+        Processed::Unchanged => text.push_str(rest),
+        Processed::Refused => {
             check_ascii_of(name)?;
             return Err(blame(name));
         }
     }
-    if text.is_full {
-        return Err(blame_length(name));
+    let made = text.as_str();
+    if !text.is_full() && plain(made).is_some() {
+        return Ok(made.into());
     }
-    let text = text.as_str();
-    if plain(text).is_some() {
-        return Ok(text.into());
+    if text.is_full() || !made.is_ascii() {
+        return Err(blame_length(name, made));
     }
     // UTS #46 turns labels into labels, one to one: what is wrong with one is wrong with the other.
-    let error = refusal(text);
+    let error = refusal(made);
     Err(match error.label().and_then(|number| labels(name).nth(number - 1)) {
         Some(label) => DomainNameError::label_of(error.rule(), label),
         None => DomainNameError::whole(error.rule(), name),
@@ -248,7 +236,7 @@ fn check(name: &str) -> Result<(), DomainNameError> {
     if last.index == 0 {
         return Err(if last.text == "*" {
             DomainNameError::at(NameRule::Wildcard, last, 0)
-        } else if punycode && !is_valid(&[name]) {
+        } else if punycode && process(name, &mut Octets::<0>::default()) == Processed::Refused {
             DomainNameError::label_of(NameRule::Punycode, last)
         } else {
             DomainNameError::whole(NameRule::SingleLabel, name)
@@ -314,206 +302,6 @@ fn refuse_character(label: Label<'_>, position: usize, c: char) -> DomainNameErr
     DomainNameError::at(rule, label, position)
 }
 
-/// What UTS #46 makes of a valid name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Processed {
-    /// The name itself, which is in ASCII.
-    Unchanged,
-    /// What was written to the sink.
-    Written,
-}
-
-/// Processes a name by UTS #46 section 4.2: non-transitional, STD 3, hyphens, bidi, joiners.
-///
-/// Lengths are left to the caller, who can say where; but a label that is too long is refused here
-/// before it is encoded, which takes time that grows with the square of the length. The sink has to
-/// take all that is written: the idna crate panics on some errors of a sink.
-fn process<W: fmt::Write>(name: &str, sink: &mut W) -> Option<Processed> {
-    let mut too_long = false;
-    let done = Uts46::new().process(
-        name.as_bytes(),
-        AsciiDenyList::STD3,
-        Hyphens::Check,
-        ErrorPolicy::FailFast,
-        |label, _, _| {
-            // Punycode has at least one digit for each character, and `xn--` before them.
-            too_long |= label.len() > LABEL_LIMIT - 4;
-            too_long
-        },
-        sink,
-        None,
-    );
-    match done {
-        _ if too_long => None,
-        Ok(ProcessingSuccess::Passthrough) => Some(Processed::Unchanged),
-        Ok(ProcessingSuccess::WroteToSink) => Some(Processed::Written),
-        Err(_) => None,
-    }
-}
-
-/// Returns whether the name that `parts` make together is valid under UTS #46 but for its lengths.
-fn is_valid(parts: &[&str]) -> bool {
-    let mut name = Octets::<{ INPUT_LIMIT + 8 }>::default();
-    parts.iter().for_each(|part| name.push_str(part));
-    !name.is_full && accepts(name.as_str(), Hyphens::Check)
-}
-
-/// Returns whether `name` is valid under UTS #46 but for its lengths.
-fn accepts(name: &str, hyphens: Hyphens) -> bool {
-    let (deny, policy) = (AsciiDenyList::STD3, ErrorPolicy::FailFast);
-    let unicode = |_: &[char], _: &[char], _| true;
-    Uts46::new()
-        .process(name.as_bytes(), deny, hyphens, policy, unicode, &mut Nowhere, None)
-        .is_ok()
-}
-
-/// Text of limited length, on the stack. What has no room is left out.
-struct Octets<const N: usize> {
-    octets: [u8; N],
-    len: usize,
-    is_full: bool,
-}
-
-impl<const N: usize> Default for Octets<N> {
-    fn default() -> Self {
-        Self { octets: [0; N], len: 0, is_full: false }
-    }
-}
-
-impl<const N: usize> Octets<N> {
-    fn as_str(&self) -> &str {
-        let octets = self.octets.get(..self.len).unwrap_or_default();
-        std::str::from_utf8(octets).unwrap_or_default()
-    }
-
-    fn push_str(&mut self, text: &str) {
-        let end = self.len + text.len();
-        match self.octets.get_mut(self.len..end) {
-            Some(room) => {
-                room.copy_from_slice(text.as_bytes());
-                self.len = end;
-            }
-            None => self.is_full = true,
-        }
-    }
-}
-
-impl<const N: usize> fmt::Write for Octets<N> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push_str(text);
-        Ok(())
-    }
-
-    fn write_char(&mut self, c: char) -> fmt::Result {
-        match (u8::try_from(c), self.octets.get_mut(self.len)) {
-            (Ok(octet), Some(room)) if octet.is_ascii() => {
-                *room = octet;
-                self.len += 1;
-            }
-            _ => self.push_str(c.encode_utf8(&mut [0; 4])),
-        }
-        Ok(())
-    }
-}
-
-/// Forgets what is written.
-struct Nowhere;
-
-impl fmt::Write for Nowhere {
-    fn write_str(&mut self, _: &str) -> fmt::Result {
-        Ok(())
-    }
-}
-
-/// Finds the label and the rule for which UTS #46 refuses `name`.
-///
-/// The idna crate says only that it refuses, so this asks it about ever smaller parts.
-fn blame(name: &str) -> DomainNameError {
-    let others = || labels(name).filter(|label| label.text != "*");
-    if let Some(label) = others().find(|label| !accepts(label.text, Hyphens::Check)) {
-        if is_a_label(label.text.as_bytes()) {
-            return DomainNameError::label_of(NameRule::Punycode, label);
-        }
-        return blame_label(label);
-    }
-    // Every label is right alone, so what is left is the rule about all labels of a bidi name, or
-    // that one is too long or is not written as UTS #46 writes it.
-    if !accepts(rest(name), Hyphens::Check)
-        && let Some(label) = others().find(|label| !is_valid(&[label.text, ".\u{5d0}"]))
-    {
-        return DomainNameError::label_of(NameRule::Bidi, label);
-    }
-    if name.is_ascii()
-        && let Some(label) = others().find(|label| is_a_label(label.text.as_bytes()))
-    {
-        return DomainNameError::label_of(NameRule::Punycode, label);
-    }
-    blame_length(name)
-}
-
-/// Finds the label that is too long as an A-label, if it is not the name.
-fn blame_length(name: &str) -> DomainNameError {
-    let is_too_long = |label: &Label<'_>| {
-        let mut text = Octets::<LABEL_LIMIT>::default();
-        process(label.text, &mut text).is_none() || text.is_full
-    };
-    match labels(name).filter(|label| label.text != "*").find(is_too_long) {
-        Some(label) => DomainNameError::label_of(NameRule::LabelTooLong, label),
-        None => DomainNameError::whole(NameRule::TooLong, name),
-    }
-}
-
-/// Most characters of a label that UTS #46 is asked about one by one.
-const SUSPECTS: usize = 16;
-
-/// Finds the rule for which UTS #46 refuses `label`, which is no A-label.
-fn blame_label(label: Label<'_>) -> DomainNameError {
-    let mut suspects = 0;
-    for (position, c) in label.text.chars().enumerate() {
-        if matches!(c, '\u{200c}' | '\u{200d}') {
-            return DomainNameError::at(NameRule::Joiner, label, position);
-        }
-        // Letters and digits of all scripts are nearly all valid.
-        if c.is_alphanumeric() || c == '-' {
-            continue;
-        }
-        suspects += 1;
-        if suspects > SUSPECTS {
-            break;
-        }
-        // Alone it may be a mark without a base, or a digit of the other direction.
-        let mut octets = [0; 4];
-        let text: &str = c.encode_utf8(&mut octets);
-        if ["a", "", "\u{5d0}"].iter().all(|before| !is_valid(&[before, text])) {
-            return DomainNameError::at(NameRule::Character, label, position);
-        }
-    }
-    // A mark at the start.
-    if is_valid(&["a", label.text]) {
-        return DomainNameError::at(NameRule::Character, label, 0);
-    }
-    let rule = if accepts(label.text, Hyphens::Allow) {
-        NameRule::Hyphen
-    } else if label.text.chars().any(is_right_to_left) {
-        NameRule::Bidi
-    } else {
-        NameRule::Idna
-    };
-    DomainNameError::label_of(rule, label)
-}
-
-/// Returns whether `c` is in a block that Unicode keeps for scripts from right to left.
-fn is_right_to_left(c: char) -> bool {
-    matches!(
-        c,
-        '\u{590}'..='\u{8ff}'
-            | '\u{fb1d}'..='\u{fdff}'
-            | '\u{fe70}'..='\u{feff}'
-            | '\u{10800}'..='\u{10fff}'
-            | '\u{1e800}'..='\u{1efff}'
-    )
-}
-
 /// Returns whether a label starts with `xn--` in any case.
 fn is_a_label(label: &[u8]) -> bool {
     label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"xn--"))
@@ -530,7 +318,11 @@ fn is_number(label: &[u8]) -> bool {
 
 /// Returns whether a text that is no name is an address, with brackets, zone, port or prefix length.
 fn is_address(text: &str) -> bool {
-    let host = text.split(['/', '%']).next().unwrap_or_default();
+    let end = text.bytes().position(|byte| matches!(byte, b'/' | b'%')).unwrap_or(text.len());
+    let host = text.get(..end).unwrap_or(text);
+    if host.bytes().any(|byte| !byte.is_ascii_hexdigit() && !b".:[]".contains(&byte)) {
+        return host.starts_with('[');
+    }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok() || host.starts_with('[')
 }

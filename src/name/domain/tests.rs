@@ -40,7 +40,7 @@ fn a_name_is_kept_in_its_canonical_form() {
 #[test]
 fn an_error_names_the_label_the_offset_and_the_rule() {
     let octets64 = format!("{}.com", "a".repeat(64));
-    let long_idn = format!("{}.com", "ü".repeat(500));
+    let long_idn = format!("{}.com", "ü".repeat(200));
     let too_long = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(62));
     for (text, rule, label, offset) in [
         ("", NameRule::Empty, None, None),
