@@ -214,7 +214,10 @@ fn rest(name: &str) -> &str {
 fn check(name: &str) -> Result<(), DomainNameError> {
     let mut punycode = false;
     let mut last = None;
-    for label in labels(name) {
+    let mut start = 0;
+    for (index, text) in name.split('.').enumerate() {
+        let label = Label { index, start, text };
+        start += text.len() + 1;
         punycode |= check_label(label).map_err(|error| match error.rule() {
             NameRule::Character | NameRule::EmptyLabel | NameRule::Url if is_address(name) => {
                 DomainNameError::whole(NameRule::Address, name)
@@ -253,6 +256,11 @@ fn check_label(label: Label<'_>) -> Result<bool, DomainNameError> {
     let bytes = label.text.as_bytes();
     if label.index == 0 && label.text == "*" {
         return Ok(false);
+    }
+    if let Some(Seen { punycode, .. }) =
+        Marks::of_host(label.text).and_then(|marks| part(label.text, marks))
+    {
+        return Ok(punycode);
     }
     let wrong = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
     if let Some(position) = bytes.iter().position(wrong) {

@@ -33,6 +33,49 @@ fn every_octet_has_one_spelling() {
 }
 
 #[test]
+fn the_corners_of_rfc_1035_section_5_1_are_read_as_name_servers_read_them() {
+    let octet255 = [&*r"\255".repeat(63), &*r"\255".repeat(63), &*r"\255".repeat(63)].join(".");
+    let longest = format!("{octet255}.{}", r"\255".repeat(61));
+    for (text, labels) in [
+        ("@.", vec![&b"@"[..]]),
+        (r"\@", vec![b"@"]),
+        (r"\.", vec![b"."]),
+        (r"\..", vec![b"."]),
+        (r"\\.", vec![br"\"]),
+        (r"\\\..a", vec![br"\.", b"a"]),
+        (r"\000.a", vec![b"\0", b"a"]),
+        (r"\0000", vec![b"\x000"]),
+        (r"mi\k.NL.", vec![b"mik", b"nl"]),
+        (r"\#.\$.\(\)", vec![b"#", b"$", b"()"]),
+        (r"a\032b.\ c", vec![b"a b", b" c"]),
+        (r"\097\066.c", vec![b"ab", b"c"]),
+        (r"\195\156.de", vec!["Ü".as_bytes(), b"de"]),
+        ("www.e%ample.com", vec![b"www", b"e%ample", b"com"]),
+        ("0/25.2.0.192.in-addr.arpa", vec![b"0/25", b"2", b"0", b"192", b"in-addr", b"arpa"]),
+        ("a*.*.*b", vec![b"a*", b"*", b"*b"]),
+        ("_443._tcp", vec![b"_443", b"_tcp"]),
+        ("-", vec![b"-"]),
+    ] {
+        assert_eq!(name(text).labels().collect::<Vec<_>>(), labels, "{text}");
+        let wire: Vec<u8> = labels
+            .iter()
+            .flat_map(|label| [&[u8::try_from(label.len()).unwrap()], *label].concat())
+            .chain([0])
+            .collect();
+        assert_eq!(name(text).to_wire(), wire, "{text}");
+    }
+    assert_eq!(name(&longest).wire_len(), 255);
+    for text in [
+        r"\25", r"\2x5", r"\300.a", r"\999", r"a.\", r"a\.\", "\\\u{e9}", "\\\t", "a.\u{0}",
+        "a\tb", r"..\.", r"\...", ". .", " a", "a ", "a. b",
+    ] {
+        assert!(text.parse::<DnsName>().is_err(), "{text}");
+    }
+    assert!(format!(r"{longest}\255").parse::<DnsName>().is_err());
+    assert!(r"\255".repeat(64).parse::<DnsName>().is_err());
+}
+
+#[test]
 fn what_is_no_name_is_refused_with_its_place() {
     let octets64 = "a".repeat(64);
     let wire256 = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(62));

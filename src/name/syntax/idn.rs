@@ -186,11 +186,12 @@ impl Inquiry {
                 return Some(DomainNameError::at(NameRule::Character, label, position));
             }
         }
+        let has_others = label.text.chars().any(|c| !c.is_alphanumeric());
         // A mark at the start.
-        if self.accepts(["a", label.text], Hyphens::Check)? {
+        if has_others && self.accepts(["a", label.text], Hyphens::Check)? {
             return Some(DomainNameError::at(NameRule::Character, label, 0));
         }
-        let rule = if self.accepts(["", label.text], Hyphens::Allow)? {
+        let rule = if has_others && self.accepts(["", label.text], Hyphens::Allow)? {
             NameRule::Hyphen
         } else if label.text.chars().any(is_right_to_left) {
             NameRule::Bidi
