@@ -41,8 +41,8 @@ pub use data::{RecordData, RecordType};
 pub use digest::{Ds, Sshfp, Tlsa};
 pub use error::RecordDataError;
 pub use fields::{
-    Field, FieldCode, FieldError, FieldErrors, FieldRule, Profile, RecordFields, RecordId,
-    RecordIdError, RecordReply, Row, TypeField,
+    Field, FieldCode, FieldError, FieldErrors, FieldRule, Profile, RecordFields, RecordReply,
+    ReplyId, ReplyIdError, Row, TypeField,
 };
 pub use loc::Loc;
 pub use monitor::{Monitor, MonitorError, MonitorStatus};

@@ -19,7 +19,7 @@ use crate::name::DnsName;
 use error::Excerpt;
 pub use error::{FieldCode, FieldError, FieldErrors};
 pub use profile::{Field, FieldRule, Profile, Row};
-pub use reply::{RecordId, RecordIdError, RecordReply};
+pub use reply::{RecordReply, ReplyId, ReplyIdError};
 use value::Parts;
 
 /// Longest value, in bytes: data of 65535 octets, each as `\DDD`, and what goes between.

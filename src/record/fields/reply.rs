@@ -19,15 +19,15 @@ const DOMAIN_ID_LIMIT: usize = 255;
 /// The id of a record at a service: `domainId:recordId`.
 ///
 /// ```
-/// use nameplate::record::RecordId;
+/// use nameplate::record::ReplyId;
 ///
-/// let id: RecordId = "35f4e574-a545-4cd2-b131-76f7c9a64a35:730915".parse()?;
+/// let id: ReplyId = "35f4e574-a545-4cd2-b131-76f7c9a64a35:730915".parse()?;
 /// assert_eq!(id.domain_id(), "35f4e574-a545-4cd2-b131-76f7c9a64a35");
 /// assert_eq!(id.record_id(), 730_915);
-/// # Ok::<(), nameplate::record::RecordIdError>(())
+/// # Ok::<(), nameplate::record::ReplyIdError>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct RecordId {
+pub struct ReplyId {
     domain_id: Box<str>,
     record_id: u64,
 }
@@ -35,22 +35,22 @@ pub struct RecordId {
 /// What is wrong with the text of the id of a record.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the id of a record is the id of its domain, a colon, and a number")]
-pub struct RecordIdError(());
+pub struct ReplyIdError(());
 
-impl RecordId {
+impl ReplyId {
     /// Creates an id.
     ///
     /// # Errors
     ///
-    /// [`RecordIdError`] if the id of the domain is empty, longer than 255 bytes, or has a colon, white
+    /// [`ReplyIdError`] if the id of the domain is empty, longer than 255 bytes, or has a colon, white
     /// space or control characters.
-    pub fn new(domain_id: &str, record_id: u64) -> Result<Self, RecordIdError> {
+    pub fn new(domain_id: &str, record_id: u64) -> Result<Self, ReplyIdError> {
         let right = |c: char| c != ':' && !c.is_whitespace() && !c.is_control();
         if domain_id.is_empty()
             || domain_id.len() > DOMAIN_ID_LIMIT
             || !domain_id.chars().all(right)
         {
-            return Err(RecordIdError(()));
+            return Err(ReplyIdError(()));
         }
         Ok(Self { domain_id: domain_id.into(), record_id })
     }
@@ -66,25 +66,25 @@ impl RecordId {
     }
 }
 
-impl FromStr for RecordId {
-    type Err = RecordIdError;
+impl FromStr for ReplyId {
+    type Err = ReplyIdError;
 
-    fn from_str(text: &str) -> Result<Self, RecordIdError> {
-        let (domain_id, number) = text.split_once(':').ok_or(RecordIdError(()))?;
-        let record_id = number.parse().map_err(|_| RecordIdError(()))?;
+    fn from_str(text: &str) -> Result<Self, ReplyIdError> {
+        let (domain_id, number) = text.split_once(':').ok_or(ReplyIdError(()))?;
+        let record_id = number.parse().map_err(|_| ReplyIdError(()))?;
         let id = Self::new(domain_id, record_id)?;
         // One spelling: neither `+1` nor `01`.
-        if id.record_id.to_string() == number { Ok(id) } else { Err(RecordIdError(())) }
+        if id.record_id.to_string() == number { Ok(id) } else { Err(ReplyIdError(())) }
     }
 }
 
-impl fmt::Display for RecordId {
+impl fmt::Display for ReplyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.domain_id, self.record_id)
     }
 }
 
-serde_as_text!(RecordId);
+serde_as_text!(ReplyId);
 
 /// A record as the published API answers with it.
 ///
@@ -95,7 +95,7 @@ serde_as_text!(RecordId);
 /// out, which is 0 or empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordReply {
-    id: RecordId,
+    id: ReplyId,
     /// With every number stated, and the type as a number.
     fields: RecordFields,
     number: i64,
@@ -111,7 +111,7 @@ impl RecordReply {
     ///
     /// [`FieldErrors`] if the type has no number in the profile.
     pub fn new(
-        id: RecordId,
+        id: ReplyId,
         record: &DnsRecord,
         origin: &DnsName,
         profile: &Profile,
@@ -142,7 +142,7 @@ impl RecordReply {
     }
 
     /// Returns the id.
-    pub fn id(&self) -> &RecordId {
+    pub fn id(&self) -> &ReplyId {
         &self.id
     }
 
@@ -210,7 +210,7 @@ impl RecordReply {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
-    id: Option<RecordId>,
+    id: Option<ReplyId>,
     record_id: u64,
     domain_id: Box<str>,
     r#type: i64,
@@ -260,7 +260,7 @@ impl Serialize for RecordReply {
 impl<'de> Deserialize<'de> for RecordReply {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = Wire::deserialize(deserializer)?;
-        let id = RecordId::new(&wire.domain_id, wire.record_id).map_err(D::Error::custom)?;
+        let id = ReplyId::new(&wire.domain_id, wire.record_id).map_err(D::Error::custom)?;
         if wire.id.is_some_and(|stated| stated != id) {
             return Err(D::Error::custom("id is not domainId and recordId"));
         }

@@ -475,7 +475,7 @@ proptest! {
     #[test]
     fn a_record_is_its_reply(record in any_record(), zone in arbitrary::name()) {
         let Some(record) = below(record, &zone) else { return Ok(()) };
-        let id = RecordId::new("a", 1).unwrap();
+        let id = ReplyId::new("a", 1).unwrap();
         let Ok(reply) = RecordReply::new(id, &record, &zone, &Profile::FULL) else {
             let row = Profile::FULL.row(record.record_type()).unwrap();
             prop_assert_eq!(row.number(), None);
@@ -522,7 +522,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in any::<String>()) {
         let _ = RecordFields::read(&text);
-        let _ = text.parse::<RecordId>();
+        let _ = text.parse::<ReplyId>();
         for row in Profile::FULL.rows() {
             let fields = RecordFields::new(row.record_type(), text.clone(), text.clone());
             let fields = if row.allows(Field::Tag) { fields.with_tag(text.clone()) } else { fields };

@@ -40,7 +40,7 @@ fn a_reply_states_every_field() {
     let zone = name("example.com");
     let fields = RecordFields::new("MX", "@", ".").with_priority(10);
     let record = fields.validate_in(&zone, &Profile::PUBLISHED).unwrap();
-    let id: RecordId = "35f4e574:7".parse().unwrap();
+    let id: ReplyId = "35f4e574:7".parse().unwrap();
     let reply = RecordReply::new(id.clone(), &record, &zone, &Profile::PUBLISHED).unwrap();
     let reply = reply.with_monitor_status(MonitorStatus::Offline);
     let json = serde_json::to_value(&reply).unwrap();
@@ -107,10 +107,10 @@ fn the_id_of_a_record_has_one_spelling() {
         &long,
         "a:18446744073709551616",
     ] {
-        assert!(text.parse::<RecordId>().is_err(), "{text}");
+        assert!(text.parse::<ReplyId>().is_err(), "{text}");
     }
-    let id: RecordId = "a:18446744073709551615".parse().unwrap();
-    assert_eq!(id, RecordId::new("a", u64::MAX).unwrap());
+    let id: ReplyId = "a:18446744073709551615".parse().unwrap();
+    assert_eq!(id, ReplyId::new("a", u64::MAX).unwrap());
     let mut json = sample_reply();
     json["recordId"] = 1.into();
     assert!(serde_json::from_value::<RecordReply>(json.clone()).is_err());
