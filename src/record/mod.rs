@@ -54,6 +54,7 @@ pub use set::{RecordSet, RecordSetError};
 pub use soa::Soa;
 pub use srv::Srv;
 pub use svcb::{SvcParam, SvcParamKey, SvcParamKeyError, Svcb};
+pub(crate) use target::write_escaped;
 pub use ttl::{Ttl, TtlError};
 pub use txt::Txt;
 pub use types::{RecordTypeError, UnknownType};

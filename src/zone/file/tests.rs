@@ -441,14 +441,14 @@ fn names_in_data_are_relative_to_the_origin() {
 #[test]
 fn names_are_written_as_every_server_reads_them() {
     let data = RecordData::Cname(r"a!b\.c\\.x+y/z_*-\$.test".parse().unwrap());
-    let name = "a+b.example.com".parse().unwrap();
+    let name = "a+b[c.example.com".parse().unwrap();
     let file = ZoneFile::new(origin(), [DnsRecord::new(name, Ttl::MINUTE, data)]).unwrap();
     let written = file.to_string();
     let line = written.lines().last().unwrap();
-    assert_eq!(line, r"a\043b 60 IN CNAME a\033b\.c\\.x\043y/z_*-\$.test.");
+    assert_eq!(line, r"a\+b\091c 60 IN CNAME a\!b\.c\\.x\+y/z_*-\$.test.");
     let text = r#"@ 60 NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:a@b!" a!b"#;
     let file = ZoneFile::parse(text, &origin()).unwrap().to_string();
-    let written = r#"@ 60 IN NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:a@b!" a\033b.example.com."#;
+    let written = r#"@ 60 IN NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:a@b!" a\!b.example.com."#;
     assert_eq!(file.lines().last().unwrap(), written);
 }
 
