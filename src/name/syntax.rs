@@ -216,6 +216,9 @@ fn check(name: &str) -> Result<(), DomainNameError> {
     let mut last = None;
     let mut start = 0;
     for (index, text) in name.split('.').enumerate() {
+        if start > NAME_LIMIT {
+            return Err(DomainNameError::whole(NameRule::TooLong, name));
+        }
         let label = Label { index, start, text };
         start += text.len() + 1;
         punycode |= check_label(label).map_err(|error| match error.rule() {

@@ -120,7 +120,7 @@ pub(super) fn blame(name: &str) -> DomainNameError {
 }
 
 /// Most octets that are asked about.
-const BUDGET: usize = 320;
+const BUDGET: usize = 192;
 
 /// What a question costs beside its octets.
 const QUESTION: usize = 8;
