@@ -2,7 +2,7 @@
 //!
 //! [`Zone`] holds record sets. [`changes`] compares the zone as it is with the records that are wanted
 //! and says what is to change, within what is ours; the [`ChangeSet`] in its [`Plan`] is what a
-//! [`DnsProvider`](crate::dns::DnsProvider) applies. [`lint`] finds what is wrong with records
+//! [`DnsProvider`](crate::dns::DnsProvider) applies. [`lint`](lint()) finds what is wrong with records
 //! together. [`ZoneFile`] reads and writes master files.
 
 mod change;
