@@ -35,7 +35,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for node in view.nodes.iter().filter(|node| node.name != origin) {
         let name = node.name;
         if node.has(RecordType::Soa) {
-            let message = format!("{name} has a SOA, and the zone is {origin}");
+            let message = format!("{name} has an SOA record, and the zone is {origin}");
             let records = node.of(RecordType::Soa);
             findings.push(Finding::new(LintCode::SoaBelowApex, name, records, message));
         }

@@ -123,8 +123,9 @@ fn services(node: &Node<'_>, findings: &mut Vec<Finding>) {
             )
         };
         if records.len() > 1 && records.iter().any(|entry| is_alias(&entry)) {
-            let message =
-                format!("{name} has a {record_type} alias and other {record_type} records");
+            let message = format!(
+                "{name} has an alias of type {record_type} and other {record_type} records"
+            );
             let code = LintCode::SvcbAliasBesideOthers;
             findings.push(Finding::new(code, name, &records, message));
         }
@@ -137,7 +138,7 @@ fn services(node: &Node<'_>, findings: &mut Vec<Finding>) {
         };
         let own: Vec<_> = records.iter().filter(is_own).collect();
         if !own.is_empty() {
-            let message = format!("{name} is a {record_type} alias of itself");
+            let message = format!("{name} is an alias of itself by its {record_type} record");
             findings.push(Finding::new(LintCode::AliasLoop, name, own, message));
         }
     }

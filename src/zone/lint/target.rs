@@ -27,7 +27,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
             if is_address(target, view.origin) {
                 let (name, record_type) = (node.name, entry.record_type());
                 let message =
-                    format!("{name} has a {record_type} record with an address, {target}");
+                    format!("the {record_type} record of {name} names an address, {target}");
                 findings.push(Finding::new(LintCode::TargetAddress, name, [entry], message));
             } else if is_server || matches!(entry.data(), RecordData::Mx(_) | RecordData::Srv(_)) {
                 host(view, node, entry, target, findings);
@@ -75,7 +75,8 @@ fn host(
         Found::Node(found) => {
             let Some(found) = view.nodes.get(found) else { return };
             if let Some(alias) = found.of(RecordType::Cname).first() {
-                let message = format!("{name} has a {record_type} record with an alias, {target}");
+                let message =
+                    format!("the {record_type} record of {name} names an alias, {target}");
                 findings.push(Finding::new(LintCode::TargetAlias, name, [entry, alias], message));
             } else if !found.has_address() {
                 findings.push(without_address(name, entry, target));
@@ -89,7 +90,7 @@ fn host(
     };
     let Some(above) = above else { return };
     if !view.is_cut(above) {
-        let message = format!("{name} has a {record_type} record with an alias, {target}");
+        let message = format!("the {record_type} record of {name} names an alias, {target}");
         let all = [entry].into_iter().chain(above.of(RecordType::Dname).first());
         findings.push(Finding::new(LintCode::TargetAlias, name, all, message));
     } else if record_type == RecordType::Ns && !view.node(target).is_some_and(Node::has_address) {
@@ -106,7 +107,7 @@ fn host(
 fn without_address(name: &DnsName, entry: &Entry<'_>, target: &DnsName) -> Finding {
     let record_type = entry.record_type();
     let message =
-        format!("{name} has a {record_type} record with a host without address, {target}");
+        format!("the {record_type} record of {name} names a host without address, {target}");
     Finding::new(LintCode::TargetWithoutAddress, name, [entry], message)
 }
 

@@ -51,7 +51,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                 RecordData::Svcb(svcb) | RecordData::Https(svcb)
                     if svcb.is_alias() && !svcb.params().is_empty() =>
                 {
-                    let what = format!("a {} alias with parameters", entry.record_type());
+                    let what = format!("an alias of type {} with parameters", entry.record_type());
                     Some((LintCode::SvcbAliasParams, what))
                 }
                 RecordData::Txt(txt) if is_quoted(txt) => {
@@ -89,7 +89,7 @@ fn host_names(node: &Node<'_>, findings: &mut Vec<Finding>) {
         };
         if let Some(target) = target.filter(|target| !is_host(target)) {
             let record_type = entry.record_type();
-            let message = format!("{name} has a {record_type} record with no host name, {target}");
+            let message = format!("the {record_type} record of {name} names no host, {target}");
             findings.push(Finding::new(LintCode::HostName, name, [entry], message));
         }
     }
