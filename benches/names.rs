@@ -161,11 +161,13 @@ fn race(what: &str, texts: &[&str], rounds: usize) -> f64 {
 /// Prints the dearest hostile texts of `bytes` bytes, beside the `mean` cost of a name.
 fn hunt(bytes: usize, mean: f64, rounds: usize) {
     let [glue, _, ours, ..] = CONTESTANTS;
+    let copies = if rounds > 1 { 100 } else { 1 };
     let mut rows = Vec::new();
     for (name, text) in hostile(bytes) {
-        let texts = vec![text.as_str(); 100];
+        let texts = vec![text.as_str(); copies];
         let cost = |read: Read| {
-            let times = (0..=rounds).map(|_| pass(read, &texts).0.as_secs_f64() * 1e9 / 100.0);
+            let times =
+                (0..=rounds).map(|_| pass(read, &texts).0.as_secs_f64() * 1e9 / copies as f64);
             median(times.collect())
         };
         rows.push((cost(ours.1), cost(glue.1), (ours.1)(&text), name, text.len()));

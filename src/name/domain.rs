@@ -19,6 +19,9 @@ use super::{error::DomainNameError, serde_as_text, suffix, syntax};
 /// final dot, `xn--` only before the punycode of a valid label, no number as the top-level domain
 /// and no address. Whether the name may be claimed is [`ClaimPolicy::admit`](super::ClaimPolicy).
 ///
+/// A text of more than 253 characters is refused unread: UTS #46 may map it to a name, but nobody
+/// types one. What reading costs is bounded, and it allocates nothing but the name.
+///
 /// ```
 /// use nameplate::name::DomainName;
 ///

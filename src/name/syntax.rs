@@ -47,6 +47,7 @@ struct Seen {
 ///
 /// Allocates the name that it returns and nothing else. What is wrong with an input is only looked
 /// for once it is known that something is.
+#[inline]
 pub(super) fn canonical(input: &str) -> Result<Box<str>, DomainNameError> {
     if input.len() > INPUT_LIMIT {
         return Err(DomainNameError::whole(NameRule::TooLong, input));
@@ -108,6 +109,7 @@ fn part(labels: &str, marks: Marks) -> Option<Seen> {
 }
 
 /// Returns the canonical form of a name in ASCII that has `xn--` and is right but for it.
+#[inline(never)]
 fn encoded(name: &str, upper: bool) -> Result<Box<str>, DomainNameError> {
     let mut text = Octets::<NAME_LIMIT>::default();
     if upper {
@@ -122,6 +124,7 @@ fn encoded(name: &str, upper: bool) -> Result<Box<str>, DomainNameError> {
 }
 
 /// Returns the canonical form of a name with other characters than ASCII.
+#[inline(never)]
 fn unicode(name: &str) -> Result<Box<str>, DomainNameError> {
     if name.len() > NAME_LIMIT && name.chars().count() > NAME_LIMIT {
         return Err(DomainNameError::whole(NameRule::TooLong, name));
@@ -155,6 +158,7 @@ fn unicode(name: &str) -> Result<Box<str>, DomainNameError> {
 }
 
 /// Finds out why `name`, in ASCII and without a final dot, is no name.
+#[cold]
 fn refusal(name: &str) -> DomainNameError {
     if name.is_empty() {
         return DomainNameError::whole(NameRule::Empty, name);
