@@ -100,10 +100,10 @@ impl<'a> Records<'a> {
     ///
     /// `Invalid` for fields that make no record (the source is
     /// [`FieldErrors`](crate::record::FieldErrors)) and for a name outside the domain or kept for
-    /// proofs; `Precondition` if the tenant does not hold the domain or no zone at the DNS provider
-    /// has it; `AlreadyExists` if there is such a record, with its id; `Refused` if somebody else
-    /// holds the name; `Quota` if there are too many records; and those of the store and of the DNS
-    /// provider. Nothing has changed then.
+    /// proofs; `Precondition` if the tenant does not hold the domain or no DNS provider is plugged in;
+    /// `NotFound` if no zone at the DNS provider has the name; `AlreadyExists` if there is such a
+    /// record, with its id; `Refused` if somebody else holds the name; `Quota` if there are too many
+    /// records; and those of the store and of the DNS provider. Nothing has changed then.
     pub async fn create(&self, fields: &RecordFields) -> Result<RecordChange<'a>> {
         let backends = self.onboarding.backends();
         let id = RecordId::random(&*backends.random)?;
