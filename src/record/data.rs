@@ -11,6 +11,7 @@ use super::{
     Caa, Ds, Loc, Mx, Naptr, ProviderValue, RecordDataError, Soa, Srv, Sshfp, Svcb, Tlsa, Txt,
     UnknownData, UnknownType,
     error::{Kind, Problem},
+    other,
     scan::{Fields, Presentation as _},
     unknown::scan_generic,
     wire::{DATA_LIMIT, Reader, Wire as _},
@@ -107,7 +108,7 @@ macro_rules! types {
                     $(RecordType::$own_variant => {
                         <$own_data>::scan(fields).map(Self::$own_variant)
                     })*
-                    RecordType::Unknown(_) => Err(Problem::of("data", Kind::Generic)),
+                    RecordType::Unknown(unknown) => other::scan(unknown, fields).map(Self::Unknown),
                 }
             }
 
@@ -193,7 +194,9 @@ impl RecordData {
     ///
     /// Names are absolute with or without their final dot. Outside quotes `;`, `(` and `)` must be
     /// escaped: comments and groups of lines are for zone files. Data of every type with a number
-    /// are also read in the generic form of RFC 3597 section 5, as `\# 4 c0000201`.
+    /// are also read in the generic form of RFC 3597 section 5, as `\# 4 c0000201`. Of the types that
+    /// have no name here those that zones have, such as HINFO and DNSKEY, are read in the text of
+    /// their RFC too, and shown in the generic form.
     ///
     /// ```
     /// use nameplate::record::{RecordData, RecordType};

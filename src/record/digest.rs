@@ -321,7 +321,7 @@ fn check_octets(octets: &[u8]) -> Result<(), Kind> {
 }
 
 /// Reads the algorithm of a key: its number, or its mnemonic in any case.
-fn algorithm(field: &Field<'_>) -> Result<u8, Problem> {
+pub(super) fn algorithm(field: &Field<'_>) -> Result<u8, Problem> {
     let word = field.word()?;
     match ALGORITHMS.iter().find(|(mnemonic, _)| mnemonic.eq_ignore_ascii_case(word)) {
         Some((_, number)) => Ok(*number),

@@ -76,12 +76,18 @@ pub(super) enum Kind {
     Address6,
     #[error("not meters from -100000.00m to 42849672.95m, with at most two decimals")]
     Altitude,
+    #[error("not base32 with the digits 0 to 9 and A to V, without padding")]
+    Base32,
+    #[error("not base64 with its padding")]
+    Base64,
     #[error("a control character must be escaped, as in \\009")]
     Control,
     #[error("a digest of its type has {expected} octets")]
     DigestLength { expected: usize },
     #[error("a backslash is followed by a character or by three digits up to 255")]
     Escape,
+    #[error("not {len} pairs of hex digits with hyphens between")]
+    Eui { len: usize },
     #[error("data of an unknown type are written `\\# 3 abcdef`: length and hex digits")]
     Generic,
     #[error("pairs of hex digits")]
@@ -92,6 +98,8 @@ pub(super) enum Kind {
     Latitude,
     #[error("{found} octets follow")]
     Length { found: usize },
+    #[error("not four groups of four hex digits with colons between")]
+    Locator,
     #[error("not degrees, minutes, seconds and E or W, up to 180 degrees, as in 71 6 18 W")]
     Longitude,
     #[error("the type is for questions and messages, and never has data in a zone")]
@@ -124,8 +132,12 @@ pub(super) enum Kind {
     Surrounded,
     #[error("letters and digits, at most 255")]
     Tag,
+    #[error("not a time as 20261231235959, nor a number of seconds up to 4294967295")]
+    Time,
     #[error("longer than the 65535 octets of a record")]
     TooLong,
+    #[error("not a type of record, as AAAA or TYPE731")]
+    Type,
     #[error("the type has no form on the wire")]
     Unnumbered,
     #[error("the quotes are not closed")]

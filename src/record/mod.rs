@@ -16,6 +16,7 @@ mod loc;
 mod monitor;
 mod mx;
 mod naptr;
+mod other;
 mod provider;
 mod reference;
 mod scan;

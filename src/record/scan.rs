@@ -123,12 +123,22 @@ impl<'a> Fields<'a> {
     /// They are hex digits; white space is allowed anywhere between them.
     pub(super) fn hex(&mut self, name: &'static str) -> Result<(Field<'a>, Box<[u8]>), Problem> {
         let first = self.next(name)?;
-        let mut digits = first.word()?.to_owned();
-        while let Some(field) = self.try_next(name)? {
-            digits.push_str(field.word()?);
-        }
+        let digits = self.joined(&first, name)?;
         let octets = hex::decode(digits).map_err(|_| first.problem(Kind::Hex))?;
         Ok((first, octets.into()))
+    }
+
+    /// Returns a word and all that are left, which are called `name`, without the white space between.
+    pub(super) fn joined(
+        &mut self,
+        first: &Field<'_>,
+        name: &'static str,
+    ) -> Result<String, Problem> {
+        let mut text = first.word()?.to_owned();
+        while let Some(field) = self.try_next(name)? {
+            text.push_str(field.word()?);
+        }
+        Ok(text)
     }
 
     /// Returns the next parameter, RFC 9460 section 2.1: its key, and its value after `=` if any.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::RecordType;
+use super::{RecordType, other};
 use crate::name::serde_as_text;
 
 /// The number of a type that has no [`RecordType`] of its own.
@@ -35,12 +35,18 @@ impl FromStr for RecordType {
     type Err = RecordTypeError;
 
     /// Reads a mnemonic in any case, or the number of any type as `TYPE731` (RFC 3597 section 5).
+    ///
+    /// Mnemonics of types that zones have and that have no name here, such as `HINFO`, give
+    /// [`RecordType::Unknown`].
     fn from_str(text: &str) -> Result<Self, RecordTypeError> {
         let is_same = |known: &Self| {
             known.mnemonic().is_some_and(|mnemonic| mnemonic.eq_ignore_ascii_case(text))
         };
         if let Some(known) = Self::ALL.iter().copied().find(is_same) {
             return Ok(known);
+        }
+        if let Some(code) = other::code(text) {
+            return Ok(Self::from_code(code));
         }
         let digits = text
             .split_at_checked(4)

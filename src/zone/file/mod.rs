@@ -18,7 +18,9 @@ pub use error::{ZoneFileError, ZoneFileErrors, ZoneFileRule, ZoneFileTypeError};
 /// To the letter of RFC 1035 section 5.1: `$ORIGIN`, `@` and relative names, an owner that a line
 /// inherits by starting with white space, TTL and class in either order, parentheses over ends of
 /// lines, comments, escapes, and strings in quotes, which may hold ends of lines too. Types and data
-/// may have the general form of RFC 3597 (`TYPE731 \# 6 abcdef 012345`), and so may the class.
+/// may have the general form of RFC 3597 (`TYPE731 \# 6 abcdef 012345`), and so may the class. Types
+/// that have no name here and that zones have, such as HINFO and DNSKEY, are read in the text of
+/// their RFC, and written in the general form.
 ///
 /// Beyond that, as BIND and Knot DNS do: directives and mnemonics in any case, lines that end in
 /// CR LF, a byte order mark, a last line without its end, and times with units in TTLs and in the

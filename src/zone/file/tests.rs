@@ -439,6 +439,20 @@ fn names_in_data_are_relative_to_the_origin() {
 }
 
 #[test]
+fn types_without_a_name_here_are_read_in_the_text_of_their_rfc() {
+    for (data, shown) in [
+        ("HINFO \"PC\" ( \"Linux\" )", "TYPE13 \\# 9 025043054c696e7578"),
+        (
+            "RP mbox @",
+            "TYPE17 \\# 31 046d626f78076578616d706c6503636f6d00076578616d706c6503636f6d00",
+        ),
+        ("DNSKEY 257 3 8 ( AQID\n BA== ) ; key", "TYPE48 \\# 8 0101030801020304"),
+    ] {
+        assert_eq!(record(&format!("@ {data}")), format!("example.com. 3600 IN {shown}"));
+    }
+}
+
+#[test]
 fn names_are_written_as_every_server_reads_them() {
     let data = RecordData::Cname(r"a!b\.c\\.x+y/z_*-\$.test".parse().unwrap());
     let name = "a+b[c.example.com".parse().unwrap();
