@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The mnemonics of RFC 4034 appendix A.1 and of later entries of the registry at IANA.
-const ALGORITHMS: [(&str, u8); 17] = [
+const ALGORITHMS: [(&str, u8); 22] = [
     ("RSAMD5", 1),
     ("DH", 2),
     ("DSA", 3),
@@ -26,9 +26,15 @@ const ALGORITHMS: [(&str, u8); 17] = [
     ("ECDSAP384SHA384", 14),
     ("ED25519", 15),
     ("ED448", 16),
+    ("SM2SM3", 17),
+    ("ECC-GOST12", 23),
     ("INDIRECT", 252),
     ("PRIVATEDNS", 253),
     ("PRIVATEOID", 254),
+    // As BIND writes those with a hyphen.
+    ("NSEC3DSA", 6),
+    ("NSEC3RSASHA1", 7),
+    ("ECCGOST", 12),
 ];
 
 /// The digest of a key that signs a delegated zone, RFC 4034 section 5.

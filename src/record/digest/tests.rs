@@ -26,6 +26,8 @@ fn the_algorithm_of_a_key_has_a_mnemonic() {
         ("rsasha256", 8),
         ("ECDSAP256SHA256", 13),
         ("ED25519", 15),
+        ("ECC-GOST12", 23),
+        ("NSEC3RSASHA1", 7),
         ("PRIVATEOID", 254),
         ("013", 13),
     ] {
