@@ -81,10 +81,79 @@ impl Naptr {
         &self.regexp
     }
 
+    /// Returns whether the substitution can be carried out, RFC 3402 section 3.2; true if there is none.
+    ///
+    /// It has a delimiter three times, groups in pairs, references to groups that are there, and no
+    /// flag but `i`. The rest of the grammar of regular expressions is not looked at.
+    pub fn is_regexp_valid(&self) -> bool {
+        self.regexp.is_empty() || is_substitution(&self.regexp)
+    }
+
     /// Returns the next name to ask for.
     pub fn replacement(&self) -> &DnsName {
         &self.replacement
     }
+}
+
+/// Whether this is a delimiter, an expression, the delimiter, what replaces it, the delimiter, flags.
+fn is_substitution(regexp: &[u8]) -> bool {
+    let Some((delimiter, rest)) = regexp.split_first() else { return false };
+    if delimiter.is_ascii_digit() || matches!(delimiter, b'i' | b'\\' | 0) {
+        return false;
+    }
+    let Some((expression, rest)) = split_plain(rest, *delimiter) else { return false };
+    let Some((replacement, flags)) = split_plain(rest, *delimiter) else { return false };
+    let Some(groups) = groups(expression).filter(|_| !expression.is_empty()) else { return false };
+    let mut pairs = replacement.iter();
+    while let Some(octet) = pairs.next() {
+        if *octet == b'\\'
+            && let Some(digit) = pairs.next().filter(|octet| octet.is_ascii_digit())
+            && !(1..=groups).contains(&usize::from(digit - b'0'))
+        {
+            return false;
+        }
+    }
+    flags.iter().all(|flag| *flag == b'i')
+}
+
+/// Splits at the first delimiter that no backslash escapes.
+fn split_plain(text: &[u8], delimiter: u8) -> Option<(&[u8], &[u8])> {
+    let mut octets = text.iter().enumerate();
+    while let Some((at, octet)) = octets.next() {
+        if *octet == delimiter {
+            return Some((text.get(..at)?, text.get(at + 1..)?));
+        }
+        if *octet == b'\\' {
+            octets.next();
+        }
+    }
+    None
+}
+
+/// Counts the groups of an extended regular expression of POSIX; `None` if one is not closed.
+fn groups(expression: &[u8]) -> Option<usize> {
+    let (mut groups, mut open) = (0_usize, 0_usize);
+    let mut rest = expression;
+    while let Some((octet, tail)) = rest.split_first() {
+        rest = tail;
+        match octet {
+            b'\\' => rest = rest.split_first().map(|(_, tail)| tail)?,
+            b'(' => {
+                groups = groups.saturating_add(1);
+                open = open.saturating_add(1);
+            }
+            b')' => open = open.checked_sub(1)?,
+            b'[' => {
+                rest = rest.strip_prefix(b"^").unwrap_or(rest);
+                // The first one of a list is no end.
+                let from = usize::from(rest.first() == Some(&b']'));
+                let end = rest.iter().skip(from).position(|octet| *octet == b']')?;
+                rest = rest.get(from + end + 1..)?;
+            }
+            _ => {}
+        }
+    }
+    (open == 0).then_some(groups)
 }
 
 impl Presentation for Naptr {
@@ -138,3 +207,6 @@ impl fmt::Debug for Naptr {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,6 +146,10 @@ codes! {
     /// BIND refuses such a zone unless told otherwise.
     HostName = Warning "host_name",
         "use letters, digits and hyphens";
+    /// A rule that cannot be carried out: its substitution is malformed (RFC 3402 section 3.2; BIND
+    /// refuses it), or there is a replacement beside it (RFC 3403 section 4.1).
+    NaptrMalformed = Error "naptr_malformed",
+        "write the substitution as `!expression!replacement!`, or leave it empty and name a host";
     /// Name servers of a wildcard mean nothing, RFC 4592 section 4.2.
     NsAtWildcard = Error "ns_at_wildcard",
         "delegate each name";

@@ -408,6 +408,12 @@ fn authorities_can_read_what_they_are_told() {
         "text_quoted a [1]",
         &["a TXT \"\\\"\"", "a TXT \"\\\"a\\\" b\""],
     );
+    shows(r#"a NAPTR 1 2 u x "!a!" ."#, "naptr_malformed a [1]", &[r#"a NAPTR 1 2 u x "!a!b!" ."#]);
+    shows(
+        r#"a NAPTR 1 2 u x "!a!b!" b.test."#,
+        "naptr_malformed a [1]",
+        &[r#"a NAPTR 1 2 s x "" b.test."#],
+    );
     shows("a SSHFP 1 1 00", "digest_length a [1]", &["a SSHFP 1 9 00"]);
     shows("_1._tcp TLSA 3 1 1 00", "digest_length _1._tcp [1]", &["_1._tcp TLSA 3 1 0 00"]);
 }

@@ -42,6 +42,16 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                     why.map(|why| (LintCode::AddressNotPublic, format!("the {why} {address}")))
                 }
                 RecordData::Caa(caa) => property(caa),
+                RecordData::Naptr(naptr) if !naptr.is_regexp_valid() => {
+                    let what = "a NAPTR record whose substitution cannot be read".to_owned();
+                    Some((LintCode::NaptrMalformed, what))
+                }
+                RecordData::Naptr(naptr)
+                    if !naptr.regexp().is_empty() && !naptr.replacement().is_root() =>
+                {
+                    let what = "a NAPTR record with a substitution and a replacement".to_owned();
+                    Some((LintCode::NaptrMalformed, what))
+                }
                 RecordData::Sshfp(sshfp) if !sshfp.is_whole() => {
                     Some((LintCode::DigestLength, "a fingerprint of the wrong length".to_owned()))
                 }
