@@ -142,7 +142,8 @@ fn groups(expression: &[u8]) -> Option<usize> {
                 groups = groups.saturating_add(1);
                 open = open.saturating_add(1);
             }
-            b')' => open = open.checked_sub(1)?,
+            // Without a group to close it stands for itself.
+            b')' => open = open.saturating_sub(1),
             b'[' => {
                 rest = rest.strip_prefix(b"^").unwrap_or(rest);
                 // The first one of a list is no end.

@@ -18,6 +18,7 @@ fn a_substitution_can_be_carried_out_or_not() {
         "!^[])]$!a!",
         "!a!!",
         r"!a\!b!c\!d!",
+        "!)!b!",
         "(a(b(",
     ] {
         assert!(is_valid(regexp), "{regexp}");
@@ -28,7 +29,6 @@ fn a_substitution_can_be_carried_out_or_not() {
         "!a!b!x",
         "!!x!",
         "!(!b!",
-        "!)!b!",
         "![a!b!",
         r"!(a)!\2!",
         r"!(a)!\0!",
