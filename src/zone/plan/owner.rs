@@ -252,6 +252,16 @@ impl<'a> Planner<'a> {
     ) -> Result<Option<Obstacle<'a>>, PlanError> {
         let Owner { name, desired, .. } = owner;
         let Some(first) = desired.first().map(RecordSet::record_type) else { return Ok(None) };
+        let ends = |record_type: &RecordType| self.ends_here(name, *record_type);
+        if let Some(markers) = self.markers() {
+            // Wrong whatever is there, so it does not wait until what is there has gone.
+            if markers.marked(name).is_some() {
+                return Err(Problem::Reserved(Box::new(name.clone())).into());
+            }
+            if let Some(end) = desired.iter().map(RecordSet::record_type).find(ends) {
+                return Err(Problem::Unmarkable(Box::new((name.clone(), end))).into());
+            }
+        }
         let foreign = |wanted: fn(RecordType) -> bool| {
             let mut parts = parts.iter().filter(|part| part.is_mixed());
             parts.find(|part| wanted(part.record_type)).and_then(|part| part.current)
@@ -279,16 +289,8 @@ impl<'a> Planner<'a> {
             }
         }
         let Some(markers) = self.markers() else { return Ok(None) };
-        let ends = |record_type: &RecordType| self.ends_here(name, *record_type);
-        let wants_end = desired.iter().map(RecordSet::record_type).find(ends);
         let mut mixed = parts.iter().filter(|part| part.is_mixed());
         let foreign_end = mixed.find(|part| ends(&part.record_type)).and_then(|part| part.current);
-        if markers.marked(name).is_some() {
-            return Err(Problem::Reserved(Box::new(name.clone())).into());
-        }
-        if let Some(end) = wants_end {
-            return Err(Problem::Unmarkable(Box::new((name.clone(), end))).into());
-        }
         // The markers would be below it.
         if let Some(end) = foreign_end {
             return Ok(Some((first, below(end), end)));

@@ -284,6 +284,22 @@ fn what_cannot_be_marked_is_an_error() {
 }
 
 #[test]
+fn what_cannot_be_marked_is_an_error_whatever_is_there() {
+    // Each of them is a conflict too, which would end once the markers have gone.
+    let current = mixed(&[], &["b 60 A 192.0.2.1", "c 60 A 192.0.2.1"]);
+    for (desired, code) in [
+        ("_nameplate.b 60 CNAME x.example.", "marker_name_reserved"),
+        ("_nameplate.b 60 TXT x", "marker_name_reserved"),
+    ] {
+        let error = changes(&current, &zone(&[desired]), &marked()).unwrap_err();
+        assert_eq!(error.as_str(), code);
+    }
+    let current = zone(&["b 60 CNAME x.example."]);
+    let error = changes(&current, &zone(&["b 60 NS ns1."]), &marked()).unwrap_err();
+    assert_eq!(error.as_str(), "not_markable");
+}
+
+#[test]
 fn markers_of_other_owners_stay() {
     let current = mixed(&[], &["www 60 TXT x"]);
     let other = ChangePolicy::new(Ownership::markers(Markers::new("other").unwrap()));
