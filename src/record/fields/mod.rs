@@ -93,8 +93,8 @@ impl fmt::Display for TypeField {
 ///   are absolute with or without a final dot, and written without; `.` is the root.
 /// * **`TXT`** and the value of **`CAA`** are the text itself, byte for byte: neither quotes nor
 ///   escapes. A value that starts with `"` is presentation text instead (RFC 1035 section 5.1) and has
-///   to be well formed; that is how text is written that starts with `"`, has control characters or
-///   is not UTF-8. Where the strings of a `TXT` end is not kept.
+///   to be well formed; that is how text is written that is empty, starts with `"`, has control
+///   characters or is not UTF-8. Where the strings of a `TXT` end is not kept.
 /// * **`SVCB`** and **`HTTPS`** have the target and the parameters, as `svc.example.com alpn=h2`, in
 ///   quotes only where it matters.
 /// * **`Redirect`, `PullZone`** and **`Script`** are as given.

@@ -210,7 +210,9 @@ fn end_of_quotes(text: &str) -> usize {
 /// Returns octets as they are, if they read back so.
 fn plain(octets: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(octets).ok()?;
-    let reads_back = !text.starts_with('"') && !text.chars().any(char::is_control);
+    // An empty value is taken for none in some profiles.
+    let reads_back =
+        !text.is_empty() && !text.starts_with('"') && !text.chars().any(char::is_control);
     reads_back.then(|| text.to_owned())
 }
 

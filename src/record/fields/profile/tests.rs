@@ -67,6 +67,8 @@ fn another_profile_has_other_rules() {
     assert!(text.validate_with(&Profile::FULL).is_ok());
     assert_eq!(text.validate().unwrap_err().iter().next().unwrap().code(), FieldCode::Required);
     assert_eq!(validate(text), Err("/value: value must not be empty".into()));
+    // Said in quotes it is meant.
+    assert_eq!(validate(RecordFields::new("TXT", "@", r#""""#)), Ok(300));
     for (record_type, pointer) in
         [(json!(6), "/type"), (json!(16), "/type"), (json!("SOA"), "/type")]
     {
