@@ -1,0 +1,4 @@
+//! Feeds [`nameplate_fuzz::record_wire`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| nameplate_fuzz::record_wire(input));
