@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -291,6 +291,43 @@ macro_rules! shown {
 }
 
 shown!(Caa, Ds, Loc, Mx, Naptr, ProviderValue, Soa, Srv, Sshfp, Svcb, Tlsa, Txt, UnknownData);
+
+/// Makes data of what is that of one type alone: a name or an SVCB could be that of several.
+macro_rules! of_one_type {
+    ($($variant:ident($data:ty)),*) => {$(
+        impl From<$data> for RecordData {
+            fn from(data: $data) -> Self {
+                Self::$variant(data.into())
+            }
+        }
+    )*};
+}
+
+of_one_type!(
+    A(Ipv4Addr),
+    Aaaa(Ipv6Addr),
+    Caa(Caa),
+    Ds(Ds),
+    Loc(Loc),
+    Mx(Mx),
+    Naptr(Naptr),
+    Soa(Soa),
+    Srv(Srv),
+    Sshfp(Sshfp),
+    Tlsa(Tlsa),
+    Txt(Txt),
+    Unknown(UnknownData)
+);
+
+impl From<IpAddr> for RecordData {
+    /// Makes A or AAAA.
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::A(address),
+            IpAddr::V6(address) => Self::Aaaa(address),
+        }
+    }
+}
 
 impl fmt::Debug for RecordData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

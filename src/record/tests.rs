@@ -1,3 +1,5 @@
+use std::net::{IpAddr, Ipv6Addr};
+
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -525,5 +527,19 @@ proptest! {
         let origin = name("example.com");
         let read = RecordData::parse_in(data.record_type(), &data.to_string(), &origin);
         prop_assert_eq!(read, Ok(data));
+    }
+}
+
+#[test]
+fn data_of_one_type_become_data_of_a_record() {
+    for (data, shown) in [
+        (IpAddr::from([192, 0, 2, 1]).into(), "A 192.0.2.1"),
+        (Ipv6Addr::LOCALHOST.into(), "AAAA ::1"),
+        (Mx::new(10, DnsName::root()).into(), "MX 10 ."),
+        (Txt::from_text("a").into(), "TXT \"a\""),
+        (Caa::new(0, "issue", "a").unwrap().into(), "CAA 0 issue \"a\""),
+    ] {
+        let data: RecordData = data;
+        assert_eq!(format!("{} {data}", data.record_type()), shown);
     }
 }
