@@ -44,6 +44,9 @@ pub struct Brand(String);
 #[error("a brand is 1 to 40 lower-case letters, digits and inner hyphens")]
 pub struct BrandError(());
 
+/// Hexadecimal characters in a token: SHA-256.
+const TOKEN_LENGTH: usize = 64;
+
 impl Brand {
     /// Creates a brand.
     ///
@@ -64,14 +67,26 @@ impl Brand {
         &self.0
     }
 
+    /// Returns the label in front of the name that is proved.
+    fn label(&self, is_wildcard: bool) -> String {
+        let scope = if is_wildcard { "-wildcard" } else { "" };
+        format!("_{}{scope}-challenge", self.0)
+    }
+
+    /// Returns whether proofs of some name are published at `name`, or would be above it.
+    pub(crate) fn is_proof_name(&self, name: &DnsName) -> bool {
+        let labels = [false, true].map(|is_wildcard| self.label(is_wildcard));
+        name.labels()
+            .any(|label| labels.iter().any(|proof| label.eq_ignore_ascii_case(proof.as_bytes())))
+    }
+
     /// Returns the name at which the owner of `name` publishes the proof.
     ///
     /// # Errors
     ///
     /// `Invalid` if the name is too long for a label in front of it.
     pub fn owner(&self, name: &DomainName) -> Result<DnsName> {
-        let scope = if name.is_wildcard() { "-wildcard" } else { "" };
-        let label = format!("_{}{scope}-challenge", self.0);
+        let label = self.label(name.is_wildcard());
         DnsName::from(name.base()).child(&label).map_err(|error| {
             Error::new(
                 ErrorKind::Invalid,
@@ -117,6 +132,16 @@ impl Challenge {
     /// Returns the value to publish.
     pub fn value(&self) -> String {
         format!("token={}", self.token)
+    }
+
+    /// Returns whether a published value may be the proof of some claim.
+    pub(crate) fn is_like_proof(content: &[u8]) -> bool {
+        let first = content.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let token = match first.split_at_checked(6) {
+            Some((key, token)) if key.eq_ignore_ascii_case(b"token=") => token,
+            _ => content,
+        };
+        token.len() == TOKEN_LENGTH && token.iter().all(u8::is_ascii_hexdigit)
     }
 
     /// Returns whether a published value is the proof.

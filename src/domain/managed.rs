@@ -159,6 +159,11 @@ impl Domain {
         }
     }
 
+    /// Returns how many names are to be looked after once more.
+    pub(crate) const fn sweeps(&self) -> usize {
+        self.sweeps.len()
+    }
+
     /// Looks after a name at a time, or later if that is planned already.
     pub(crate) fn sweep_at(&mut self, owner: &DnsName, at: Timestamp) {
         match self.sweeps.iter_mut().find(|sweep| sweep.owner == *owner) {

@@ -57,19 +57,20 @@ impl Arrangement {
             let code = conflict.reason().as_str();
             return Err(error(ErrorKind::Refused, operation, conflict.to_string()).with_code(code));
         }
-        // Only for what is new: what broke meanwhile is no reason to leave the rest undone.
-        let is_new = |index: &usize| {
-            let record = self.records.get(*index);
-            record.is_some_and(|record| types.contains(&record.record_type()))
-        };
-        let broken = self.findings.iter().find(|finding| {
-            finding.severity() == Severity::Error && finding.records().iter().any(is_new)
-        });
-        if let Some(finding) = broken {
-            let code = finding.code().as_str();
-            return Err(error(ErrorKind::Refused, operation, finding.to_string()).with_code(code));
-        }
-        Ok(())
+        unbroken(&self.findings, &self.records, types, operation)
+    }
+
+    /// Checks that the managed records of a domain at `owner` do not break each other, as after the
+    /// change that this was planned for: others may have been added since.
+    pub(super) fn check_again(
+        &self,
+        domain: &Domain,
+        owner: &DnsName,
+        types: &[RecordType],
+        operation: &'static str,
+    ) -> Result<()> {
+        let wanted: Vec<_> = domain.wanted_at(owner).cloned().collect();
+        unbroken(&findings(&self.zone, owner, &wanted), &wanted, types, operation)
     }
 
     /// Returns the changes, in the steps in which to apply them.
@@ -117,7 +118,7 @@ impl Backends {
                 .with_source(cause)
         };
         let marker = markers.name_for(owner).map_err(too_long)?;
-        let marks = dns.record_set(&zone, &marker, RecordType::Txt).await?;
+        let marks = dns.record_set(&zone, &marker, RecordType::Txt).await.map_err(contrary)?;
         let types = types_at(wanted, marks.as_ref().map(|set| markers.types(set)));
         let asked = types.into_iter().map(|record_type| {
             let zone = &zone;
@@ -125,13 +126,17 @@ impl Backends {
         });
         let mut sets: Vec<RecordSet> = Vec::new();
         for found in all::<Result<Option<RecordSet>>>(asked.collect()).await {
-            sets.extend(found?);
+            sets.extend(found.map_err(contrary)?);
         }
         sets.extend(marks.clone());
         let current = Zone::new(zone.clone(), sets).map_err(contradiction)?;
         let desired =
             Zone::from_records(zone.clone(), wanted.iter().cloned()).map_err(|cause| {
-                error(ErrorKind::Invalid, operation, cause.to_string()).with_source(cause)
+                let types: Vec<_> = wanted.iter().map(DnsRecord::record_type).collect();
+                let broken = unbroken(&findings(&zone, owner, wanted), wanted, &types, operation);
+                broken.err().unwrap_or_else(|| {
+                    error(ErrorKind::Invalid, operation, cause.to_string()).with_source(cause)
+                })
             })?;
         let policy =
             ChangePolicy::new(Ownership::markers(markers)).with_min_ttl(dns.capabilities().min_ttl);
@@ -172,7 +177,7 @@ impl Backends {
         const OPERATION: &str = "arrange";
         let (dns, zone) = self.zone_for(&arrangement.zone, OPERATION).await?;
         for step in arrangement.steps(dns.capabilities().atomic)? {
-            let applied = dns.apply(&zone, &step).await?;
+            let applied = dns.apply(&zone, &step).await.map_err(contrary)?;
             if applied.len() != step.len() {
                 let message = "the DNS provider does not say what became of each change";
                 return Err(error(ErrorKind::Malformed, OPERATION, message));
@@ -182,7 +187,7 @@ impl Backends {
                 match one {
                     Applied::Done => {}
                     Applied::Conflict(_) | Applied::Skipped => agrees = false,
-                    Applied::Refused(cause) => return Err(cause),
+                    Applied::Refused(cause) => return Err(contrary(cause)),
                 }
             }
             if !agrees {
@@ -198,14 +203,26 @@ impl Backends {
         name: &DnsName,
         operation: &'static str,
     ) -> Result<(&dyn DnsProvider, DnsName)> {
-        let dns = self.dns.as_deref().ok_or_else(|| {
-            error(ErrorKind::Precondition, operation, "no DNS provider is plugged in")
-        })?;
-        let zone = dns.zone_of(name).await?.ok_or_else(|| {
+        let zone = self.zone_of(name, operation).await?.ok_or_else(|| {
             let message = format!("no zone at the DNS provider holds {name}");
-            error(ErrorKind::NotFound, operation, message)
+            error(ErrorKind::Precondition, operation, message)
         })?;
-        Ok((dns, zone))
+        Ok((self.provider(operation)?, zone))
+    }
+
+    /// Returns the zone at the DNS provider that has `name`, if one has.
+    pub(super) async fn zone_of(
+        &self,
+        name: &DnsName,
+        operation: &'static str,
+    ) -> Result<Option<DnsName>> {
+        self.provider(operation)?.zone_of(name).await.map_err(contrary)
+    }
+
+    fn provider(&self, operation: &'static str) -> Result<&dyn DnsProvider> {
+        self.dns.as_deref().ok_or_else(|| {
+            error(ErrorKind::Unsupported, operation, "no DNS provider is plugged in")
+        })
     }
 
     /// Returns the markers of the records of a domain.
@@ -252,6 +269,35 @@ fn findings(zone: &DnsName, owner: &DnsName, records: &[DnsRecord]) -> Vec<Findi
     let mut findings = lint(zone, records);
     findings.retain(|finding| finding.name() == owner && !needs_the_zone(finding.code()));
     findings
+}
+
+/// Returns what the DNS provider said, but for what it cannot find: it has just named the zone, so
+/// that is for now, and must not be taken for a zone that is gone.
+fn contrary(cause: Error) -> Error {
+    if cause.kind() != ErrorKind::NotFound {
+        return cause;
+    }
+    error(ErrorKind::Unavailable, cause.operation(), cause.to_string()).with_source(cause)
+}
+
+/// Checks that nothing is wrong in which records of these types take part.
+///
+/// What broke without them is no reason to leave the rest undone.
+fn unbroken(
+    findings: &[Finding],
+    records: &[DnsRecord],
+    types: &[RecordType],
+    operation: &'static str,
+) -> Result<()> {
+    let is_new = |index: &usize| {
+        records.get(*index).is_some_and(|record| types.contains(&record.record_type()))
+    };
+    let broken = findings.iter().find(|finding| {
+        finding.severity() == Severity::Error && finding.records().iter().any(is_new)
+    });
+    let Some(finding) = broken else { return Ok(()) };
+    let code = finding.code().as_str();
+    Err(error(ErrorKind::Refused, operation, finding.to_string()).with_code(code))
 }
 
 fn contradiction(cause: impl std::error::Error + Send + Sync + 'static) -> Error {

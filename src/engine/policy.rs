@@ -51,6 +51,9 @@ pub struct Policy {
     pub max_rounds: u32,
     /// How many records a tenant may manage at a domain. 100: they are stored with it.
     pub max_records: usize,
+    /// How many bytes the values and comments of these records may have together. 128 KiB: twice the
+    /// longest record.
+    pub max_record_bytes: usize,
     /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
     pub validation: Validation,
 }
@@ -77,6 +80,7 @@ impl Policy {
             poll_interval: Duration::from_secs(1),
             max_rounds: 64,
             max_records: 100,
+            max_record_bytes: 1 << 17,
             validation: Validation::Http01,
         }
     }

@@ -7,13 +7,15 @@ use super::{
     backends::Backends,
     codec::{self, hold},
     onboarding::Onboarding,
+    policy::Policy,
 };
 use crate::{
+    challenge::Challenge,
     domain::{Domain, ManagedRecord},
     error::{Error, ErrorKind, Result},
     id::{DomainId, RecordId, TenantId},
     name::DnsName,
-    record::{DnsRecord, RecordFields, RecordType},
+    record::{DnsRecord, FieldErrors, RecordData, RecordFields, RecordType},
     store::Item,
     zone::{Finding, Plan},
 };
@@ -100,10 +102,12 @@ impl<'a> Records<'a> {
     ///
     /// `Invalid` for fields that make no record (the source is
     /// [`FieldErrors`](crate::record::FieldErrors)) and for a name outside the domain or kept for
-    /// proofs; `Precondition` if the tenant does not hold the domain or no DNS provider is plugged in;
-    /// `NotFound` if no zone at the DNS provider has the name; `AlreadyExists` if there is such a
-    /// record, with its id; `Refused` if somebody else holds the name; `Quota` if there are too many
-    /// records; and those of the store and of the DNS provider. Nothing has changed then.
+    /// proofs, and for a record that cannot be marked as ours; `Precondition` if the tenant does not
+    /// hold the domain or no zone at the DNS provider has it; `AlreadyExists` if there is such a
+    /// record, with its id; `Refused` if somebody else holds the name, the platform keeps it, or it is
+    /// in another zone than the domain; `Quota` if there are too many records or they are too large;
+    /// `RateLimited` if too many were removed just now; `Unsupported` without a DNS provider; and
+    /// those of the store and of the DNS provider. Nothing has changed then.
     pub async fn create(&self, fields: &RecordFields) -> Result<RecordChange<'a>> {
         let backends = self.onboarding.backends();
         let id = RecordId::random(&*backends.random)?;
@@ -155,23 +159,16 @@ impl<'a> Records<'a> {
     ) -> Result<DnsRecord> {
         let origin = DnsName::from(domain.name().base());
         let profile = &self.onboarding.backends().record_profile;
-        let record = fields.validate_in(&origin, profile).map_err(|errors| {
-            Error::new(ErrorKind::Invalid, "records", operation, errors.to_string())
-                .with_source(errors)
-        })?;
-        if !record.name().is_within(&origin) {
-            return Err(invalid(operation, format!("{} is not in {origin}", record.name())));
-        }
-        Ok(record)
+        fields.validate_in(&origin, profile).map_err(|errors| wrong(operation, errors))
     }
 
     async fn plan(&self, mut domain: Domain, command: Command) -> Result<RecordChange<'a>> {
         let backends = self.onboarding.backends();
         let owner = command.owner(&domain)?.clone();
-        if !matches!(command, Command::Remove(_)) {
-            admit(backends, &domain, &owner, command.operation()).await?;
+        if let Command::Create(_, record) | Command::Update(_, record) = &command {
+            admit(backends, &domain, record, command.operation()).await?;
         }
-        command.check(&domain, backends.settings.policy.max_records)?;
+        command.check(&domain, &backends.settings.policy)?;
         command.carry_out(&mut domain);
         let wanted: Vec<_> = domain.wanted_at(&owner).cloned().collect();
         let arrangement =
@@ -220,13 +217,14 @@ impl RecordChange<'_> {
         let Records { onboarding, tenant, domain } = records;
         let types = command.record_type();
         arrangement.check(types.as_slice(), command.operation())?;
-        let limit = onboarding.backends().settings.policy.max_records;
+        let policy = &onboarding.backends().settings.policy;
         let operation = command.operation();
         let changed = onboarding
             .change(&tenant, domain, operation, |domain, _| {
-                command.check(domain, limit)?;
+                command.check(domain, policy)?;
+                let owner = command.owner(domain)?.clone();
                 command.carry_out(domain);
-                Ok(())
+                arrangement.check_again(domain, &owner, types.as_slice(), operation)
             })
             .await?;
         let id = command.id();
@@ -280,14 +278,24 @@ impl Command {
     }
 
     /// Checks that the command makes sense now.
-    fn check(&self, domain: &Domain, limit: usize) -> Result<()> {
+    fn check(&self, domain: &Domain, policy: &Policy) -> Result<()> {
         let operation = self.operation();
+        let refuse = |kind, message: String| {
+            Error::new(kind, "records", operation, message).with_subject(domain.id())
+        };
         let (id, record) = match self {
             Self::Create(id, record) => {
+                let limit = policy.max_records;
                 if domain.records().len() >= limit {
                     let message = format!("{} has {limit} records already", domain.name());
-                    return Err(Error::new(ErrorKind::Quota, "records", operation, message)
-                        .with_subject(domain.id()));
+                    return Err(refuse(ErrorKind::Quota, message));
+                }
+                // Names that are still looked after are stored with the domain too.
+                if domain.sweeps() >= limit {
+                    let message =
+                        format!("{limit} records of {} were removed just now", domain.name());
+                    return Err(refuse(ErrorKind::RateLimited, message)
+                        .with_retry_after(policy.sweep_after));
                 }
                 (*id, record)
             }
@@ -307,8 +315,14 @@ impl Command {
                 domain.name(),
                 domain.status()
             );
-            return Err(Error::new(ErrorKind::Precondition, "records", operation, message)
-                .with_subject(domain.id()));
+            return Err(refuse(ErrorKind::Precondition, message));
+        }
+        let others = domain.records().iter().filter(|managed| managed.id() != id);
+        let size = others.map(|managed| size(managed.record())).sum::<usize>() + size(record);
+        let limit = policy.max_record_bytes;
+        if size > limit {
+            let message = format!("the records of {} take more than {limit} bytes", domain.name());
+            return Err(refuse(ErrorKind::Quota, message));
         }
         let same = |other: &&ManagedRecord| {
             other.id() != id
@@ -354,8 +368,11 @@ impl Command {
                     None => error,
                 })
             }
-            // Somebody else removed or changed it at the same time.
-            None if given_up => Err(not_there(self.operation(), managed.id())),
+            None if given_up => {
+                let message = format!("record {} was changed again at the same time", managed.id());
+                Err(Error::new(ErrorKind::Conflict, "records", self.operation(), message)
+                    .with_subject(managed.id()))
+            }
             _ => Ok(managed),
         }
     }
@@ -363,50 +380,72 @@ impl Command {
 
 /// Checks that the tenant may have records at `owner`.
 ///
-/// The domain is theirs, but somebody else may hold a name below it.
+/// The domain is theirs, but somebody else may hold a name below it, or run a zone there.
 async fn admit(
     backends: &Backends,
     domain: &Domain,
-    owner: &DnsName,
+    record: &DnsRecord,
     operation: &'static str,
 ) -> Result<()> {
-    if owner.is_within(&domain.challenge().owner)
+    let owner = record.name();
+    let base = DnsName::from(domain.name().base());
+    let above: Vec<_> = std::iter::successors(Some(owner.clone()), DnsName::parent)
+        .take_while(|name| name.is_within(&base))
+        .collect();
+    // A proof that we write ourselves proves nothing, also not of a name below, where a wildcard
+    // may be the one to answer (RFC 4592).
+    let is_proof = match record.data() {
+        RecordData::Txt(txt) => owner.is_wildcard() && Challenge::is_like_proof(&txt.to_bytes()),
+        _ => false,
+    };
+    if is_proof
+        || backends.brand.is_proof_name(owner)
         || domain.delegation().is_some_and(|delegation| *owner == delegation.owner)
     {
         return Err(invalid(operation, format!("{owner} is kept for proofs")));
     }
-    let base = DnsName::from(domain.name().base());
-    // What is below `_dmarc.example.com` and its like says something about `example.com`.
-    let host = host_of(owner);
-    if domain.name().is_wildcard() && host == base {
+    // What is at `_dmarc.example.com` or below it, and its like, says something about `example.com`.
+    let is_about_parent = |name: &&DnsName| name.as_str().starts_with('_');
+    let host = above.iter().rfind(is_about_parent).and_then(DnsName::parent);
+    let host = host.unwrap_or_else(|| owner.clone());
+    let is_wildcard = domain.name().is_wildcard();
+    if is_wildcard && host == base {
         let message = format!("{owner} is not covered by {}", domain.name());
         return Err(invalid(operation, message));
     }
+    let refuse = |message| Err(Error::new(ErrorKind::Refused, "records", operation, message));
+    let not_available =
+        || refuse(format!("{owner} is not available for records of {}", domain.name()));
+    let zones = backends.delegation_zone.iter();
+    if zones.chain(backends.claims.reserved()).any(|ours| host.is_within(ours)) {
+        return not_available();
+    }
     let mut between = Vec::new();
-    let mut name = Some(host);
-    while let Some(at) = name.filter(|name| name.is_within(&base)) {
-        let hosts = [at.as_str().to_owned(), format!("*.{at}")];
-        between.extend(hosts.iter().filter_map(|host| Some(hold(&host.parse().ok()?))));
-        name = at.parent();
+    for at in above.iter().filter(|at| host.is_within(at)) {
+        // A wildcard covers what is below its base, and not the base.
+        let own = (*at != base || !is_wildcard).then(|| at.to_string());
+        let below = (*at != host).then(|| format!("*.{at}"));
+        let names = own.into_iter().chain(below);
+        between.extend(names.filter_map(|name| Some(hold(&name.parse().ok()?))));
     }
     let held = backends.store.find(&between).await?;
     let others = |item: &Item| item.header.tenant != Some(domain.tenant());
     if held.iter().flatten().any(others) {
-        let message = format!("{owner} is not available for records of {}", domain.name());
-        return Err(Error::new(ErrorKind::Refused, "records", operation, message));
+        return not_available();
+    }
+    // Who runs a zone may run no zone below it (RFC 1034 section 4.2).
+    let [zone, above] = [owner, &base].map(|name| backends.zone_of(name, operation));
+    if let (Some(zone), above) = (zone.await?, above.await?)
+        && above.as_ref() != Some(&zone)
+    {
+        return refuse(format!("{owner} is in another zone than {base}: add {zone} itself"));
     }
     Ok(())
 }
 
-/// Returns the name that `owner` says something about: without labels such as `_dmarc` in front.
-fn host_of(owner: &DnsName) -> DnsName {
-    let mut host = owner.clone();
-    while host.as_str().starts_with('_')
-        && let Some(parent) = host.parent()
-    {
-        host = parent;
-    }
-    host
+/// Returns about how much a record takes in the store, in bytes.
+fn size(record: &DnsRecord) -> usize {
+    record.data().to_string().len() + record.comment().map_or(0, str::len)
 }
 
 fn record_of(domain: &Domain, id: RecordId) -> Result<&ManagedRecord> {
@@ -417,6 +456,10 @@ fn record_of(domain: &Domain, id: RecordId) -> Result<&ManagedRecord> {
 fn not_there(operation: &'static str, id: RecordId) -> Error {
     Error::new(ErrorKind::NotFound, "records", operation, format!("there is no record {id}"))
         .with_subject(id)
+}
+
+fn wrong(operation: &'static str, errors: FieldErrors) -> Error {
+    invalid(operation, errors.to_string()).with_source(errors)
 }
 
 fn invalid(operation: &'static str, message: String) -> Error {

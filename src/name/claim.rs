@@ -336,6 +336,11 @@ impl ClaimPolicy {
         Some(Refusal::Profile(*profile))
     }
 
+    /// Returns the names that the platform keeps.
+    pub(crate) fn reserved(&self) -> &[DnsName] {
+        &self.reserved
+    }
+
     /// Returns whether `name` is or covers a name that the platform keeps.
     fn is_reserved(&self, name: &DomainName) -> bool {
         if self.reserved.is_empty() {

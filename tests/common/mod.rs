@@ -114,6 +114,7 @@ impl World {
             &random,
             &policy,
             EndlessTimer,
+            Self::claims(),
         );
         let _ = probe.0.set(onboarding.edge());
         Self {
@@ -131,6 +132,12 @@ impl World {
         }
     }
 
+    fn claims() -> ClaimPolicy {
+        ClaimPolicy::new()
+            .with_allowed(["example.com", "example.net"].map(dns))
+            .with_reserved([dns("platform.test")])
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one for each thing that is plugged in")]
     fn assemble(
         store: impl Store,
@@ -142,10 +149,8 @@ impl World {
         random: &SeededRandom,
         policy: &Policy,
         timer: impl Timer,
+        claims: ClaimPolicy,
     ) -> Onboarding {
-        let claims = ClaimPolicy::new()
-            .with_allowed(["example.com", "example.net"].map(dns))
-            .with_reserved([dns("platform.test")]);
         Onboarding::builder(store)
             .with_brand("plat")
             .with_targets(Targets::cname(EDGE).with_addresses([[203, 0, 113, 10].into()], []))
@@ -184,6 +189,23 @@ impl World {
             &self.random,
             &self.policy,
             EndlessTimer,
+            Self::claims(),
+        )
+    }
+
+    /// Another process on the same world, in which other names may be claimed.
+    pub fn process_with_claims(&self, claims: ClaimPolicy) -> Onboarding {
+        Self::assemble(
+            self.store.clone(),
+            InMemoryResolver::over(Arc::new(self.dns.clone())),
+            self.dns.clone(),
+            self.ca.clone(),
+            &self.keys,
+            &self.sealer,
+            &self.random,
+            &self.policy,
+            EndlessTimer,
+            claims,
         )
     }
 
@@ -199,6 +221,7 @@ impl World {
             &self.random,
             &self.policy,
             timer,
+            Self::claims(),
         )
     }
 

@@ -43,43 +43,45 @@ impl Draft<'_> {
 
     /// Takes note that the zone agrees with what was wanted at `version`.
     pub(super) fn arranged(&mut self, owner: &DnsName, version: u64) {
+        for managed in &mut self.root.domain.records {
+            let is_written = managed.record.name() == owner && managed.version <= version;
+            if is_written && matches!(managed.state, RecordState::Creating | RecordState::Updating)
+            {
+                managed.settled();
+                self.notices.push(Notice::RecordWritten { record: managed.id });
+            }
+        }
+        self.cleared(owner, version);
+    }
+
+    /// Takes note that nothing is at a name of what was unwanted at `version`.
+    fn cleared(&mut self, owner: &DnsName, version: u64) {
         let now = self.now();
         let domain = &mut self.root.domain;
         domain.sweeps.retain(|sweep| sweep.owner != *owner || sweep.at > now);
-        let mut removed = false;
         let notices = &mut self.notices;
-        domain.records.retain_mut(|managed| {
-            if managed.record.name() != owner || managed.version > version {
-                return true;
+        let before = domain.records.len();
+        domain.records.retain(|managed| {
+            let is_gone = managed.state == RecordState::Removing
+                && managed.record.name() == owner
+                && managed.version <= version;
+            if is_gone {
+                notices.push(Notice::RecordRemoved { record: managed.id });
             }
-            let record = managed.id;
-            match managed.state {
-                RecordState::Creating | RecordState::Updating => {
-                    managed.settled();
-                    notices.push(Notice::RecordWritten { record });
-                    true
-                }
-                RecordState::Present => true,
-                RecordState::Removing => {
-                    removed = true;
-                    notices.push(Notice::RecordRemoved { record });
-                    false
-                }
-            }
+            !is_gone
         });
-        if removed {
+        if domain.records.len() < before {
             // A call that was stopped in the middle of writing may go on and be late.
             let again_at = after(now, self.settings.policy.sweep_after);
-            self.root.domain.sweep_at(owner, again_at);
+            domain.sweep_at(owner, again_at);
         }
     }
 
     /// Takes note that the provider refuses what was wanted at `version`.
     pub(super) fn arrange_refused(&mut self, owner: &DnsName, version: u64, trouble: &Trouble) {
-        // A zone that is gone has nothing of ours in it.
-        if trouble.kind == ErrorKind::NotFound && self.root.domain.wanted_at(owner).next().is_none()
-        {
-            return self.arranged(owner, version);
+        // No zone has the name: one that is gone has nothing of ours in it.
+        if trouble.kind == ErrorKind::Precondition {
+            self.cleared(owner, version);
         }
         self.arrange_failed(owner, version, trouble);
         for managed in &mut self.root.domain.records {
