@@ -29,10 +29,9 @@ use crate::{
 /// ```no_run
 /// # async fn run(nameplate: nameplate::Onboarding, tenant: nameplate::id::TenantId,
 /// #     domain: nameplate::id::DomainId) -> Result<(), Box<dyn std::error::Error>> {
-/// use nameplate::record::RecordFields;
-///
 /// let records = nameplate.records(&tenant, domain);
-/// let fields = RecordFields::from_json(r#"{"type":"MX","name":"@","value":"mx.example.net","priority":10}"#)?;
+/// let json = r#"{"type":"MX","name":"@","value":"mx.example.net","priority":10}"#;
+/// let fields = records.read_json(json).await?;
 /// let change = records.create(&fields).await?;
 /// println!("{change}"); // what is going to happen, and what is unwise about it
 /// let created = change.apply().await?;
@@ -92,6 +91,41 @@ impl<'a> Records<'a> {
     pub async fn get(&self, id: RecordId) -> Result<ManagedRecord> {
         let domain = self.onboarding.get(&self.tenant, self.domain).await?;
         record_of(&domain, id).cloned()
+    }
+
+    /// Reads the fields of a record of this domain from JSON, for [`create`](Self::create) and
+    /// [`update`](Self::update).
+    ///
+    /// Here all that is wrong is told at once: members that are no fields, values of the wrong type,
+    /// and what the record type does not take.
+    ///
+    /// ```
+    /// # async fn run(records: nameplate::engine::Records<'_>, body: &str) -> Result<(), nameplate::Error> {
+    /// use std::error::Error as _;
+    /// use nameplate::record::FieldErrors;
+    ///
+    /// match records.read_json(body).await {
+    ///     Ok(fields) => println!("{}", records.create(&fields).await?),
+    ///     Err(error) => match error.source().and_then(|source| source.downcast_ref()) {
+    ///         // Of HTTP status 422, say; with a pointer, a code and a message for each problem.
+    ///         Some::<&FieldErrors>(problems) => println!("{}", serde_json::json!({ "errors": problems })),
+    ///         None => return Err(error),
+    ///     },
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for fields that make no record (the source is
+    /// [`FieldErrors`](crate::record::FieldErrors)); as for [`list`](Self::list).
+    pub async fn read_json(&self, json: &str) -> Result<RecordFields> {
+        let domain = self.onboarding.get(&self.tenant, self.domain).await?;
+        let origin = DnsName::from(domain.name().base());
+        let profile = &self.onboarding.backends().record_profile;
+        let record = RecordFields::read_in(json, &origin, profile);
+        Ok(RecordFields::of(&record.map_err(|errors| wrong("read", errors))?, &origin))
     }
 
     /// Plans a new record.

@@ -1,10 +1,11 @@
 //! Tenants that ask for what is not theirs, and races.
 
 use nameplate::{
-    Domain, RecordType,
+    DnsProvider as _, Domain, RecordData, RecordType,
     domain::{NewDomain, RecordState},
     engine::Policy,
-    error::ErrorKind,
+    error::{Error, ErrorKind},
+    record::FieldErrors,
 };
 
 use super::{create, fields, held, set, there, zone};
@@ -224,4 +225,35 @@ async fn a_record_without_its_marker_is_nobodys_to_remove() {
     assert_eq!(records.list().await.unwrap(), []);
     let left = there(&world, "api.shop.example.com", RecordType::A).await;
     assert_eq!(left, Some(set("api.shop.example.com", RecordType::A, &["192.0.2.7"])));
+}
+
+#[tokio::test]
+async fn a_request_hears_of_all_its_problems_at_once() {
+    let (world, domain) = held().await;
+    let records = world.onboarding.records(&TENANT, domain.id());
+    let json =
+        r#"{"type":"A","name":"www.example.net.","value":7,"ttl":1,"priority":1,"proxied":true}"#;
+    let error: Error = records.read_json(json).await.unwrap_err();
+    let problems: &FieldErrors = std::error::Error::source(&error).unwrap().downcast_ref().unwrap();
+    let told: Vec<_> = problems.iter().map(|it| (it.pointer(), it.code().as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("/name", "outside_zone"),
+            ("/value", "wrong_type"),
+            ("/ttl", "out_of_range"),
+            ("/priority", "not_allowed"),
+            ("/proxied", "unknown_field"),
+        ]
+    );
+    let json =
+        r#"{"type":4,"name":"post","value":"mx.example.net","priority":10,"comment":"mail"}"#;
+    let fields = records.read_json(json).await.unwrap();
+    let change = records.create(&fields).await.unwrap();
+    let data = RecordData::parse(RecordType::Mx, "10 mx.example.net.").unwrap();
+    assert!(change.records().iter().any(|record| *record.data() == data));
+    drop(change);
+    let error = world.onboarding.records(&OTHER, domain.id()).read_json(json).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(world.dns.zone_of(&dns("example.com")).await.is_ok());
 }
