@@ -136,11 +136,14 @@ impl Shape {
     fn number(&mut self, field: Field, value: &Value) -> Option<i64> {
         let number = value.as_i64();
         if number.is_none() {
-            // What is too large for 64 bits is a number all the same; 1.5 and "1" are not.
-            let (code, message) = if value.is_u64() {
-                (FieldCode::OutOfRange, format!("{field} is too large"))
-            } else {
-                (FieldCode::WrongType, format!("{field} is a whole number"))
+            // What is too large for 64 bits is a number all the same; 1.5, 1.0 and "1" are not.
+            let is_large = |number: f64| number.abs() >= 9_223_372_036_854_775_808.0;
+            let (code, message) = match value.as_f64().filter(|number| is_large(*number)) {
+                Some(_) if field == Field::Type => {
+                    (FieldCode::UnknownType, "no record type has a number this large".to_owned())
+                }
+                Some(_) => (FieldCode::OutOfRange, format!("{field} is out of range")),
+                None => (FieldCode::WrongType, format!("{field} is a whole number")),
             };
             self.push(field, code, message);
         }

@@ -151,7 +151,8 @@ fn types_are_read_by_mnemonic_and_number() {
         (json!(16), "unknown_type"),
         (json!(-1), "unknown_type"),
         (json!(i64::MAX), "unknown_type"),
-        (json!(u64::MAX), "out_of_range"),
+        (json!(u64::MAX), "unknown_type"),
+        (json!(1e30), "unknown_type"),
         (json!("BOGUS"), "unknown_type"),
         (json!(""), "unknown_type"),
         (json!("0"), "unknown_type"),
@@ -163,6 +164,21 @@ fn types_are_read_by_mnemonic_and_number() {
         (json!(null), "required"),
     ] {
         assert_eq!(problems(&request("A", stated.clone())), problem("/type", code), "{stated}");
+    }
+}
+
+#[test]
+fn numbers_beyond_64_bits_are_out_of_range_and_no_other_kind_of_value() {
+    for number in ["18446744073709551615", "99999999999999999999", "-9223372036854775809", "1e300"]
+    {
+        let json = format!(r#"{{"type":"A","name":"@","value":"192.0.2.1","ttl":{number}}}"#);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(problems(&json), problem("/ttl", "out_of_range"), "{number}");
+    }
+    for other in ["300.0", "300.5", "\"300\"", "[300]", "{}", "true"] {
+        let json = format!(r#"{{"type":"A","name":"@","value":"192.0.2.1","ttl":{other}}}"#);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(problems(&json), problem("/ttl", "wrong_type"), "{other}");
     }
 }
 
