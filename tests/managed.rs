@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
 mod common;
+#[path = "managed/histories.rs"]
+mod histories;
 #[path = "managed/hostile.rs"]
 mod hostile;
 
