@@ -119,7 +119,7 @@ impl<'a> Records<'a> {
     /// # Errors
     ///
     /// `Invalid` for fields that make no record (the source is
-    /// [`FieldErrors`](crate::record::FieldErrors)); as for [`list`](Self::list).
+    /// [`FieldErrors`]); as for [`list`](Self::list).
     pub async fn read_json(&self, json: &str) -> Result<RecordFields> {
         let domain = self.onboarding.get(&self.tenant, self.domain).await?;
         let origin = DnsName::from(domain.name().base());
@@ -135,7 +135,7 @@ impl<'a> Records<'a> {
     /// # Errors
     ///
     /// `Invalid` for fields that make no record (the source is
-    /// [`FieldErrors`](crate::record::FieldErrors)) and for a name outside the domain or kept for
+    /// [`FieldErrors`]) and for a name outside the domain or kept for
     /// proofs, and for a record that cannot be marked as ours; `Precondition` if the tenant does not
     /// hold the domain or no zone at the DNS provider has it; `AlreadyExists` if there is such a
     /// record, with its id; `Refused` if somebody else holds the name, the platform keeps it, or it is
