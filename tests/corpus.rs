@@ -1,5 +1,7 @@
 //! The corpus of the fuzz targets, replayed: what was found once is not lost again.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
 use std::{fs, panic, path::Path};
 
 #[path = "../fuzz/src/lib.rs"]

@@ -8,10 +8,7 @@ use super::input::{check_message, name, text};
 ///
 /// The type is the first word if that is one, as in `MX 10 mail.example.`, or else the first byte.
 pub fn record_text(input: &[u8]) {
-    let (record_type, text) = match text_of_type(input) {
-        Some(found) => found,
-        None => return,
-    };
+    let Some((record_type, text)) = text_of_type(input) else { return };
     let text = super::input::text(text);
     match RecordData::parse(record_type, &text) {
         Ok(data) => {
