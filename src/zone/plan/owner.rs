@@ -153,10 +153,11 @@ impl<'a> Planner<'a> {
                 listed => (listed == current.len() && same()).then_some(listed),
             },
             Kind::Markers(_) if marks.is_empty() => desired.is_empty().then_some(0),
-            Kind::Markers(_) => {
+            Kind::Markers(markers) => {
                 let records: usize = current.iter().map(|set| set.data().len()).sum();
                 let mut data = current.iter().flat_map(RecordSet::data);
                 let settled = marks.len() == records
+                    && markers.marked(name).is_none()
                     && same()
                     && data.all(|data| is_marked(marks, &Says::of(data)));
                 settled.then_some(current.len())

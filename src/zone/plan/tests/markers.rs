@@ -294,6 +294,12 @@ fn what_cannot_be_marked_is_an_error_whatever_is_there() {
         let error = changes(&current, &zone(&[desired]), &marked()).unwrap_err();
         assert_eq!(error.as_str(), code);
     }
+    // Nor if it is there already, and somebody wrote its marker.
+    let address = "_nameplate.b 60 A 192.0.2.1";
+    let says = "heritage=nameplate,owner=acme,type=A,data=4b8feb9364512928546debfc76c9ecc0";
+    let current = zone(&[address, &format!("_nameplate._nameplate.b 60 TXT {says}")]);
+    let error = changes(&current, &zone(&[address]), &marked()).unwrap_err();
+    assert_eq!(error.as_str(), "marker_name_reserved");
     let current = zone(&["b 60 CNAME x.example."]);
     let error = changes(&current, &zone(&["b 60 NS ns1."]), &marked()).unwrap_err();
     assert_eq!(error.as_str(), "not_markable");
