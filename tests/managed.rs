@@ -261,6 +261,30 @@ async fn records_that_would_break_each_other_are_refused() {
 }
 
 #[tokio::test]
+async fn records_can_be_removed_although_somebody_stands_in_the_way() {
+    let (world, domain) = held().await;
+    let records = world.onboarding.records(&TENANT, domain.id());
+    let first = create(&world, &domain, &fields("A", "api", "192.0.2.7")).await.unwrap();
+    let second = create(&world, &domain, &fields("TXT", "api", "text")).await.unwrap();
+    // By hand: both go, and a CNAME takes their place.
+    world.dns.remove(&dns("api.shop.example.com"), RecordType::A).unwrap();
+    world.dns.remove(&dns("api.shop.example.com"), RecordType::Txt).unwrap();
+    let theirs = set("api.shop.example.com", RecordType::Cname, &["other.example.net."]);
+    world.dns.set(theirs.clone()).unwrap();
+
+    let removed = records.remove(first.id()).await.unwrap().apply().await.unwrap();
+    assert_eq!(removed.state(), RecordState::Removing);
+    assert_eq!(removed.failure().unwrap().code.as_deref(), Some("beside_cname"));
+    records.remove(second.id()).await.unwrap().apply().await.unwrap();
+    world.run_for(MINUTE * 60).await;
+    assert_eq!(records.list().await.unwrap(), []);
+    let name = dns("api.shop.example.com");
+    let mut left = world.dns.records(&dns(ZONE));
+    left.retain(|set| set.name().is_within(&name));
+    assert_eq!(left, [theirs]);
+}
+
+#[tokio::test]
 async fn a_service_that_is_away_is_waited_for() {
     let (world, domain) = held().await;
     let records = world.onboarding.records(&TENANT, domain.id());

@@ -13,8 +13,8 @@ use crate::{
     name::DnsName,
     record::{DnsRecord, RecordSet, RecordType},
     zone::{
-        ChangePolicy, ChangeSet, Finding, LintCode, Markers, Ownership, Plan, SetChange, Severity,
-        Zone, changes, lint,
+        ChangePolicy, ChangeSet, Finding, Markers, Ownership, Plan, SetChange, Severity, Zone,
+        changes, lint,
     },
 };
 
@@ -48,16 +48,21 @@ impl Arrangement {
         &self.records
     }
 
-    /// Checks that nothing is in the way of records of these types, and nothing would break.
+    /// Checks that nothing is in the way of what is wanted of these types, and nothing would break.
     pub(super) fn check(&self, types: &[RecordType], operation: &'static str) -> Result<()> {
+        self.unhindered(types, operation)?;
+        unbroken(&self.findings, &self.records, types, operation)
+    }
+
+    /// Checks that the plan does not leave sets of these types as they are, since others have records
+    /// there.
+    fn unhindered(&self, types: &[RecordType], operation: &'static str) -> Result<()> {
         let in_the_way = self.plan.conflicts().iter().find(|conflict| {
             conflict.reason().is_about_the_name() || types.contains(&conflict.record_type())
         });
-        if let Some(conflict) = in_the_way {
-            let code = conflict.reason().as_str();
-            return Err(error(ErrorKind::Refused, operation, conflict.to_string()).with_code(code));
-        }
-        unbroken(&self.findings, &self.records, types, operation)
+        let Some(conflict) = in_the_way else { return Ok(()) };
+        let code = conflict.reason().as_str();
+        Err(error(ErrorKind::Refused, operation, conflict.to_string()).with_code(code))
     }
 
     /// Checks that the managed records of a domain at `owner` do not break each other, as after the
@@ -155,15 +160,19 @@ impl Backends {
     pub(super) async fn arrange(&self, domain: &Domain, owner: &DnsName) -> Result<()> {
         const OPERATION: &str = "arrange";
         let wanted: Vec<_> = domain.wanted_at(owner).cloned().collect();
-        let is_new = |state| matches!(state, RecordState::Creating | RecordState::Updating);
-        let new = domain.records().iter().filter(|managed| is_new(managed.state()));
-        let new: Vec<_> = new
-            .filter(|managed| managed.record().name() == owner)
-            .map(|managed| managed.record().record_type())
-            .collect();
+        let here = domain.records().iter().filter(|managed| managed.record().name() == owner);
+        let pending = here.filter(|managed| managed.state() != RecordState::Present);
+        let (new, leaving): (Vec<_>, Vec<_>) =
+            pending.partition(|managed| managed.state().is_wanted());
+        let [new, leaving] = [new, leaving].map(|records| {
+            let types = records.into_iter().map(|managed| managed.record().record_type());
+            types.collect::<Vec<_>>()
+        });
         for _ in 0..ATTEMPTS {
             let arrangement = self.arrangement(domain, owner, &wanted, OPERATION).await?;
             arrangement.check(&new, OPERATION)?;
+            // What is not planned is not gone.
+            arrangement.unhindered(&leaving, OPERATION)?;
             if arrangement.plan.is_empty() || self.carry_out(&arrangement).await? {
                 return Ok(());
             }
@@ -250,24 +259,9 @@ fn types_at(wanted: &[DnsRecord], marked: Option<Vec<RecordType>>) -> BTreeSet<R
 
 /// Returns what is unwise about the records at a name.
 fn findings(zone: &DnsName, owner: &DnsName, records: &[DnsRecord]) -> Vec<Finding> {
-    // The rest of the zone was not read.
-    let needs_the_zone = |code| {
-        matches!(
-            code,
-            LintCode::AliasChain
-                | LintCode::AliasLoop
-                | LintCode::BelowDname
-                | LintCode::GlueMissing
-                | LintCode::NsMissing
-                | LintCode::Occluded
-                | LintCode::SiblingGlueMissing
-                | LintCode::SoaMissing
-                | LintCode::TargetAlias
-                | LintCode::TargetWithoutAddress
-        )
-    };
     let mut findings = lint(zone, records);
-    findings.retain(|finding| finding.name() == owner && !needs_the_zone(finding.code()));
+    // The rest of the zone was not read.
+    findings.retain(|finding| finding.name() == owner && !finding.code().needs_the_zone());
     findings
 }
 

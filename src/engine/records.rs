@@ -118,8 +118,8 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     ///
-    /// `Invalid` for fields that make no record (the source is
-    /// [`FieldErrors`]); as for [`list`](Self::list).
+    /// `Invalid` for fields that make no record (the source is [`FieldErrors`]); as for
+    /// [`list`](Self::list).
     pub async fn read_json(&self, json: &str) -> Result<RecordFields> {
         let domain = self.onboarding.get(&self.tenant, self.domain).await?;
         let origin = DnsName::from(domain.name().base());
@@ -134,9 +134,8 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     ///
-    /// `Invalid` for fields that make no record (the source is
-    /// [`FieldErrors`]) and for a name outside the domain or kept for
-    /// proofs, and for a record that cannot be marked as ours; `Precondition` if the tenant does not
+    /// `Invalid` for fields that make no record (the source is [`FieldErrors`]), for a name outside
+    /// the domain or kept for proofs, and for a record that cannot be marked as ours; `Precondition` if the tenant does not
     /// hold the domain or no zone at the DNS provider has it; `AlreadyExists` if there is such a
     /// record, with its id; `Refused` if somebody else holds the name, the platform keeps it, or it is
     /// in another zone than the domain; `Quota` if there are too many records or they are too large;
@@ -250,7 +249,10 @@ impl RecordChange<'_> {
         let Self { records, command, arrangement } = self;
         let Records { onboarding, tenant, domain } = records;
         let types = command.record_type();
-        arrangement.check(types.as_slice(), command.operation())?;
+        // What stands in the way of other records is no reason to keep one that is to go.
+        if types.is_some() {
+            arrangement.check(types.as_slice(), command.operation())?;
+        }
         let policy = &onboarding.backends().settings.policy;
         let operation = command.operation();
         let changed = onboarding

@@ -224,6 +224,27 @@ codes! {
         "use at least 60 seconds";
 }
 
+impl LintCode {
+    /// Returns whether the rule can be judged only with the whole zone, rather than with the records of
+    /// one name.
+    pub const fn needs_the_zone(self) -> bool {
+        matches!(
+            self,
+            Self::AliasChain
+                | Self::AliasLoop
+                | Self::BelowDname
+                | Self::DsWithoutNs
+                | Self::GlueMissing
+                | Self::NsMissing
+                | Self::Occluded
+                | Self::SiblingGlueMissing
+                | Self::SoaMissing
+                | Self::TargetAlias
+                | Self::TargetWithoutAddress
+        )
+    }
+}
+
 impl fmt::Display for LintCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
