@@ -195,22 +195,15 @@ impl World {
 
     /// Another process on the same world, in which other names may be claimed.
     pub fn process_with_claims(&self, claims: ClaimPolicy) -> Onboarding {
-        Self::assemble(
-            self.store.clone(),
-            InMemoryResolver::over(Arc::new(self.dns.clone())),
-            self.dns.clone(),
-            self.ca.clone(),
-            &self.keys,
-            &self.sealer,
-            &self.random,
-            &self.policy,
-            EndlessTimer,
-            claims,
-        )
+        self.process_of(EndlessTimer, claims)
     }
 
     /// Another process on the same world, which waits by a timer of its own.
     pub fn process_with_timer(&self, timer: impl Timer) -> Onboarding {
+        self.process_of(timer, Self::claims())
+    }
+
+    fn process_of(&self, timer: impl Timer, claims: ClaimPolicy) -> Onboarding {
         Self::assemble(
             self.store.clone(),
             InMemoryResolver::over(Arc::new(self.dns.clone())),
@@ -221,7 +214,7 @@ impl World {
             &self.random,
             &self.policy,
             timer,
-            Self::claims(),
+            claims,
         )
     }
 
