@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp, after},
-    error::{Error, ErrorKind, Result},
+    error::{ErrorKind, Result},
     fault::Faults,
     id::OperationId,
 };
@@ -195,7 +195,7 @@ impl State {
     }
 
     fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<Commit> {
-        check(&batch)?;
+        batch.check("in-memory store")?;
         if let Some((lease, _)) = &batch.lease
             && !self.holds(lease, now)
         {
@@ -396,71 +396,6 @@ impl State {
         self.reschedule(&lease.key, |row| row.leased_until = Some(until));
         Some(Lease::new(lease.key.clone(), lease.token, until))
     }
-}
-
-/// Refuses a batch that breaks the rules of its types, before anything is looked at.
-fn check(batch: &Batch) -> Result<()> {
-    let invalid =
-        |message: String| Err(Error::new(ErrorKind::Invalid, "in-memory store", "commit", message));
-    let mut put = HashSet::new();
-    let mut written = HashSet::new();
-    for write in &batch.writes {
-        match write {
-            Write::Put { key, header, body, .. } => {
-                if !written.insert(key) {
-                    return invalid(format!("two writes of {key}"));
-                }
-                if !printable(&key.id, Key::MAX_ID) {
-                    return invalid(format!(
-                        "the id of {key} is not 1 to {} printable ASCII characters",
-                        Key::MAX_ID
-                    ));
-                }
-                if body.as_str().len() > Body::MAX {
-                    return invalid(format!("the body of {key} is over {} bytes", Body::MAX));
-                }
-                let mut unique = HashSet::new();
-                for wanted in &header.unique {
-                    if !printable(wanted.as_str(), UniqueKey::MAX) {
-                        return invalid(format!(
-                            "a unique key of {key} is not 1 to {} printable ASCII characters",
-                            UniqueKey::MAX
-                        ));
-                    }
-                    if !unique.insert(wanted) {
-                        return invalid(format!("two times the same unique key of {key}"));
-                    }
-                }
-                put.insert(key);
-            }
-            Write::Delete { key, .. } => {
-                if !written.insert(key) {
-                    return invalid(format!("two writes of {key}"));
-                }
-            }
-            Write::Wake { .. } => {}
-        }
-    }
-    let mut entries: HashMap<&Key, usize> = HashMap::new();
-    for entry in &batch.log {
-        if !put.contains(&entry.of) {
-            return invalid(format!("an entry of {}, which the batch does not put", entry.of));
-        }
-        if entry.body.len() > Body::MAX {
-            return invalid(format!("an entry of {} is over {} bytes", entry.of, Body::MAX));
-        }
-        let count = entries.entry(&entry.of).or_default();
-        *count += 1;
-        if *count > Entry::PER_BATCH {
-            return invalid(format!("more than {} entries of {}", Entry::PER_BATCH, entry.of));
-        }
-    }
-    Ok(())
-}
-
-/// Returns whether `text` is 1 to `limit` printable ASCII characters.
-fn printable(text: &str, limit: usize) -> bool {
-    (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! queried and a body that it does not look into. Everything else (leases, unique keys, the log)
 //! exists so that many workers can share the items without losing or repeating anything.
 
+mod check;
 mod memory;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};

@@ -1,0 +1,83 @@
+//! The rules of a batch's own types.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Batch, Body, Entry, Key, UniqueKey, Write};
+use crate::error::{Error, ErrorKind, Result};
+
+impl Batch {
+    /// Refuses a batch that breaks the rules of its types, whatever is stored.
+    ///
+    /// For implementers of [`Store`](super::Store): the first thing that a commit does. `component`
+    /// is the store's name in the error.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid`: two puts or deletes of one key; an entry of an item that the batch does not put;
+    /// a unique key twice in one header; an id, a unique key, a body or an entry that is too long;
+    /// an id or a unique key that is empty or not printable ASCII; more than [`Entry::PER_BATCH`]
+    /// entries of one item.
+    pub fn check(&self, component: &'static str) -> Result<()> {
+        let invalid =
+            |message: String| Err(Error::new(ErrorKind::Invalid, component, "commit", message));
+        let mut put = HashSet::new();
+        let mut written = HashSet::new();
+        for write in &self.writes {
+            match write {
+                Write::Put { key, header, body, .. } => {
+                    if !written.insert(key) {
+                        return invalid(format!("two writes of {key}"));
+                    }
+                    if !printable(&key.id, Key::MAX_ID) {
+                        return invalid(format!(
+                            "the id of {key} is not 1 to {} printable ASCII characters",
+                            Key::MAX_ID
+                        ));
+                    }
+                    if body.as_str().len() > Body::MAX {
+                        return invalid(format!("the body of {key} is over {} bytes", Body::MAX));
+                    }
+                    let mut unique = HashSet::new();
+                    for wanted in &header.unique {
+                        if !printable(wanted.as_str(), UniqueKey::MAX) {
+                            return invalid(format!(
+                                "a unique key of {key} is not 1 to {} printable ASCII characters",
+                                UniqueKey::MAX
+                            ));
+                        }
+                        if !unique.insert(wanted) {
+                            return invalid(format!("two times the same unique key of {key}"));
+                        }
+                    }
+                    put.insert(key);
+                }
+                Write::Delete { key, .. } => {
+                    if !written.insert(key) {
+                        return invalid(format!("two writes of {key}"));
+                    }
+                }
+                Write::Wake { .. } => {}
+            }
+        }
+        let mut entries: HashMap<&Key, usize> = HashMap::new();
+        for entry in &self.log {
+            if !put.contains(&entry.of) {
+                return invalid(format!("an entry of {}, which the batch does not put", entry.of));
+            }
+            if entry.body.len() > Body::MAX {
+                return invalid(format!("an entry of {} is over {} bytes", entry.of, Body::MAX));
+            }
+            let count = entries.entry(&entry.of).or_default();
+            *count += 1;
+            if *count > Entry::PER_BATCH {
+                return invalid(format!("more than {} entries of {}", Entry::PER_BATCH, entry.of));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether `text` is 1 to `limit` printable ASCII characters.
+fn printable(text: &str, limit: usize) -> bool {
+    (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
