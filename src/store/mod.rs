@@ -6,6 +6,8 @@
 
 mod check;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
@@ -19,6 +21,8 @@ use crate::{
 };
 
 pub use memory::InMemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, Sqlite, SqliteBuilder};
 
 /// The kinds of items.
 ///

@@ -1,0 +1,304 @@
+//! One batch, in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::{
+    failure::Failure,
+    row::{carried, carries, count, micros, number},
+    session::{End, Session},
+};
+use crate::{
+    clock::Timestamp,
+    id::OperationId,
+    store::{
+        Batch, Body, Commit, Entry, Expect, Header, Key, Lease, Revision, Then, UniqueKey, Write,
+    },
+};
+
+/// The statements of a commit.
+pub(super) struct Writes<'c> {
+    holds: Statement<'c>,
+    look: Statement<'c>,
+    holder: Statement<'c>,
+    insert: Statement<'c>,
+    update: Statement<'c>,
+    delete: Statement<'c>,
+    remember_token: Statement<'c>,
+    give_up: Statement<'c>,
+    take: Statement<'c>,
+    append: Statement<'c>,
+    drop_log: Statement<'c>,
+    wake: Statement<'c>,
+    release: Statement<'c>,
+}
+
+/// An item as a batch finds it.
+struct Found {
+    item: i64,
+    revision: Revision,
+    token: i64,
+    carries: Option<String>,
+}
+
+impl<'c> Writes<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            holds: connection.prepare(
+                "SELECT 1 FROM items \
+                 WHERE kind = ?1 AND id = ?2 AND token = ?3 AND leased_until > ?4",
+            )?,
+            look: connection.prepare(
+                "SELECT item, counter, operation, token, carries FROM items \
+                 WHERE kind = ?1 AND id = ?2",
+            )?,
+            holder: connection.prepare("SELECT item FROM unique_keys WHERE key = ?1")?,
+            insert: connection.prepare(
+                "INSERT INTO items (kind, id, counter, operation, tenant, name, status, expires, \
+                 due, carries, body, token) \
+                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+                 (SELECT token FROM items WHERE item = 0))",
+            )?,
+            update: connection.prepare(
+                "UPDATE items SET counter = ?2, operation = ?3, tenant = ?4, name = ?5, \
+                 status = ?6, expires = ?7, due = ?8, carries = ?9, body = ?10, \
+                 leased_until = CASE WHEN ?11 THEN NULL ELSE leased_until END WHERE item = ?1",
+            )?,
+            delete: connection.prepare("DELETE FROM items WHERE item = ?1")?,
+            remember_token: connection
+                .prepare("UPDATE items SET token = ?1 WHERE item = 0 AND token < ?1")?,
+            give_up: connection.prepare("DELETE FROM unique_keys WHERE key = ?1")?,
+            take: connection.prepare("INSERT INTO unique_keys (key, item) VALUES (?1, ?2)")?,
+            append: connection
+                .prepare("INSERT INTO log (item, number, at, body) VALUES (?1, ?2, ?3, ?4)")?,
+            drop_log: connection.prepare("DELETE FROM log WHERE item = ?1")?,
+            wake: connection.prepare(
+                "UPDATE items SET woken = ?3 WHERE kind = ?1 AND id = ?2 AND woken IS NULL",
+            )?,
+            release: connection.prepare(
+                "UPDATE items SET leased_until = NULL \
+                 WHERE kind = ?1 AND id = ?2 AND token = ?3",
+            )?,
+        })
+    }
+
+    fn holds(&mut self, lease: &Lease, now: Timestamp) -> Result<bool, Failure> {
+        let Lease { key, token, .. } = lease;
+        Ok(self.holds.exists(params![key.kind.as_str(), key.id, number(*token), micros(now)])?)
+    }
+
+    fn look(&mut self, key: &Key) -> Result<Option<Found>, Failure> {
+        let row = self.look.query_row(params![key.kind.as_str(), key.id], |row| {
+            let counter: i64 = row.get(1)?;
+            let operation: [u8; 16] = row.get(2)?;
+            Ok((row.get(0)?, counter, operation, row.get(3)?, row.get(4)?))
+        });
+        let Some((item, counter, operation, token, carries)) = row.optional()? else {
+            return Ok(None);
+        };
+        let revision = Revision::new(count(counter)?, OperationId::from_bytes(operation));
+        Ok(Some(Found { item, revision, token, carries }))
+    }
+
+    /// Returns the unique keys that cannot be taken.
+    fn taken(
+        &mut self,
+        writes: &[Write],
+        found: &HashMap<&Key, Found>,
+    ) -> Result<Vec<UniqueKey>, Failure> {
+        let written: HashSet<i64> = found.values().map(|found| found.item).collect();
+        let mut wanted = HashSet::new();
+        let mut taken = Vec::new();
+        for write in writes {
+            let Write::Put { key, header, .. } = write else { continue };
+            let mine = found.get(key).and_then(|found| found.carries.as_deref());
+            for unique in &header.unique {
+                let elsewhere = !carried(mine).any(|mine| mine == unique.as_str())
+                    && self
+                        .holder
+                        .query_row(params![unique.as_str()], |row| row.get(0))
+                        .optional()?
+                        .is_some_and(|holder: i64| !written.contains(&holder));
+                if elsewhere || !wanted.insert(unique) {
+                    taken.push(unique.clone());
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Frees the unique keys that an item carried and, with `header`, no longer does.
+    fn give_up(&mut self, found: &Found, header: Option<&Header>) -> Result<(), Failure> {
+        let kept = header.map(|header| header.unique.as_slice()).unwrap_or_default();
+        for unique in carried(found.carries.as_deref()) {
+            if !kept.iter().any(|kept| kept.as_str() == unique) {
+                self.give_up.execute(params![unique])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        key: &Key,
+        header: &Header,
+        body: &Body,
+        found: Option<&Found>,
+        operation: OperationId,
+        release: bool,
+    ) -> Result<(i64, u64), Failure> {
+        let tenant = header.tenant.as_ref().map(|tenant| tenant.as_bytes().as_slice());
+        let (expires, due) = (header.expires.map(micros), header.due.map(micros));
+        let carries = carries(&header.unique);
+        let (item, counter) = match found {
+            Some(found) => {
+                let counter = found.revision.counter.saturating_add(1);
+                self.update.execute(params![
+                    found.item,
+                    number(counter),
+                    operation.as_bytes(),
+                    tenant,
+                    header.name,
+                    header.status,
+                    expires,
+                    due,
+                    carries,
+                    body.as_str(),
+                    release,
+                ])?;
+                (found.item, counter)
+            }
+            None => {
+                let item = self.insert.insert(params![
+                    key.kind.as_str(),
+                    key.id,
+                    operation.as_bytes(),
+                    tenant,
+                    header.name,
+                    header.status,
+                    expires,
+                    due,
+                    carries,
+                    body.as_str(),
+                ])?;
+                (item, 1)
+            }
+        };
+        let mine = found.and_then(|found| found.carries.as_deref());
+        for unique in &header.unique {
+            if !carried(mine).any(|mine| mine == unique.as_str()) {
+                self.take.execute(params![unique.as_str(), item])?;
+            }
+        }
+        Ok((item, counter))
+    }
+
+    fn delete(&mut self, found: &Found) -> Result<(), Failure> {
+        self.drop_log.execute(params![found.item])?;
+        self.remember_token.execute(params![found.token])?;
+        self.delete.execute(params![found.item])?;
+        Ok(())
+    }
+}
+
+impl Session<'_> {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Commit, Failure> {
+        self.write(|session, now| session.writes.commit(batch, now))
+    }
+}
+
+impl Writes<'_> {
+    fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<End<Commit>, Failure> {
+        if let Some((lease, _)) = &batch.lease
+            && !self.holds(lease, now)?
+        {
+            return Ok(End::Rollback(Commit::Fenced));
+        }
+        let mut found = HashMap::new();
+        let mut stale = Vec::new();
+        for write in &batch.writes {
+            let (Write::Put { key, expect, .. } | Write::Delete { key, expect }) = write else {
+                continue;
+            };
+            let there = self.look(key)?;
+            let wanted = match expect {
+                Expect::Absent => None,
+                Expect::Revision(revision) => Some(*revision),
+            };
+            if there.as_ref().map(|found| found.revision) != wanted {
+                stale.push(key.clone());
+            }
+            if let Some(there) = there {
+                found.insert(key, there);
+            }
+        }
+        if !stale.is_empty() {
+            return Ok(End::Rollback(Commit::Stale(stale)));
+        }
+        let taken = self.taken(&batch.writes, &found)?;
+        if !taken.is_empty() {
+            return Ok(End::Rollback(Commit::Taken(taken)));
+        }
+
+        // What is given up goes first, so that a batch can move a unique key.
+        for write in &batch.writes {
+            match write {
+                Write::Put { key, header, .. } => {
+                    if let Some(found) = found.get(key) {
+                        self.give_up(found, Some(header))?;
+                    }
+                }
+                Write::Delete { key, .. } => {
+                    if let Some(found) = found.get(key) {
+                        self.give_up(found, None)?;
+                    }
+                }
+                Write::Wake { .. } => {}
+            }
+        }
+        let released = match &batch.lease {
+            Some((lease, Then::Release)) => Some(lease),
+            Some((_, Then::Keep)) | None => None,
+        };
+        let mut put = HashMap::new();
+        let mut over = false;
+        for write in &batch.writes {
+            match write {
+                Write::Put { key, header, body, .. } => {
+                    let release = released.is_some_and(|lease| lease.key == *key);
+                    over |= release;
+                    let found = found.get(key);
+                    let row = self.put(key, header, body, found, batch.operation, release)?;
+                    put.insert(key, (row, 0_u16));
+                }
+                Write::Delete { key, .. } => {
+                    if let Some(found) = found.get(key) {
+                        self.delete(found)?;
+                    }
+                }
+                Write::Wake { .. } => {}
+            }
+        }
+        // After the puts, so that a batch can wake what it creates.
+        for write in &batch.writes {
+            if let Write::Wake { key } = write {
+                self.wake.execute(params![key.kind.as_str(), key.id, micros(now)])?;
+            }
+        }
+        for entry in &batch.log {
+            if let Some(((item, counter), index)) = put.get_mut(&entry.of) {
+                let entry_number = number(Entry::number(*counter, *index));
+                self.append.execute(params![*item, entry_number, micros(now), entry.body])?;
+                *index = index.saturating_add(1);
+            }
+        }
+        if let Some(lease) = released
+            && !over
+        {
+            let Lease { key, token, .. } = lease;
+            self.release.execute(params![key.kind.as_str(), key.id, number(*token)])?;
+        }
+        Ok(End::Commit(Commit::Done))
+    }
+}

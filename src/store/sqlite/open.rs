@@ -1,0 +1,174 @@
+//! Opening a file, and what can be wrong with it.
+
+use std::{
+    fs,
+    io::{self, ErrorKind as Io},
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{
+    COMPONENT,
+    builder::SqliteBuilder,
+    failure::Failure,
+    schema::{self, STEPS},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The first version with strict tables (<https://sqlite.org/stricttables.html>).
+const OLDEST: i32 = 3_037_000;
+
+/// How long to wait before the change to a write-ahead log is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Opens a database that is ready for use.
+pub(super) fn open(settings: &SqliteBuilder) -> Result<Connection> {
+    let path = settings.shown();
+    if rusqlite::version_number() < OLDEST {
+        let message = format!(
+            "SQLite {} is too old, 3.37 is needed: use the feature sqlite-bundled",
+            rusqlite::version()
+        );
+        return Err(Error::new(ErrorKind::Unsupported, COMPONENT, "open", message));
+    }
+    prepare(&settings.path)?;
+    let connection = connect(settings)?;
+    // Before anything is changed: the file may be somebody else's.
+    schema::check(&connection, &path, STEPS)?;
+    set(&connection, settings).map_err(|failure| error(&path, failure))?;
+    schema::migrate(&connection, &path, STEPS)?;
+    Ok(connection)
+}
+
+/// Opens a further connection to a database that is open.
+pub(super) fn connect(settings: &SqliteBuilder) -> Result<Connection> {
+    let failed = |failure: rusqlite::Error| error(&settings.shown(), failure.into());
+    // Not created here: it exists. One thread uses the connection, so it needs no locks.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&settings.path, flags).map_err(failed)?;
+    // SQLite counts in an i32 of milliseconds.
+    let longest = Duration::from_millis(i32::MAX.unsigned_abs().into());
+    connection.busy_timeout(settings.busy_timeout.min(longest)).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Creates the file if it is not there, readable only by this user: it holds sealed keys.
+fn prepare(path: &Path) -> Result<()> {
+    let refuse = |kind, what: &str| {
+        Err(Error::new(kind, COMPONENT, "open", format!("{}: {what}", path.display())))
+    };
+    if path.as_os_str().is_empty() {
+        return refuse(ErrorKind::Invalid, "the path is empty");
+    }
+    if path.as_os_str() == ":memory:" {
+        return refuse(ErrorKind::Invalid, "not a file; use InMemoryStore to keep items in memory");
+    }
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            return refuse(ErrorKind::Invalid, "a directory; name a file in it");
+        }
+        Ok(found) if !found.is_file() => return refuse(ErrorKind::Invalid, "not a regular file"),
+        // Not opened here, since closing it would end the locks of other connections of this
+        // process (https://sqlite.org/howtocorrupt.html section 2.2).
+        Ok(_) => return Ok(()),
+        Err(failure) if failure.kind() != Io::NotFound => return Err(unopened(path, failure)),
+        Err(_) => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        // Somebody else was faster.
+        Err(failure) if failure.kind() == Io::AlreadyExists => Ok(()),
+        Err(failure) => Err(unopened(path, failure)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Returns the error for a file that the system does not give.
+pub(super) fn unopened(path: &Path, failure: io::Error) -> Error {
+    let (kind, what) = match failure.kind() {
+        Io::NotFound => (ErrorKind::NotFound, "its folder does not exist"),
+        Io::NotADirectory => (ErrorKind::NotFound, "its folder is not one"),
+        Io::PermissionDenied => (ErrorKind::Denied, "the system does not permit it"),
+        Io::ReadOnlyFilesystem => (ErrorKind::Denied, "the disk is read-only"),
+        Io::StorageFull | Io::QuotaExceeded => (ErrorKind::Unavailable, "the disk is full"),
+        Io::InvalidFilename | Io::InvalidInput => {
+            (ErrorKind::Invalid, "not a name that a file can have")
+        }
+        _ => (ErrorKind::Unavailable, "the system cannot open it"),
+    };
+    let message = format!("{}: {what}", path.display());
+    Error::new(kind, COMPONENT, "open", message).with_source(failure)
+}
+
+/// Returns the error of a step of opening.
+pub(super) fn error(path: &str, failure: Failure) -> Error {
+    let (kind, what) = match failure.code() {
+        Some(ErrorCode::CannotOpen) => (
+            ErrorKind::Denied,
+            "cannot be opened for reading and writing; see the permissions of the file and its \
+             folder",
+        ),
+        Some(ErrorCode::ReadOnly) => (ErrorKind::Denied, "can only be read"),
+        // SQL that does not fit the tables.
+        Some(ErrorCode::Unknown) => {
+            (ErrorKind::Malformed, "its tables are not those that nameplate makes")
+        }
+        _ => failure.meaning(),
+    };
+    let error = Error::new(kind, COMPONENT, "open", format!("{path}: {what}"));
+    failure.cause(error)
+}
+
+/// Makes the settings, and looks whether they were taken.
+fn set(connection: &Connection, settings: &SqliteBuilder) -> std::result::Result<(), Failure> {
+    let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+    if encoding != "UTF-8" {
+        return Err(Failure::Setting(format!("text is {encoding} and not UTF-8")));
+    }
+    write_ahead(connection, settings.busy_timeout)?;
+    let synchronous = settings.durability.pragma();
+    connection.execute_batch(&format!(
+        // The two of macOS ask for a flush that reaches the medium; elsewhere they do nothing.
+        "PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = 1; \
+         PRAGMA checkpoint_fullfsync = 1; \
+         PRAGMA temp_store = 2; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864; \
+         PRAGMA trusted_schema = 0; PRAGMA cell_size_check = 1"
+    ))?;
+    let taken: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    if taken != synchronous {
+        return Err(Failure::Setting(format!("synchronous stays {taken}")));
+    }
+    Ok(())
+}
+
+/// Changes to a write-ahead log, which the file remembers.
+fn write_ahead(connection: &Connection, longest: Duration) -> std::result::Result<(), Failure> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let changed: rusqlite::Result<String> =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match changed {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(Failure::Setting(format!(
+                    "the file system has no write-ahead log: the journal stays `{mode}`"
+                )));
+            }
+            // SQLite does not apply the busy timeout here, and others may open the same new file.
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && waited < longest =>
+            {
+                thread::sleep(PAUSE);
+                waited = waited.saturating_add(PAUSE);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

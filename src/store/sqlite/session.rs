@@ -1,0 +1,401 @@
+//! What the thread of the database does: every statement but those of a commit.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, Rows, Statement, params, params_from_iter, types::Value};
+
+use super::{
+    failure::Failure,
+    row::{self, columns, count, instant, micros, number},
+};
+use crate::{
+    clock::{Clock, Timestamp, after},
+    store::{Entry, Filter, Item, Key, Kind, Lease, LeaseRequest, Leased, Page, Query, UniqueKey},
+};
+
+/// A connection with its statements, prepared once.
+pub(super) struct Session<'c> {
+    pub(super) connection: &'c Connection,
+    clock: Arc<dyn Clock>,
+    /// A commit failed after its changes may have reached the disk, and none has succeeded since.
+    pub(super) unsettled: bool,
+    begin: Statement<'c>,
+    begin_reading: Statement<'c>,
+    commit: Statement<'c>,
+    rollback: Statement<'c>,
+    settle: Statement<'c>,
+    get: Statement<'c>,
+    find: Statement<'c>,
+    by_tenant: Statement<'c>,
+    by_name: Statement<'c>,
+    by_status: Statement<'c>,
+    by_expires: Statement<'c>,
+    /// By the number of kinds.
+    lease: BTreeMap<usize, Statement<'c>>,
+    lease_one: Statement<'c>,
+    extend: Statement<'c>,
+    entries: Statement<'c>,
+    trim: Statement<'c>,
+    pub(super) writes: super::commit::Writes<'c>,
+}
+
+/// What the closure of a transaction asks for at its end.
+pub(super) enum End<T> {
+    Commit(T),
+    Rollback(T),
+}
+
+/// How items of a list are chosen, in the order of an index.
+macro_rules! list {
+    ($filter:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM items WHERE ",
+            $filter,
+            " AND id > ?3 ORDER BY id LIMIT ?4"
+        )
+    };
+}
+
+impl<'c> Session<'c> {
+    /// Prepares everything, which also finds tables that are not as they should be.
+    pub(super) fn new(
+        connection: &'c Connection,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            connection,
+            clock,
+            unsettled: false,
+            begin: connection.prepare("BEGIN IMMEDIATE")?,
+            begin_reading: connection.prepare("BEGIN")?,
+            commit: connection.prepare("COMMIT")?,
+            rollback: connection.prepare("ROLLBACK")?,
+            settle: connection.prepare("UPDATE items SET counter = counter + 1 WHERE item = 0")?,
+            get: connection.prepare(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM items WHERE kind = ?1 AND id = ?2"
+            ))?,
+            find: connection.prepare(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM items WHERE item = (SELECT item FROM unique_keys WHERE key = ?1)"
+            ))?,
+            by_tenant: connection.prepare(list!("kind = ?1 AND tenant = ?2"))?,
+            by_name: connection.prepare(list!("kind = ?1 AND name = ?2"))?,
+            by_status: connection.prepare(list!("kind = ?1 AND status = ?2"))?,
+            // No index has both orders: what has expired is sorted by id, without its bodies.
+            by_expires: connection.prepare(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM items WHERE item IN (\
+                    SELECT item FROM items INDEXED BY items_by_expires \
+                    WHERE kind = ?1 AND expires <= ?2 AND id > ?3 ORDER BY id LIMIT ?4\
+                ) ORDER BY id"
+            ))?,
+            lease: BTreeMap::new(),
+            lease_one: connection.prepare(&leasing(
+                "SELECT item FROM items WHERE kind = ?4 AND id = ?3 AND wanted <= ?1",
+            ))?,
+            extend: connection.prepare(
+                "UPDATE items SET leased_until = ?1 \
+                 WHERE kind = ?2 AND id = ?3 AND token = ?4 AND leased_until > ?5",
+            )?,
+            entries: connection.prepare(
+                "SELECT number, at, body FROM log \
+                 WHERE item = (SELECT item FROM items WHERE kind = ?1 AND id = ?2) \
+                 AND number > ?3 ORDER BY number LIMIT ?4",
+            )?,
+            trim: connection.prepare(
+                "DELETE FROM log \
+                 WHERE item = (SELECT item FROM items WHERE kind = ?1 AND id = ?2) \
+                 AND number <= ?3",
+            )?,
+            writes: super::commit::Writes::new(connection)?,
+        })
+    }
+
+    /// Returns the time, to the microsecond as everything is kept.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    /// Runs a transaction that may write. The lock for writing is taken before anything is read.
+    pub(super) fn write<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self, Timestamp) -> Result<End<T>, Failure>,
+    ) -> Result<T, Failure> {
+        self.ready()?;
+        self.begin.execute([])?;
+        // Not before: the wait for the lock may have been long.
+        let now = self.now();
+        match change(self, now) {
+            Ok(End::Commit(value)) => self.end().map(|()| value),
+            Ok(End::Rollback(value)) => {
+                self.undo();
+                Ok(value)
+            }
+            Err(failure) => {
+                self.undo();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Runs a transaction that reads, so that all that it sees is of one moment.
+    fn read<T>(
+        &mut self,
+        look: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.ready()?;
+        self.begin_reading.execute([])?;
+        let seen = look(self);
+        self.undo();
+        seen
+    }
+
+    /// Makes sure that what an earlier call left behind is over.
+    fn ready(&mut self) -> Result<(), Failure> {
+        self.undo();
+        if self.unsettled {
+            // Of the commit that failed, parts or all may wait in the log on disk for the next
+            // start. The next commit writes over them; until then its outcome cannot be told.
+            self.begin.execute([])?;
+            let settled = self.settle.execute([]);
+            settled.map_err(Failure::Sqlite).and_then(|_| self.end())?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        let Err(error) = self.commit.execute([]) else {
+            self.unsettled = false;
+            return Ok(());
+        };
+        // A full disk is no doubt: the mark that makes changes valid is written last.
+        let nothing = !self.connection.is_autocommit()
+            || error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        self.undo();
+        if nothing {
+            return Err(Failure::Sqlite(error));
+        }
+        self.unsettled = true;
+        Err(Failure::Commit(error))
+    }
+
+    /// Ends a transaction without an effect, if there is one: some errors have ended it already.
+    fn undo(&mut self) {
+        if !self.connection.is_autocommit() {
+            // If it fails the next begin says so.
+            let _ = self.rollback.execute([]);
+        }
+    }
+
+    pub(super) fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Item>>, Failure> {
+        self.read(|session| {
+            let item = |key: &Key| one(session.get.query(params![key.kind.as_str(), key.id])?);
+            keys.iter().map(item).collect()
+        })
+    }
+
+    pub(super) fn find(&mut self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>, Failure> {
+        self.read(|session| {
+            let item = |unique: &UniqueKey| one(session.find.query(params![unique.as_str()])?);
+            unique.iter().map(item).collect()
+        })
+    }
+
+    pub(super) fn list(&mut self, query: &Query) -> Result<Page, Failure> {
+        let limit = query.limit.clamp(1, Query::MAX_LIMIT);
+        self.read(|session| {
+            let kind = query.kind.as_str();
+            let start = query.after.as_deref().unwrap_or_default();
+            // One more than asked for tells whether there is another page.
+            let rows = i64::from(limit).saturating_add(1);
+            let mut rows = match &query.filter {
+                Filter::Tenant(tenant) => {
+                    session.by_tenant.query(params![kind, tenant.as_bytes(), start, rows])
+                }
+                Filter::Name(name) => session.by_name.query(params![kind, name, start, rows]),
+                Filter::Status(status) => {
+                    session.by_status.query(params![kind, status, start, rows])
+                }
+                Filter::ExpiresBy(at) => {
+                    session.by_expires.query(params![kind, micros(*at), start, rows])
+                }
+            }?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let mut items: Vec<Item> = Vec::new();
+            while let Some(row) = rows.next()? {
+                if items.len() == limit {
+                    let next = items.last().map(|item| item.key.id.clone());
+                    return Ok(Page::new(items, next));
+                }
+                items.push(row::item(row, 0)?);
+            }
+            Ok(Page::new(items, None))
+        })
+    }
+
+    pub(super) fn lease(&mut self, wanted: &LeaseRequest) -> Result<Leased, Failure> {
+        let mut kinds: Vec<Kind> = wanted.kinds.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if let Some(key) = &wanted.only {
+            kinds.retain(|kind| *kind == key.kind);
+        }
+        if kinds.is_empty() {
+            self.ready()?;
+            return Ok(Leased::new(self.now(), Vec::new()));
+        }
+        self.write(|session, now| {
+            let until = after(now, wanted.duration);
+            let limit = i64::from(wanted.limit.clamp(1, LeaseRequest::MAX_LIMIT));
+            let (statement, third) = match &wanted.only {
+                Some(key) => (&mut session.lease_one, Value::Text(key.id.clone())),
+                None => (session.leasing(kinds.len())?, Value::Integer(limit)),
+            };
+            let fixed = [Value::Integer(micros(now)), Value::Integer(micros(until)), third];
+            let kinds = kinds.iter().map(|kind| Value::Text(kind.as_str().to_owned()));
+            let mut rows = statement.query(params_from_iter(fixed.into_iter().chain(kinds)))?;
+            let until = instant(micros(until))?;
+            let mut leased = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (since, token): (i64, i64) = (row.get(0)?, row.get(1)?);
+                let item = row::item(row, 2)?;
+                leased.push((since, Lease::new(item.key.clone(), count(token)?, until), item));
+            }
+            // Rows come back in no promised order.
+            leased.sort_by_key(|(since, ..)| *since);
+            let leases: Vec<_> = leased.into_iter().map(|(_, lease, item)| (lease, item)).collect();
+            let nothing = leases.is_empty();
+            let leased = Leased::new(now, leases);
+            Ok(if nothing { End::Rollback(leased) } else { End::Commit(leased) })
+        })
+    }
+
+    /// Returns the statement that leases roots of so many kinds.
+    fn leasing(&mut self, kinds: usize) -> Result<&mut Statement<'c>, Failure> {
+        use std::collections::btree_map::Entry;
+
+        Ok(match self.lease.entry(kinds) {
+            Entry::Occupied(statement) => statement.into_mut(),
+            Entry::Vacant(place) => {
+                // Of each kind no more than can be needed, so that a backlog costs nothing.
+                let of_each: Vec<String> = (0..kinds)
+                    .map(|kind| {
+                        format!(
+                            "SELECT * FROM (SELECT item, wanted FROM items \
+                             WHERE kind = ?{} AND wanted <= ?1 ORDER BY wanted LIMIT ?3)",
+                            kind.saturating_add(4)
+                        )
+                    })
+                    .collect();
+                place.insert(self.connection.prepare(&leasing(&format!(
+                    "SELECT item FROM ({} ORDER BY wanted LIMIT ?3)",
+                    of_each.join(" UNION ALL ")
+                )))?)
+            }
+        })
+    }
+
+    pub(super) fn extend(
+        &mut self,
+        leases: &[Lease],
+        by: Duration,
+    ) -> Result<Vec<Option<Lease>>, Failure> {
+        self.write(|session, now| {
+            let until = after(now, by);
+            let mut extended = Vec::with_capacity(leases.len());
+            for Lease { key, token, .. } in leases {
+                let changed = session.extend.execute(params![
+                    micros(until),
+                    key.kind.as_str(),
+                    key.id,
+                    number(*token),
+                    micros(now)
+                ])?;
+                let until = instant(micros(until))?;
+                extended.push((changed > 0).then(|| Lease::new(key.clone(), *token, until)));
+            }
+            let nothing = extended.iter().all(Option::is_none);
+            Ok(if nothing { End::Rollback(extended) } else { End::Commit(extended) })
+        })
+    }
+
+    pub(super) fn entries(
+        &mut self,
+        of: &Key,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Entry>, Failure> {
+        self.read(|session| {
+            let mut rows =
+                session.entries.query(params![of.kind.as_str(), of.id, number(after), limit])?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+                entries.push(Entry::new(count(number)?, instant(at)?, row.get(2)?));
+            }
+            Ok(entries)
+        })
+    }
+
+    pub(super) fn trim(&mut self, of: &Key, through: u64) -> Result<(), Failure> {
+        self.write(|session, _| {
+            session.trim.execute(params![of.kind.as_str(), of.id, number(through)])?;
+            Ok(End::Commit(()))
+        })
+    }
+
+    /// Returns how SQLite finds the rows of its statements, with the index that each should use.
+    #[cfg(test)]
+    pub(super) fn plans(&mut self) -> Result<Vec<(&'static str, String)>, Failure> {
+        let leasing = self.leasing(2)?.expanded_sql();
+        let connection = self.connection;
+        let statements = [
+            ("items_by_wanted", leasing),
+            ("items_by_key", self.get.expanded_sql()),
+            ("items_by_key", self.lease_one.expanded_sql()),
+            ("INTEGER PRIMARY KEY", self.find.expanded_sql()),
+            ("items_by_tenant", self.by_tenant.expanded_sql()),
+            ("items_by_name", self.by_name.expanded_sql()),
+            ("items_by_status", self.by_status.expanded_sql()),
+            ("items_by_expires", self.by_expires.expanded_sql()),
+        ];
+        let mut plans = Vec::new();
+        for (index, sql) in statements {
+            let explain = format!("EXPLAIN QUERY PLAN {}", sql.unwrap_or_default());
+            let mut statement = connection.prepare(&explain)?;
+            let lines = statement.query_map([], |row| row.get::<_, String>(3))?;
+            plans.push((index, lines.collect::<Result<Vec<_>, _>>()?.join("; ")));
+        }
+        Ok(plans)
+    }
+
+    /// Returns the time, once it is certain that the file can be read.
+    pub(super) fn time(&mut self) -> Result<Timestamp, Failure> {
+        self.read(|session| {
+            let _: i64 =
+                session.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            Ok(session.now())
+        })
+    }
+}
+
+/// Returns the statement that leases what `picked` selects, at ?1 until ?2.
+fn leasing(picked: &str) -> String {
+    // What is set sees the row as it was, what is returned sees it as it is now.
+    format!(
+        "UPDATE items SET due_since = wanted, token = token + 1, leased_until = ?2, woken = NULL \
+         WHERE item IN ({picked}) RETURNING due_since, token, {}",
+        columns!()
+    )
+}
+
+fn one(mut rows: Rows<'_>) -> Result<Option<Item>, Failure> {
+    rows.next()?.map(|row| row::item(row, 0)).transpose()
+}
