@@ -30,6 +30,9 @@ use nameplate::{
     store::{InMemoryStore, Store},
 };
 
+#[path = "common/scratch.rs"]
+mod scratch;
+
 fn clock() -> ManualClock {
     ManualClock::new(Timestamp::from_timestamp(1_800_000_000, 123_456_789).unwrap())
 }
@@ -50,6 +53,107 @@ mod store {
     nameplate::store_conformance!(boxed, async {
         let (store, clock) = fresh();
         (Box::new(store) as Box<dyn Store>, clock)
+    });
+}
+
+mod sqlite {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use nameplate::{
+        conformance::store::MoveTime,
+        error::Result,
+        store::{
+            Batch, Commit, Durability, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query,
+            Sqlite, UniqueKey,
+        },
+    };
+
+    use super::{scratch::Scratch, *};
+
+    /// The clock of a store, and the folder that it is in.
+    struct Time(ManualClock, Scratch);
+
+    #[async_trait]
+    impl MoveTime for Time {
+        async fn advance(&self, by: Duration) {
+            self.0.advance(by);
+        }
+    }
+
+    async fn open(time: &Time, durability: Durability) -> Sqlite {
+        let Time(clock, folder) = time;
+        let builder = Sqlite::builder(folder.file("store.db"));
+        let builder = builder.with_clock(Arc::new(clock.clone())).with_durability(durability);
+        builder.with_busy_timeout(Duration::from_secs(600)).open().await.unwrap()
+    }
+
+    async fn fresh(durability: Durability) -> (Sqlite, Time) {
+        let time = Time(clock(), Scratch::new());
+        (open(&time, durability).await, time)
+    }
+
+    /// Many handles on one file, as so many processes have, each asked in turn.
+    #[derive(Debug)]
+    struct Several {
+        handles: Vec<Sqlite>,
+        calls: AtomicUsize,
+    }
+
+    impl Several {
+        fn next(&self) -> &Sqlite {
+            let call = self.calls.fetch_add(1, Ordering::Relaxed);
+            &self.handles[call % self.handles.len()]
+        }
+    }
+
+    #[async_trait]
+    impl Store for Several {
+        async fn now(&self) -> Result<Timestamp> {
+            self.next().now().await
+        }
+
+        async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+            self.next().get(keys).await
+        }
+
+        async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+            self.next().find(unique).await
+        }
+
+        async fn list(&self, query: &Query) -> Result<Page> {
+            self.next().list(query).await
+        }
+
+        async fn commit(&self, batch: Batch) -> Result<Commit> {
+            self.next().commit(batch).await
+        }
+
+        async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+            self.next().lease(wanted).await
+        }
+
+        async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
+            self.next().extend(leases, by).await
+        }
+
+        async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+            self.next().entries(of, after, limit).await
+        }
+
+        async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+            self.next().trim(of, through).await
+        }
+    }
+
+    nameplate::store_conformance!(full, async { fresh(Durability::Full).await });
+    nameplate::store_conformance!(normal, async { fresh(Durability::Normal).await });
+    nameplate::store_conformance!(several, async {
+        let (first, time) = fresh(Durability::Full).await;
+        let mut handles = vec![first];
+        for _ in 0..2 {
+            handles.push(open(&time, Durability::Full).await);
+        }
+        (Several { handles, calls: AtomicUsize::new(0) }, time)
     });
 }
 
