@@ -1,9 +1,11 @@
-//! The store on disk between processes: what a killed one leaves, and what two of them share.
+//! The store on disk between processes: what a killed one leaves, what two of them share, and a
+//! whole life in which the file is closed and opened again.
 //!
 //! A test starts this binary again, for the one test that plays the other process.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
+mod common;
 #[path = "common/scratch.rs"]
 mod scratch;
 
@@ -13,11 +15,15 @@ use std::{
     io::{self, BufRead, BufReader, Write as _},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
+use common::{HOUR, MINUTE, TENANT, World};
 use nameplate::{
     clock::Timestamp,
+    domain::Status,
+    engine::Notice,
     id::{OperationId, OsRandom},
     store::{
         Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, NewEntry, Sqlite, Store,
@@ -88,7 +94,7 @@ async fn the_other_process() {
             report(&id);
         }
     } else {
-        lease_all(&store, |id| report(id)).await;
+        lease_all(&store, report).await;
     }
 }
 
@@ -152,4 +158,49 @@ async fn two_processes_share_the_work_and_do_nothing_twice() {
     let distinct: BTreeSet<&String> = all.iter().collect();
     assert_eq!((all.len(), distinct.len()), (ROOTS, ROOTS));
     store.integrity_check().await.unwrap();
+}
+
+/// Proved, issued, renewed and removed, each by another process on the same file.
+///
+/// A wildcard, since its challenges are answered by DNS alone.
+#[tokio::test]
+async fn a_whole_life_goes_on_in_the_file_that_the_process_before_has_left() {
+    let folder = Scratch::new();
+    let path = folder.file("store.db");
+    let world = World::new();
+    let process = async || {
+        let builder = Sqlite::builder(&path).with_clock(Arc::new(world.clock.clone()));
+        let store = builder.with_busy_timeout(Duration::from_secs(600)).open().await.unwrap();
+        world.process((|_| store, |resolver| resolver, |dns| dns, |ca| ca))
+    };
+    let run = async |wait: Duration, steps: u32| {
+        let worker = process().await.worker();
+        for _ in 0..steps {
+            worker.step().await.unwrap();
+            world.clock.advance(wait);
+        }
+    };
+
+    let onboarding = process().await;
+    let id = onboarding.add(&TENANT, "*.example.com".parse().unwrap()).await.unwrap().id();
+    for instruction in onboarding.instructions(&TENANT, id).await.unwrap() {
+        world.publish_one(&instruction);
+    }
+    drop(onboarding);
+    run(MINUTE, 30).await;
+    let onboarding = process().await;
+    assert_eq!(onboarding.get(&TENANT, id).await.unwrap().status(), Status::Active);
+    assert_eq!(world.ca.orders(), 1);
+
+    // Longer than a certificate lasts.
+    run(HOUR * 6, 4 * 100).await;
+    assert_eq!(onboarding.get(&TENANT, id).await.unwrap().status(), Status::Active);
+    assert!(world.ca.orders() > 1, "it was not renewed");
+
+    onboarding.remove(&TENANT, id).await.unwrap();
+    run(HOUR, 24).await;
+    let last = onboarding.notices(&TENANT, id, 0).await.unwrap().pop().unwrap();
+    assert_eq!(last.notice, Notice::Removed);
+    assert_eq!(world.leftovers(), []);
+    open(&path).await.integrity_check().await.unwrap();
 }
