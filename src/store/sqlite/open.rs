@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::{
     COMPONENT,
@@ -20,6 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The first version with strict tables (<https://sqlite.org/stricttables.html>).
 const OLDEST: i32 = 3_037_000;
+
+/// What is said of a file that cannot be written to.
+const READ_ONLY: &str = "can only be read";
 
 /// How long to wait before the change to a write-ahead log is tried again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -38,6 +41,17 @@ pub(super) fn open(settings: &SqliteBuilder) -> Result<Connection> {
     let connection = connect(settings)?;
     // Before anything is changed: the file may be somebody else's.
     schema::check(&connection, &path, STEPS)?;
+    // SQLite opens a file all the same that it may only read.
+    let readonly =
+        connection.is_readonly(MAIN_DB).map_err(|failure| error(&path, failure.into()))?;
+    if readonly {
+        return Err(Error::new(
+            ErrorKind::Denied,
+            COMPONENT,
+            "open",
+            format!("{path}: {READ_ONLY}"),
+        ));
+    }
     set(&connection, settings).map_err(|failure| error(&path, failure))?;
     schema::migrate(&connection, &path, STEPS)?;
     Ok(connection)
@@ -114,7 +128,7 @@ pub(super) fn error(path: &str, failure: Failure) -> Error {
             "cannot be opened for reading and writing; see the permissions of the file and its \
              folder",
         ),
-        Some(ErrorCode::ReadOnly) => (ErrorKind::Denied, "can only be read"),
+        Some(ErrorCode::ReadOnly) => (ErrorKind::Denied, READ_ONLY),
         // SQL that does not fit the tables.
         Some(ErrorCode::Unknown) => {
             (ErrorKind::Malformed, "its tables are not those that nameplate makes")

@@ -85,9 +85,6 @@ pub(super) fn check(connection: &Connection, path: &str, steps: &[&str]) -> Resu
 }
 
 /// Brings the tables up to date, all steps in one transaction.
-///
-/// Also where there is no step to take it takes the lock for writing once: a file that can only be
-/// read is found now rather than with the first commit.
 pub(super) fn migrate(connection: &Connection, path: &str, steps: &[&str]) -> Result<(), Error> {
     let failed = |error: rusqlite::Error| super::open::error(path, error.into());
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
