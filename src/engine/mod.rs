@@ -26,6 +26,7 @@ mod builder;
 mod codec;
 mod decide;
 mod edge;
+mod held;
 mod notice;
 mod observe;
 mod onboarding;

@@ -7,10 +7,11 @@ use super::{
     builder::Builder,
     codec::{self, REMOVED},
     edge::Edge,
+    held::find,
     notice::{Notice, Numbered},
     policy::Policy,
     root::{DomainRoot, Root},
-    worker::{Worker, find},
+    worker::Worker,
 };
 use crate::{
     certificate::Validation,
@@ -391,7 +392,7 @@ impl Onboarding {
         batch: Batch,
         key: &'a crate::store::Key,
     ) -> impl Future<Output = Result<Commit>> + Send + 'a {
-        super::worker::commit(&self.backends, batch, key)
+        super::held::commit(&self.backends, batch, key)
     }
 }
 

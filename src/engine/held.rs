@@ -1,0 +1,250 @@
+//! A root under a lease: what is read of it, and how a decision about it is stored.
+
+use super::{
+    backends::Backends,
+    codec::{self, domain_key},
+    decide::decide,
+    root::{Decision, Fact, Moment, Root, Satellite},
+};
+use crate::{
+    clock::Timestamp,
+    domain::Domain,
+    error::{Error, ErrorKind, Result},
+    id::{OperationId, TenantId},
+    store::{Batch, Body, Commit, Expect, Header, Item, Key, Kind, Lease, Revision, Then, Write},
+};
+
+/// How often a commit whose outcome is unknown is looked into before the lease is left to expire.
+pub(super) const COMMIT_ATTEMPTS: usize = 3;
+
+/// A root under a lease.
+pub(super) struct Held {
+    pub(super) lease: Lease,
+    revision: Revision,
+    pub(super) root: Root,
+    /// The revision of the order that belongs to a domain.
+    order: Option<Revision>,
+}
+
+impl Held {
+    /// Reads a root and what belongs to it; `None` if this release does not know its form, so that
+    /// it is left alone.
+    pub(super) async fn load(
+        backends: &Backends,
+        lease: Lease,
+        item: Item,
+    ) -> Result<Option<Self>> {
+        let mut root = match codec::read_root(&item) {
+            Ok(root) => root,
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut order = None;
+        if let Root::Domain(root) = &mut root
+            && let Some(issuance) = &root.domain.issuance
+        {
+            let found = backends.store.get(&[codec::order_key(issuance.order)]).await?;
+            if let Some(item) = found.into_iter().flatten().next() {
+                root.order = Some(codec::read_item(&item)?);
+                order = Some(item.revision);
+            }
+        }
+        Ok(Some(Self { lease, revision: item.revision, root, order }))
+    }
+
+    pub(super) fn domain(&self) -> Option<&Domain> {
+        match &self.root {
+            Root::Account(_) => None,
+            Root::Domain(root) => Some(&root.domain),
+        }
+    }
+
+    /// Decides on the facts and stores the decision, again if something came in between; `None` if
+    /// the lease is lost.
+    pub(super) async fn settle(
+        &mut self,
+        backends: &Backends,
+        mut facts: Vec<Fact>,
+        now: Timestamp,
+        last: bool,
+    ) -> Result<Option<(Decision, Then)>> {
+        // Commands are few, and each of them makes at most one more turn necessary.
+        for _ in 0..16 {
+            let mut seed = [0; 32];
+            backends.random.fill(&mut seed)?;
+            let mut decision =
+                decide(&self.root, &facts, &backends.settings, Moment::new(now, seed));
+            if last {
+                // Something goes in circles: give others their turn.
+                let pause = crate::clock::after(now, backends.settings.policy.lease);
+                decision.due = decision.due.map(|due| due.max(pause));
+            }
+            let goes_on = decision.effect.is_some() || decision.due.is_some_and(|due| due <= now);
+            let then = if goes_on && !last { Then::Keep } else { Then::Release };
+            let operation = OperationId::random(&*backends.random)?;
+            let batch = self.batch(backends, &decision, operation, then, now).await?;
+            match commit(backends, batch, &self.lease.key).await? {
+                Commit::Done => {
+                    self.revision = Revision::new(self.revision.counter + 1, operation);
+                    self.order = self.order_after(&decision.root, operation);
+                    self.root = decision.root.clone();
+                    return Ok(Some((decision, then)));
+                }
+                Commit::Fenced => return Ok(None),
+                Commit::Taken(keys) => facts.push(Fact::Taken(keys)),
+                Commit::Stale(_) => {
+                    let key = self.lease.key.clone();
+                    let found = backends.store.get(&[key]).await?;
+                    let Some(item) = found.into_iter().flatten().next() else {
+                        return Ok(None);
+                    };
+                    match Self::load(backends, self.lease.clone(), item).await? {
+                        Some(fresh) => *self = fresh,
+                        None => return Ok(None),
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the revision that the order has once `next` is stored by `operation`.
+    fn order_after(&self, next: &Root, operation: OperationId) -> Option<Revision> {
+        let (Root::Domain(old), Root::Domain(new)) = (&self.root, next) else { return None };
+        let order = new.order.as_ref()?;
+        match (&old.order, self.order) {
+            (Some(old), revision) if old == order => revision,
+            (Some(old), Some(Revision { counter, .. })) if old.id == order.id => {
+                Some(Revision::new(counter + 1, operation))
+            }
+            _ => Some(Revision::new(1, operation)),
+        }
+    }
+
+    async fn batch(
+        &self,
+        backends: &Backends,
+        decision: &Decision,
+        operation: OperationId,
+        then: Then,
+        now: Timestamp,
+    ) -> Result<Batch> {
+        let (key, header, body) = codec::write_root(&decision.root, decision.due)?;
+        let mut batch = Batch::new(operation).with_lease(self.lease.clone(), then);
+        for notice in &decision.notices {
+            batch = batch.with_entry(codec::write_notice(&key, notice)?);
+        }
+        let expect = Expect::Revision(self.revision);
+        batch = batch.with(Write::Put { key, expect, header, body });
+        if let (Root::Domain(old), Root::Domain(new)) = (&self.root, &decision.root) {
+            let tenant = new.domain.tenant;
+            let same = match (&old.order, &new.order) {
+                (Some(old), Some(new)) => old.id == new.id,
+                _ => false,
+            };
+            if let (Some(order), Some(revision), false) = (&old.order, self.order, same) {
+                let key = codec::order_key(order.id);
+                batch = batch.with(Write::Delete { key, expect: Expect::Revision(revision) });
+            }
+            if let Some(order) = &new.order
+                && old.order != new.order
+            {
+                let (key, header, body) = codec::write_order(order, tenant)?;
+                let known = self.order.filter(|_| same);
+                let expect = known.map_or(Expect::Absent, Expect::Revision);
+                batch = batch.with(Write::Put { key, expect, header, body });
+            }
+            for write in satellites(backends, &decision.satellites, tenant, now).await? {
+                batch = batch.with(write);
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// Commits, and finds out what happened when the store cannot say.
+///
+/// `root` is an item that the batch puts: its revision names the batch that wrote it last.
+pub(super) async fn commit(backends: &Backends, batch: Batch, root: &Key) -> Result<Commit> {
+    let operation = batch.operation;
+    for _ in 0..COMMIT_ATTEMPTS {
+        match backends.store.commit(batch.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Unknown => {
+                let found = backends.store.get(std::slice::from_ref(root)).await?;
+                let item = found.into_iter().flatten().next();
+                if item.is_some_and(|item| item.revision.operation == operation) {
+                    return Ok(Commit::Done);
+                }
+            }
+            other => return other,
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Unknown,
+        "engine",
+        "commit",
+        format!("the store cannot say whether {root} was written"),
+    ))
+}
+
+/// Turns changes of satellites into writes that expect what is there now.
+///
+/// Only the holder of the root's lease writes them, and the root's revision is part of the same
+/// batch, so that nothing can change in between.
+async fn satellites(
+    backends: &Backends,
+    changes: &[Satellite],
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<Vec<Write>> {
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut puts: Vec<(Key, Option<(Header, Body)>)> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let put = |(key, header, body)| (key, Some((header, body)));
+        puts.push(match change {
+            Satellite::WantAccount(account) => put(codec::write_account(account, now)?),
+            Satellite::PutAnswer(answer) => put(codec::write_answer(answer, tenant)?),
+            Satellite::PutCertificate(it) => put(codec::write_certificate(it, tenant)?),
+            Satellite::PutKey(key) => put(codec::write_key(key, tenant)?),
+            Satellite::DeleteAnswer(id) => (codec::answer_key(id), None),
+            Satellite::DeleteCertificate(id) => (codec::certificate_key(*id), None),
+            Satellite::DeleteKey(id) => (codec::key_key(*id), None),
+        });
+    }
+    let keys: Vec<Key> = puts.iter().map(|(key, _)| key.clone()).collect();
+    let found = backends.store.get(&keys).await?;
+    let writes = puts.into_iter().zip(found).filter_map(|((key, put), item)| {
+        let expect = item.map_or(Expect::Absent, |item| Expect::Revision(item.revision));
+        match put {
+            // Somebody else was quicker; theirs is as good.
+            Some(_) if key.kind == Kind::Account && expect != Expect::Absent => None,
+            Some((header, body)) => Some(Write::Put { key, expect, header, body }),
+            // Already gone is gone.
+            None if expect == Expect::Absent => None,
+            None => Some(Write::Delete { key, expect }),
+        }
+    });
+    Ok(writes.collect())
+}
+
+/// Reads a domain that a tenant has, as stored; `None` if there is none, or it is another's.
+pub(super) async fn find(
+    backends: &Backends,
+    tenant: TenantId,
+    id: crate::id::DomainId,
+) -> Result<Option<(Item, Box<super::root::DomainRoot>)>> {
+    let found = backends.store.get(&[domain_key(id)]).await?;
+    // Whose it is says the header as well: what cannot be read is nobody else's business.
+    let is_theirs = |item: &Item| item.header.tenant == Some(tenant);
+    let Some(item) = found.into_iter().flatten().next().filter(is_theirs) else {
+        return Ok(None);
+    };
+    match codec::read_root(&item)? {
+        Root::Domain(root) if root.domain.tenant == tenant && !root.domain.is_removed() => {
+            Ok(Some((item, root)))
+        }
+        _ => Ok(None),
+    }
+}
