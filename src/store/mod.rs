@@ -40,23 +40,32 @@ pub enum Kind {
     Certificate,
     /// Root: a tenant's claim on a name.
     Domain,
+    /// Root: how far what happened to a domain was told to those who subscribed.
+    Feed,
     /// Satellite: a sealed private key.
     Key,
+    /// Neither: what was spent of a budget that many roots share. Compared and set.
+    Ledger,
     /// Satellite: a certificate order.
     Order,
+    /// Neither: an operator's order to leave a tenant or a service alone.
+    Pause,
     /// Root: a purchase at a registrar.
     Registration,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Account,
         Self::Answer,
         Self::Certificate,
         Self::Domain,
+        Self::Feed,
         Self::Key,
+        Self::Ledger,
         Self::Order,
+        Self::Pause,
         Self::Registration,
     ];
 
@@ -67,8 +76,11 @@ impl Kind {
             Self::Answer => "answer",
             Self::Certificate => "certificate",
             Self::Domain => "domain",
+            Self::Feed => "feed",
             Self::Key => "key",
+            Self::Ledger => "ledger",
             Self::Order => "order",
+            Self::Pause => "pause",
             Self::Registration => "registration",
         }
     }
