@@ -262,7 +262,7 @@ fn what_cannot_work_is_refused_when_it_is_built() {
     refused("plat", |policy| policy.max_rounds = 1);
     refused("plat", |policy| policy.batch = 0);
     refused("plat", |policy| policy.sweep_after = policy.call_timeout);
-    refused("plat", |policy| policy.call_timeout = policy.lease);
+    refused("plat", |policy| policy.store_timeout = policy.lease);
 }
 
 #[tokio::test]

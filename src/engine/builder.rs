@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{backends::Backends, decide::Settings, onboarding::Onboarding, policy::Policy};
+use super::{
+    backends::Backends, decide::Settings, onboarding::Onboarding, policy::Policy, timely::Timely,
+};
 use crate::{
     ca::CertificateAuthority,
     challenge::Brand,
@@ -199,21 +201,23 @@ impl Builder {
                 "records must be swept later than any call can take".to_owned(),
             ));
         }
-        if self.policy.call_timeout >= self.policy.lease {
+        if self.policy.store_timeout >= self.policy.lease {
             return Err(BuildError::Invalid(
-                "the call timeout must be shorter than the lease".to_owned(),
+                "the store timeout must be shorter than the lease".to_owned(),
             ));
         }
         let authority = self.authority.ok_or_else(|| missing("a certificate authority"))?;
+        let timer = self.timer.ok_or_else(|| missing("a timer"))?;
+        let store = Timely::new(self.store, timer.clone(), self.policy.store_timeout);
         let settings = Settings::new(self.policy, authority.id().to_owned());
         Ok(Onboarding::new(Arc::new(Backends {
-            store: self.store,
+            store: Arc::new(store),
             resolver: self.resolver.ok_or_else(|| missing("a resolver"))?,
             dns: self.dns,
             authority,
             keys: self.keys.ok_or_else(|| missing("keys"))?,
             sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,
-            timer: self.timer.ok_or_else(|| missing("a timer"))?,
+            timer,
             random: self.random,
             brand,
             targets,

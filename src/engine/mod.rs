@@ -24,7 +24,9 @@ mod arrange;
 mod backends;
 mod builder;
 mod codec;
+mod crew;
 mod decide;
+mod drive;
 mod edge;
 mod held;
 mod notice;
@@ -33,6 +35,7 @@ mod onboarding;
 mod policy;
 mod records;
 mod root;
+mod timely;
 mod together;
 mod worker;
 

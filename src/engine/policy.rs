@@ -39,10 +39,16 @@ pub struct Policy {
     /// How long after a record of ours was removed it is removed once more. Must be longer than
     /// any call can take. Ten minutes.
     pub sweep_after: Duration,
-    /// How long a worker holds a domain without a sign of life. One minute.
+    /// How long a worker holds a domain without a sign of life. One minute. A worker that lives
+    /// gives one three times in that time.
     pub lease: Duration,
-    /// How long a call to a backend may take. Twenty seconds; below the lease.
+    /// How long a call to a backend may take. Twenty seconds.
     pub call_timeout: Duration,
+    /// How long a call to the store may take. Ten seconds; below the lease.
+    pub store_timeout: Duration,
+    /// How long a worker that is told to stop goes on with what is under way, before it hands it
+    /// over. Twenty seconds: what service managers wait before they kill is longer.
+    pub drain: Duration,
     /// How many domains a worker works on at a time. 32.
     pub batch: u32,
     /// How long a worker that found nothing waits. One second.
@@ -76,6 +82,8 @@ impl Policy {
             sweep_after: MINUTE.saturating_mul(10),
             lease: MINUTE,
             call_timeout: Duration::from_secs(20),
+            store_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(20),
             batch: 32,
             poll_interval: Duration::from_secs(1),
             max_rounds: 64,

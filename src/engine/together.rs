@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::Poll,
     time::Duration,
@@ -71,4 +72,26 @@ pub(super) async fn within<T>(
         First::Left(value) => Some(value),
         First::Right(()) => None,
     }
+}
+
+/// Drives a future that may panic; `None` if it did. It is dropped then.
+///
+/// What it shares with others must be whole whenever it can panic: it is, since nothing of ours is
+/// locked while a backend is called.
+pub(super) async fn caught<T>(future: Boxed<'_, T>) -> Option<T> {
+    let mut future = Some(future);
+    poll_fn(|context| {
+        let Some(running) = &mut future else { return Poll::Ready(None) };
+        match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
+            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => {
+                let panicked = future.take();
+                // What is dropped may panic once more.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
+                Poll::Ready(None)
+            }
+        }
+    })
+    .await
 }

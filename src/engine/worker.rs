@@ -1,20 +1,20 @@
 //! The background half: it leases what is due, and takes it step by step further.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
 
 use super::{
     backends::Backends,
-    codec,
-    decide::questions,
-    held::{COMMIT_ATTEMPTS, Held, commit},
-    root::{Effect, Fact, Intent, Outcome, Root, Trouble},
-    together::{First, all, first, within},
+    crew::Crew,
+    drive::End,
+    together::{Boxed, First, first},
 };
 use crate::{
-    clock::{Timestamp, between},
-    error::{ErrorKind, Result},
-    id::OperationId,
-    store::{Batch, Commit, Expect, Item, Key, Kind, Lease, LeaseRequest, Then, Write},
+    error::Result,
+    store::{Key, Kind, LeaseRequest, Leased},
 };
 
 /// The kinds of roots that a worker works on.
@@ -29,12 +29,15 @@ const ROOTS: [Kind; 2] = [Kind::Account, Kind::Domain];
 /// * Between two commits there is at most one effect, and its intent is stored before it starts.
 /// * What a worker that was stopped does later is not accepted, and what it leaves outside is
 ///   cleaned up.
+/// * A root is held for as long as it is worked on, however long that takes: its lease is prolonged
+///   in time, and work under a lease that is lost stops.
+/// * What panics takes nothing else down.
 /// * Nothing is spawned: all work happens in the caller's task.
 ///
 /// # Caveats
 ///
-/// A step is over when all roots that it leased are, so that one slow service holds up the next step:
-/// for at most the call timeout at each of the calls that the slowest root has to make.
+/// A call that blocks its thread instead of waiting holds up everything in the task, the heartbeat
+/// included. Where panics abort the process, they do so here as well.
 #[derive(Clone, Debug)]
 pub struct Worker {
     backends: Arc<Backends>,
@@ -49,6 +52,15 @@ pub struct Step {
     /// How many of them could not be taken to the end of what is possible now: their lease was
     /// lost, or the store failed. They are due again when the lease ends.
     pub left: usize,
+    /// How many of them made something panic.
+    pub panicked: usize,
+}
+
+impl Step {
+    fn of(ends: &[End]) -> Self {
+        let count = |wanted| ends.iter().filter(|end| **end == wanted).count();
+        Self { leased: ends.len(), left: count(End::Left), panicked: count(End::Panicked) }
+    }
 }
 
 impl Worker {
@@ -57,6 +69,9 @@ impl Worker {
     }
 
     /// Works once on everything that is due, up to the batch size. Never sleeps.
+    ///
+    /// Over when all that it leased is: a slow service holds up the end of the step, but not what
+    /// [`run`](Self::run) does meanwhile.
     ///
     /// # Errors
     ///
@@ -73,19 +88,16 @@ impl Worker {
     }
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Step> {
-        let leased = self.backends.store.lease(wanted).await?;
-        let now = leased.now;
-        let roots = leased
-            .leases
-            .into_iter()
-            .map(|(lease, item)| Box::pin(self.drive(lease, item, now)) as _)
-            .collect();
-        let ends = all::<Result<End>>(roots).await;
-        let left = ends.iter().filter(|end| !matches!(end, Ok(End::Released))).count();
-        Ok(Step { leased: ends.len(), left })
+        let mut crew = Crew::new(&self.backends);
+        crew.take(self.backends.store.lease(wanted).await?);
+        Ok(Step::of(&crew.finish().await))
     }
 
-    /// Works until `shutdown` is done: what is under way then is finished first.
+    /// Works until `shutdown` is done; then nothing more is begun, and what is under way is finished
+    /// within [`Policy::drain`](super::Policy::drain) or handed over to other workers.
+    ///
+    /// Up to [`Policy::batch`](super::Policy::batch) roots are under way at a time. As they are
+    /// finished others take their place, so that a slow service holds up nobody else.
     ///
     /// The only place in the crate that sleeps.
     ///
@@ -94,164 +106,104 @@ impl Worker {
     /// Dropping the future is as killing the process: nothing is lost, and what was under way goes
     /// on when its lease has ended.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let policy = self.backends.settings.policy.clone();
+        let backends = &*self.backends;
         let mut shutdown = Box::pin(shutdown);
+        let mut crew = Crew::new(backends);
+        let mut next = self.next(&crew);
         loop {
-            let full = match self.step().await {
-                Ok(step) => step.leased >= usize::try_from(policy.batch).unwrap_or(usize::MAX),
-                // The store is away; so is everything that could be done.
-                Err(_) => false,
-            };
-            let pause = if full { Duration::ZERO } else { policy.poll_interval };
-            let pause = self.backends.timer.sleep(pause);
-            if let First::Left(()) = first(shutdown.as_mut(), pause).await {
-                return;
+            let event = poll_fn(|context| {
+                if shutdown.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Event::Shutdown);
+                }
+                if let Next::Leasing(_, lease) = &mut next
+                    && let Poll::Ready(leased) = lease.as_mut().poll(context)
+                {
+                    return Poll::Ready(Event::Leased(leased));
+                }
+                if crew.len() > 0 && crew.poll(context).is_ready() {
+                    return Poll::Ready(Event::Ended);
+                }
+                match &mut next {
+                    Next::Resting(rest) => rest.as_mut().poll(context).map(|()| Event::Rested),
+                    Next::Full | Next::Leasing(..) => Poll::Pending,
+                }
+            });
+            match event.await {
+                Event::Shutdown => break,
+                Event::Ended if !matches!(next, Next::Full) => {}
+                Event::Ended | Event::Rested => next = self.next(&crew),
+                Event::Leased(leased) => {
+                    let Next::Leasing(wanted, _) = &next else { continue };
+                    // The store is away, and so is everything that could be done.
+                    let is_more = leased.as_ref().is_ok_and(|it| it.leases.len() >= *wanted);
+                    if let Ok(leased) = leased {
+                        crew.take(leased);
+                    }
+                    next = if is_more { self.next(&crew) } else { self.rest() };
+                }
             }
         }
-    }
-
-    async fn drive(&self, lease: Lease, item: Item, now: Timestamp) -> Result<End> {
-        let Some(mut held) = Held::load(&self.backends, lease, item).await? else {
-            return Ok(End::Left);
+        let drain = backends.timer.sleep(backends.settings.policy.drain);
+        let drained = async {
+            // What the store is about to hand out would wait until its lease ends.
+            if let Next::Leasing(_, lease) = next
+                && let Ok(leased) = lease.await
+            {
+                crew.take(leased);
+            }
+            crew.finish().await;
         };
-        let mut now = now;
-        let mut outcome = None;
-        let mut published = None;
-        let max_rounds = self.backends.settings.policy.max_rounds;
-        for round in 1..=max_rounds {
-            let facts = match outcome.take() {
-                // What came of the effect is stored before anything else is looked at.
-                Some(outcome) => vec![outcome],
-                None if self.keep(&mut held, now).await? => self.observe(&held, now).await,
-                None => return Ok(End::Left),
-            };
-            now = self.backends.store.now().await?;
-            let last = round == max_rounds;
-            let settled = held.settle(&self.backends, facts, now, last).await?;
-            let Some((decision, then)) = settled else {
-                if let Some(effect) = published {
-                    self.disown(held.lease.key, effect).await?;
-                }
-                return Ok(End::Left);
-            };
-            if then == Then::Release {
-                return Ok(End::Released);
-            }
-            if let Some(intent) = decision.effect {
-                let Some(result) = self.act(&mut held, &intent, now).await? else {
-                    return Ok(End::Left);
-                };
-                published = match (&result, intent.effect) {
-                    (
-                        Outcome::Done(_) | Outcome::Unknown(_),
-                        effect @ (Effect::Arrange { .. } | Effect::Publish { .. }),
-                    ) => Some(effect),
-                    _ => None,
-                };
-                outcome = Some(Fact::Outcome { id: intent.id, outcome: result });
-                now = self.backends.store.now().await?;
-            }
+        if let First::Right(()) = first(drained, drain).await {
+            crew.hand_over().await;
         }
-        Ok(End::Left)
     }
 
-    /// Writes down that a record was published too late: the lease was lost, others have gone on, and
-    /// may have cleaned up before it was there.
-    ///
-    /// Done without a lease, as a command is. The next holder removes the record if it is of no use.
-    async fn disown(&self, key: Key, effect: Effect) -> Result<()> {
-        for _ in 0..COMMIT_ATTEMPTS {
-            let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
-            let Some(item) = found.into_iter().flatten().next() else { return Ok(()) };
-            let Root::Domain(mut root) = codec::read_root(&item)? else { return Ok(()) };
-            let now = self.backends.store.now().await?;
-            let is_news = match &effect {
-                Effect::Arrange { owner, .. } => {
-                    root.domain.sweep_now(owner, now);
-                    true
-                }
-                Effect::Publish { owner, value } => root.domain.note_stray(owner, value, now),
-                _ => false,
-            };
-            if !is_news {
-                return Ok(());
-            }
-            let (key, header, body) = codec::write_root(&Root::Domain(root), Some(now))?;
-            let operation = OperationId::random(&*self.backends.random)?;
-            let expect = Expect::Revision(item.revision);
-            let batch = Batch::new(operation)
-                .with(Write::Put { key: key.clone(), expect, header, body })
-                .with(Write::Wake { key: key.clone() });
-            match commit(&self.backends, batch, &key).await? {
-                Commit::Stale(_) => {}
-                Commit::Done | Commit::Fenced | Commit::Taken(_) => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns how long a call may take so that it ends before its lease.
-    fn call_limit(&self, lease: &Lease, now: Timestamp) -> Duration {
+    /// Returns what to do about more work: lease it, if there is room for a good part of a batch.
+    fn next<'a>(&'a self, crew: &Crew<'_>) -> Next<'a> {
         let policy = &self.backends.settings.policy;
-        policy.call_timeout.min(between(now, lease.until))
-    }
-
-    /// Extends the lease if a call might outlive it; says whether it is still held.
-    async fn keep(&self, held: &mut Held, now: Timestamp) -> Result<bool> {
-        let policy = &self.backends.settings.policy;
-        if between(now, held.lease.until) >= policy.call_timeout {
-            return Ok(true);
+        let batch = usize::try_from(policy.batch).unwrap_or(usize::MAX);
+        let room = batch.saturating_sub(crew.len());
+        // One call of the store for every single root would cost more than the work on it.
+        if room < batch.div_ceil(4) {
+            return Next::Full;
         }
-        let extended =
-            self.backends.store.extend(std::slice::from_ref(&held.lease), policy.lease).await?;
-        let Some(lease) = extended.into_iter().flatten().next() else { return Ok(false) };
-        held.lease = lease;
-        Ok(true)
+        let limit = u32::try_from(room).unwrap_or(policy.batch);
+        let wanted = LeaseRequest::new(ROOTS, limit, policy.lease);
+        let lease = async move { self.backends.store.lease(&wanted).await };
+        Next::Leasing(room, Box::pin(lease))
     }
 
-    async fn observe(&self, held: &Held, now: Timestamp) -> Vec<Fact> {
-        let domain = held.domain();
-        let limit = self.call_limit(&held.lease, now);
-        let asked = questions(&held.root, now)
-            .into_iter()
-            .map(|question| {
-                let answer = async move {
-                    let answer = self.backends.answer(&question, domain, now);
-                    let answer = within(&*self.backends.timer, limit, answer).await;
-                    answer.unwrap_or_else(|| question.unanswered(now))
-                };
-                Box::pin(answer) as _
-            })
-            .collect();
-        all(asked).await
-    }
-
-    /// Carries out an effect, under a lease that outlives it; `None` if the lease is lost.
-    async fn act(
-        &self,
-        held: &mut Held,
-        intent: &Intent,
-        now: Timestamp,
-    ) -> Result<Option<Outcome>> {
-        if !self.keep(held, now).await? {
-            return Ok(None);
-        }
-        let limit = self.call_limit(&held.lease, now);
-        let act = self.backends.act(&held.root, &intent.effect);
-        Ok(Some(within(&*self.backends.timer, limit, act).await.unwrap_or_else(|| {
-            Outcome::Unknown(Trouble::new(
-                ErrorKind::Unknown,
-                format!("engine: {}: no answer in time", intent.effect.kind().as_str()),
-            ))
-        })))
+    /// Returns the pause after which to look for work again, shorter or longer by chance: workers
+    /// that started together do not ask together for ever.
+    fn rest(&self) -> Next<'_> {
+        let pause = self.backends.settings.policy.poll_interval;
+        let mut chance = [0];
+        // Without chance there is no harm in asking together.
+        let _ = self.backends.random.fill(&mut chance);
+        let [chance] = chance;
+        let less = (pause / 4 / 255).saturating_mul(u32::from(chance));
+        Next::Resting(self.backends.timer.sleep(pause.saturating_sub(less)))
     }
 }
 
-/// How work on a root ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum End {
-    /// It was given back.
-    Released,
-    /// It was lost, or is left until the lease ends.
-    Left,
+/// What a running worker does about more work.
+enum Next<'a> {
+    /// It has no room.
+    Full,
+    /// It asks for so many roots.
+    Leasing(usize, Boxed<'a, Result<Leased>>),
+    /// There was nothing more to do.
+    Resting(Boxed<'a, ()>),
+}
+
+/// What happened to a running worker.
+enum Event {
+    /// Some of the work came to its end.
+    Ended,
+    /// The store answered.
+    Leased(Result<Leased>),
+    /// It is time to look for work again.
+    Rested,
+    /// It is told to stop.
+    Shutdown,
 }

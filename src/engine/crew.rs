@@ -1,0 +1,213 @@
+//! Roots that are worked on at the same time, and the heartbeat that keeps their leases.
+
+use std::{
+    future::{Future, poll_fn},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use super::{
+    backends::Backends,
+    drive::{End, work},
+    together::{Boxed, all},
+};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    id::OperationId,
+    store::{Batch, Key, Lease, Leased, Then},
+};
+
+/// How many beats a lease lasts: one may fail, and the next one still comes in time.
+const BEATS: u32 = 3;
+
+/// A lease as it is known to whoever works under it and to the heartbeat that prolongs it.
+#[derive(Debug)]
+pub(super) struct Tenure(Mutex<Held>);
+
+#[derive(Debug)]
+struct Held {
+    lease: Lease,
+    is_lost: bool,
+}
+
+impl Tenure {
+    pub(super) const fn new(lease: Lease) -> Self {
+        Self(Mutex::new(Held { lease, is_lost: false }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Held> {
+        // Nothing panics in between: every use is one statement.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lease(&self) -> Lease {
+        self.state().lease.clone()
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.state().lease.key.clone()
+    }
+
+    /// Returns when the lease ends, as far as is known.
+    pub(super) fn until(&self) -> Timestamp {
+        self.state().lease.until
+    }
+
+    /// Returns whether somebody else may have the root by now.
+    pub(super) fn is_lost(&self) -> bool {
+        self.state().is_lost
+    }
+
+    /// Takes note of what the store said when it was asked to prolong the lease.
+    pub(super) fn answered(&self, lease: Option<Lease>) {
+        let mut state = self.state();
+        match lease {
+            Some(lease) => state.lease = lease,
+            None => state.is_lost = true,
+        }
+    }
+
+    /// Goes on with `call` for as long as the lease is held; `None` if it is lost. The call is
+    /// dropped then.
+    ///
+    /// The crew polls all its work after every beat, so that nothing has to be woken for this.
+    pub(super) async fn unless_lost<T>(&self, call: impl Future<Output = T> + Send) -> Option<T> {
+        let mut call = Box::pin(call);
+        poll_fn(|context| {
+            if self.is_lost() {
+                return Poll::Ready(None);
+            }
+            call.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+}
+
+/// Roots that are worked on at the same time, in the task of whoever polls.
+pub(super) struct Crew<'a> {
+    backends: &'a Backends,
+    slots: Vec<Slot<'a>>,
+    beat: Option<Beat<'a>>,
+    /// How long, at most, no lease could be prolonged because the store was away.
+    unanswered: Duration,
+}
+
+struct Slot<'a> {
+    tenure: Arc<Tenure>,
+    work: Boxed<'a, End>,
+}
+
+enum Beat<'a> {
+    Resting(Boxed<'a, ()>),
+    Extending(Vec<Arc<Tenure>>, Boxed<'a, Result<Vec<Option<Lease>>>>),
+}
+
+impl<'a> Crew<'a> {
+    pub(super) const fn new(backends: &'a Backends) -> Self {
+        Self { backends, slots: Vec::new(), beat: None, unanswered: Duration::ZERO }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes roots on.
+    pub(super) fn take(&mut self, leased: Leased) {
+        let now = leased.now;
+        for (lease, item) in leased.leases {
+            let tenure = Arc::new(Tenure::new(lease));
+            let work = Box::pin(work(self.backends, tenure.clone(), item, now));
+            self.slots.push(Slot { tenure, work });
+        }
+    }
+
+    /// Works on; returns how work on some of the roots ended, nothing if there is none.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<End>> {
+        self.poll_beat(context);
+        let mut ends = Vec::new();
+        self.slots.retain_mut(|slot| match slot.work.as_mut().poll(context) {
+            Poll::Ready(end) => {
+                ends.push(end);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if ends.is_empty() && !self.slots.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(ends)
+    }
+
+    /// Works until nothing is under way.
+    pub(super) async fn finish(&mut self) -> Vec<End> {
+        let mut ends = Vec::new();
+        while !self.slots.is_empty() {
+            ends.extend(poll_fn(|context| self.poll(context)).await);
+        }
+        ends
+    }
+
+    /// Stops all work where it is, and gives the roots to whoever wants them.
+    pub(super) async fn hand_over(&mut self) {
+        let backends = self.backends;
+        let releases = mem::take(&mut self.slots).into_iter().map(|Slot { tenure, work }| {
+            // As if the process had been killed, but for the lease.
+            drop(work);
+            Box::pin(async move { release(backends, tenure.lease()).await }) as Boxed<'_, _>
+        });
+        all::<Result<()>>(releases.collect()).await;
+    }
+
+    /// Prolongs the leases of all that is under way, now and then.
+    fn poll_beat(&mut self, context: &mut Context<'_>) {
+        if self.slots.is_empty() {
+            self.beat = None;
+            return;
+        }
+        let backends = self.backends;
+        let policy = &backends.settings.policy;
+        let interval = policy.lease / BEATS;
+        let beat = self.beat.get_or_insert_with(|| Beat::Resting(backends.timer.sleep(interval)));
+        if let Beat::Resting(rest) = beat {
+            if rest.as_mut().poll(context).is_pending() {
+                return;
+            }
+            let tenures: Vec<_> = self.slots.iter().map(|slot| slot.tenure.clone()).collect();
+            let leases: Vec<_> = tenures.iter().map(|tenure| tenure.lease()).collect();
+            let extend = async move { backends.store.extend(&leases, policy.lease).await };
+            *beat = Beat::Extending(tenures, Box::pin(extend));
+        }
+        if let Beat::Extending(tenures, extend) = beat {
+            let Poll::Ready(answer) = extend.as_mut().poll(context) else { return };
+            match answer {
+                Ok(leases) => {
+                    self.unanswered = Duration::ZERO;
+                    for (tenure, lease) in tenures.iter().zip(leases) {
+                        tenure.answered(lease);
+                    }
+                }
+                Err(_) => {
+                    // The store's clock cannot be asked: leases have ended when they may have.
+                    let missed = interval.saturating_add(policy.store_timeout);
+                    self.unanswered = self.unanswered.saturating_add(missed);
+                    if self.unanswered >= policy.lease {
+                        self.unanswered = Duration::ZERO;
+                        tenures.iter().for_each(|tenure| tenure.answered(None));
+                    }
+                }
+            }
+            *beat = Beat::Resting(backends.timer.sleep(interval));
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
+/// Gives a root back as it is: whoever wants to goes on at once.
+async fn release(backends: &Backends, lease: Lease) -> Result<()> {
+    let operation = OperationId::random(&*backends.random)?;
+    backends.store.commit(Batch::new(operation).with_lease(lease, Then::Release)).await?;
+    Ok(())
+}

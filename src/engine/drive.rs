@@ -1,0 +1,200 @@
+//! Work on one root under its lease: look, decide, store, act, again.
+
+use std::sync::Arc;
+
+use super::{
+    backends::Backends,
+    codec,
+    crew::Tenure,
+    decide::questions,
+    held::{COMMIT_ATTEMPTS, Held, commit},
+    root::{Effect, Fact, Intent, Outcome, Root, Trouble},
+    together::{all, caught, within},
+};
+use crate::{
+    clock::{Timestamp, between},
+    error::{ErrorKind, Result},
+    id::OperationId,
+    store::{Batch, Commit, Expect, Item, Then, Write},
+};
+
+/// How work on a root ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// It was given back.
+    Released,
+    /// It was lost, or is left until the lease ends.
+    Left,
+    /// The work panicked.
+    Panicked,
+}
+
+/// Works on a root for as long as there is something to do now.
+pub(super) async fn work(
+    backends: &Backends,
+    tenure: Arc<Tenure>,
+    item: Item,
+    now: Timestamp,
+) -> End {
+    let driver = Driver { backends, tenure };
+    match caught(Box::pin(driver.drive(item, now))).await {
+        Some(Ok(end)) => end,
+        // What is wrong with one root is not an error of the others'.
+        Some(Err(_)) => End::Left,
+        None => End::Panicked,
+    }
+}
+
+/// One root, and what is needed to work on it.
+struct Driver<'a> {
+    backends: &'a Backends,
+    tenure: Arc<Tenure>,
+}
+
+impl Driver<'_> {
+    async fn drive(&self, item: Item, now: Timestamp) -> Result<End> {
+        let Some(mut held) = Held::load(self.backends, self.tenure.lease(), item).await? else {
+            return Ok(End::Left);
+        };
+        let mut now = now;
+        let mut outcome = None;
+        let mut published = None;
+        let max_rounds = self.backends.settings.policy.max_rounds;
+        for round in 1..=max_rounds {
+            let facts = match outcome.take() {
+                // What came of the effect is stored before anything else is looked at.
+                Some(outcome) => vec![outcome],
+                None => match self.observe(&held, now).await? {
+                    Some(facts) => facts,
+                    None => return Ok(End::Left),
+                },
+            };
+            now = self.backends.store.now().await?;
+            let last = round == max_rounds;
+            let settled = held.settle(self.backends, facts, now, last).await?;
+            let Some((decision, then)) = settled else {
+                if let Some(effect) = published {
+                    self.disown(effect).await?;
+                }
+                return Ok(End::Left);
+            };
+            if then == Then::Release {
+                return Ok(End::Released);
+            }
+            if let Some(intent) = decision.effect {
+                let Some(result) = self.act(&held, &intent, now).await? else {
+                    return Ok(End::Left);
+                };
+                let may_be_there = matches!(result, Outcome::Done(_) | Outcome::Unknown(_));
+                published =
+                    Some(intent.effect).filter(|effect| may_be_there && is_publication(effect));
+                outcome = Some(Fact::Outcome { id: intent.id, outcome: result });
+                now = self.backends.store.now().await?;
+            }
+        }
+        Ok(End::Left)
+    }
+
+    /// Writes down that a record was published too late: the lease was lost, others have gone on, and
+    /// may have cleaned up before it was there.
+    ///
+    /// Done without a lease, as a command is. The next holder removes the record if it is of no use.
+    async fn disown(&self, effect: Effect) -> Result<()> {
+        let key = self.tenure.key();
+        for _ in 0..COMMIT_ATTEMPTS {
+            let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
+            let Some(item) = found.into_iter().flatten().next() else { return Ok(()) };
+            let Root::Domain(mut root) = codec::read_root(&item)? else { return Ok(()) };
+            let now = self.backends.store.now().await?;
+            let is_news = match &effect {
+                Effect::Arrange { owner, .. } => {
+                    root.domain.sweep_now(owner, now);
+                    true
+                }
+                Effect::Publish { owner, value } => root.domain.note_stray(owner, value, now),
+                _ => false,
+            };
+            if !is_news {
+                return Ok(());
+            }
+            let (key, header, body) = codec::write_root(&Root::Domain(root), Some(now))?;
+            let operation = OperationId::random(&*self.backends.random)?;
+            let expect = Expect::Revision(item.revision);
+            let batch = Batch::new(operation)
+                .with(Write::Put { key: key.clone(), expect, header, body })
+                .with(Write::Wake { key: key.clone() });
+            match commit(self.backends, batch, &key).await? {
+                Commit::Stale(_) => {}
+                Commit::Done | Commit::Fenced | Commit::Taken(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the lease is held before a call; says whether it is.
+    ///
+    /// The heartbeat prolongs it in time, unless the process was stopped or starved.
+    async fn keep(&self, now: Timestamp) -> Result<bool> {
+        if self.tenure.is_lost() {
+            return Ok(false);
+        }
+        let policy = &self.backends.settings.policy;
+        let left = between(now, self.tenure.until());
+        if left >= policy.call_timeout.min(policy.lease / 2) {
+            return Ok(true);
+        }
+        let lease = self.tenure.lease();
+        let extended = self.backends.store.extend(&[lease], policy.lease).await?;
+        self.tenure.answered(extended.into_iter().flatten().next());
+        Ok(!self.tenure.is_lost())
+    }
+
+    /// Answers the questions that are to be asked now; `None` if the lease is lost.
+    async fn observe(&self, held: &Held, now: Timestamp) -> Result<Option<Vec<Fact>>> {
+        if !self.keep(now).await? {
+            return Ok(None);
+        }
+        let Backends { settings, timer, .. } = self.backends;
+        let domain = held.domain();
+        let asked = questions(&held.root, now)
+            .into_iter()
+            .map(|question| {
+                let answer = async move {
+                    let answer = self.backends.answer(&question, domain, now);
+                    let answer = within(&**timer, settings.policy.call_timeout, answer).await;
+                    answer.unwrap_or_else(|| question.unanswered(now))
+                };
+                Box::pin(answer) as _
+            })
+            .collect();
+        Ok(self.tenure.unless_lost(all(asked)).await)
+    }
+
+    /// Carries out an effect; `None` if the lease is lost.
+    async fn act(&self, held: &Held, intent: &Intent, now: Timestamp) -> Result<Option<Outcome>> {
+        if !self.keep(now).await? {
+            return Ok(None);
+        }
+        let Backends { settings, timer, .. } = self.backends;
+        let act = self.backends.act(&held.root, &intent.effect);
+        let act = within(&**timer, settings.policy.call_timeout, act);
+        let Some(outcome) = self.tenure.unless_lost(act).await else {
+            // It was begun, and may come to its end.
+            if is_publication(&intent.effect) {
+                self.disown(intent.effect.clone()).await?;
+            }
+            return Ok(None);
+        };
+        Ok(Some(outcome.unwrap_or_else(|| {
+            Outcome::Unknown(Trouble::new(
+                ErrorKind::Unknown,
+                format!("engine: {}: no answer in time", intent.effect.kind().as_str()),
+            ))
+        })))
+    }
+}
+
+/// Returns whether an effect may leave a record in a zone that nobody looks for.
+const fn is_publication(effect: &Effect) -> bool {
+    matches!(effect, Effect::Arrange { .. } | Effect::Publish { .. })
+}

@@ -1,0 +1,204 @@
+//! A platform whose backends take time, or panic.
+
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use nameplate::{
+    clock::{Clock, ManualClock, Timer, Timestamp, after},
+    engine::Onboarding,
+    error::Result,
+    resolver::{Answer, InMemoryResolver, Lookup, Resolver},
+    store::{
+        Batch, Commit, Entry, InMemoryStore, Item, Key, Lease, LeaseRequest, Leased, Page, Query,
+        Store, UniqueKey,
+    },
+};
+use tokio::time::Instant;
+
+use crate::common::{DELEGATION, EDGE, World, dns};
+
+/// Waits in tokio's stopped time, and takes the clock of the world along.
+#[derive(Clone, Debug)]
+pub(crate) struct Virtual {
+    clock: ManualClock,
+    start: (Instant, Timestamp),
+}
+
+impl Virtual {
+    pub(crate) fn new(world: &World) -> Self {
+        Self { clock: world.clock.clone(), start: (Instant::now(), world.clock.now()) }
+    }
+
+    pub(crate) async fn wait(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+        let (instant, at) = self.start;
+        let now = after(at, instant.elapsed());
+        if now > self.clock.now() {
+            self.clock.set(now);
+        }
+    }
+}
+
+#[async_trait]
+impl Timer for Virtual {
+    async fn sleep(&self, duration: Duration) {
+        self.wait(duration).await;
+    }
+}
+
+/// What a backend does when it is asked about a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Manner {
+    /// It panics.
+    Panics,
+    /// It never answers.
+    Silent,
+    /// It takes its time.
+    Takes(Duration),
+}
+
+/// A resolver with manners.
+#[derive(Clone, Debug)]
+pub(crate) struct Slow {
+    inner: InMemoryResolver,
+    time: Virtual,
+    manners: Arc<Mutex<BTreeMap<String, Manner>>>,
+}
+
+impl Slow {
+    /// Behaves so about every name in which `part` occurs.
+    pub(crate) fn set(&self, part: &str, manner: Manner) {
+        self.manners.lock().unwrap().insert(part.to_owned(), manner);
+    }
+}
+
+#[async_trait]
+impl Resolver for Slow {
+    async fn lookup(&self, lookup: &Lookup) -> Result<Answer> {
+        let manner = {
+            let name = lookup.name.to_string();
+            let manners = self.manners.lock().unwrap();
+            manners.iter().find(|(part, _)| name.contains(*part)).map(|(_, manner)| *manner)
+        };
+        match manner {
+            Some(Manner::Panics) => panic!("a bug"),
+            Some(Manner::Silent) => pending::<()>().await,
+            Some(Manner::Takes(time)) => self.time.wait(time).await,
+            None => {}
+        }
+        self.inner.lookup(lookup).await
+    }
+}
+
+/// A store that can stop answering.
+#[derive(Clone, Debug)]
+pub(crate) struct Stuck {
+    inner: InMemoryStore,
+    calls: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Stuck {
+    pub(crate) fn new(inner: InMemoryStore) -> Self {
+        Self { inner, calls: Arc::default() }
+    }
+
+    /// Lets the next call of that name take effect and never answer.
+    pub(crate) fn stop(&self, call: &'static str) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    async fn answer<T>(&self, call: &'static str, answer: T) -> T {
+        let is_stuck = {
+            let mut calls = self.calls.lock().unwrap();
+            let found = calls.iter().position(|stuck| *stuck == call);
+            found.map(|index| calls.remove(index)).is_some()
+        };
+        if is_stuck {
+            pending::<()>().await;
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for Stuck {
+    async fn now(&self) -> Result<Timestamp> {
+        self.answer("now", self.inner.now().await).await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        self.answer("get", self.inner.get(keys).await).await
+    }
+
+    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+        self.answer("find", self.inner.find(unique).await).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page> {
+        self.answer("list", self.inner.list(query).await).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Commit> {
+        self.answer("commit", self.inner.commit(batch).await).await
+    }
+
+    async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+        self.answer("lease", self.inner.lease(wanted).await).await
+    }
+
+    async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
+        self.answer("extend", self.inner.extend(leases, by).await).await
+    }
+
+    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+        self.answer("entries", self.inner.entries(of, after, limit).await).await
+    }
+
+    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+        self.answer("trim", self.inner.trim(of, through).await).await
+    }
+}
+
+/// A process on the world, in virtual time.
+pub(crate) struct Process {
+    pub(crate) onboarding: Onboarding,
+    pub(crate) time: Virtual,
+    pub(crate) resolver: Slow,
+    pub(crate) store: Stuck,
+}
+
+impl Process {
+    pub(crate) fn new(world: &World) -> Self {
+        let time = Virtual::new(world);
+        let resolver = Slow {
+            inner: InMemoryResolver::over(Arc::new(world.dns.clone())),
+            time: time.clone(),
+            manners: Arc::default(),
+        };
+        let store = Stuck::new(world.store.clone());
+        let onboarding = Onboarding::builder(store.clone())
+            .with_brand("plat")
+            .with_targets(nameplate::domain::Targets::cname(EDGE))
+            .with_resolver(resolver.clone())
+            .with_dns(world.dns.clone())
+            .with_authority(world.ca.clone())
+            .with_keys(world.keys.clone())
+            .with_sealer(world.sealer.clone())
+            .with_timer(time.clone())
+            .with_random(world.random.clone())
+            .with_claims(
+                nameplate::name::ClaimPolicy::new()
+                    .with_allowed(["example.com", "example.net"].map(dns)),
+            )
+            .with_delegation_zone(dns(DELEGATION))
+            .with_policy(world.policy.clone())
+            .build()
+            .unwrap();
+        Self { onboarding, time, resolver, store }
+    }
+}
