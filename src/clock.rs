@@ -105,6 +105,11 @@ pub fn between(start: Timestamp, end: Timestamp) -> Duration {
     (end - start).to_std().unwrap_or_default()
 }
 
+/// Returns the start of the second in which `at` is.
+pub fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_timestamp(at.timestamp(), 0).unwrap_or(at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

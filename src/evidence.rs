@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clock::{Timestamp, after, between},
+    clock::{Timestamp, after, between, whole_second},
     name::DnsName,
 };
 
@@ -207,26 +207,29 @@ impl Evidence {
     ///
     /// A look within `spacing` of the last one that counted changes no count, so that clicks,
     /// replays and clock jumps cannot add up. A definite verdict that differs starts a new run.
+    ///
+    /// Kept to the second: it is stored with every domain.
     #[must_use]
     pub fn fold(&self, look: &Observation, spacing: Duration) -> Self {
+        let at = whole_second(look.at);
         let mut next = self.clone();
         next.last = look.verdict;
-        next.at = Some(look.at);
+        next.at = Some(at);
         next.seen = look.seen.clone();
         match look.verdict {
             Verdict::Unknown => return next,
-            Verdict::Confirmed => next.confirmed_at = Some(look.at),
+            Verdict::Confirmed => next.confirmed_at = Some(at),
             Verdict::Refuted => {}
         }
-        next.definite_at = Some(look.at);
+        next.definite_at = Some(at);
         if look.verdict != self.run {
             next.run = look.verdict;
-            next.run_since = Some(look.at);
+            next.run_since = Some(at);
             next.run_count = 1;
-            next.counted_at = Some(look.at);
-        } else if self.counted_at.is_none_or(|counted| look.at >= after(counted, spacing)) {
+            next.counted_at = Some(at);
+        } else if self.counted_at.is_none_or(|counted| at >= after(counted, spacing)) {
             next.run_count = self.run_count.saturating_add(1);
-            next.counted_at = Some(look.at);
+            next.counted_at = Some(at);
         }
         next
     }
@@ -294,6 +297,19 @@ mod tests {
         let clicks: Vec<_> = (0..50).map(|second| (Refuted, second)).collect();
         assert_eq!(after_looks(&clicks).run_count, 1);
         assert_eq!(after_looks(&[(Refuted, 1000), (Refuted, 10), (Refuted, 20)]).run_count, 1);
+    }
+
+    #[test]
+    fn looks_are_kept_to_the_second() {
+        let half = |second| {
+            let mut look = look(Verdict::Confirmed, second);
+            look.at += chrono::TimeDelta::milliseconds(500);
+            look
+        };
+        let once = Evidence::default().fold(&half(0), SPACING);
+        assert_eq!(once.at, Timestamp::from_timestamp(0, 0));
+        assert_eq!(once.fold(&half(59), SPACING).run_count, 1);
+        assert_eq!(once.fold(&half(60), SPACING).run_count, 2);
     }
 
     #[test]

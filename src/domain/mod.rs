@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub use instruction::{Instruction, Lifetime, NeededBy, Purpose, instructions};
+pub(crate) use managed::Sweep;
 pub use managed::{ManagedRecord, RecordState};
 pub use placed::{Placed, Placement};
 pub use status::{Event, Status};
@@ -175,7 +176,7 @@ pub struct Domain {
     pub(crate) record_version: u64,
     /// Names at which managed records were removed not long ago.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sweeps: Vec<managed::Sweep>,
+    pub(crate) sweeps: Vec<Sweep>,
     /// Calls to services that failed for now, in a row.
     pub(crate) service_failures: u32,
     pub(crate) removed_at: Option<Timestamp>,

@@ -1,7 +1,12 @@
 //! How roots and satellites are written down: versioned JSON text under a header.
 
+mod stored;
+
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use self::stored::Stored;
 use super::{
     notice::{Notice, Numbered},
     root::{AccountRoot, Answer, DomainRoot, Intent, Root, SealedKey},
@@ -16,7 +21,7 @@ use crate::{
     store::{Body, Entry, Header, Item, Key, Kind, NewEntry, UniqueKey},
 };
 
-/// The version that is written. Items of another version are left alone.
+/// The version that is written, but for domains. Items of another version are left alone.
 const VERSION: u32 = 1;
 
 /// The status under which domains that are gone are found.
@@ -40,48 +45,50 @@ struct Reading<T> {
     content: T,
 }
 
-/// The body of a domain: what it is, and what is under way.
+/// The body of a domain of version 1: what it is, and what is under way.
 #[derive(Deserialize)]
-struct DomainBody {
+struct FirstDomain {
     domain: Domain,
     intent: Option<Intent>,
 }
 
-#[derive(Serialize)]
-struct DomainRef<'a> {
-    domain: &'a Domain,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    intent: Option<&'a Intent>,
+fn write<T: Serialize>(content: &T) -> Result<String> {
+    to_text(&Writing { v: VERSION, content })
 }
 
-fn write<T: Serialize>(content: &T) -> Result<String> {
-    serde_json::to_string(&Writing { v: VERSION, content }).map_err(|error| {
+fn to_text<T: Serialize>(content: &T) -> Result<String> {
+    serde_json::to_string(content).map_err(|error| {
         Error::new(ErrorKind::Internal, "engine", "write", "an item that cannot be written")
             .with_source(error)
     })
 }
 
-fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
-    let malformed = |error| {
+fn from_text<'text, T: Deserialize<'text>>(text: &'text str, what: &dyn Display) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
         Error::new(ErrorKind::Malformed, "engine", "read", format!("{what} cannot be read"))
             .with_source(error)
-    };
-    let Version { v } = serde_json::from_str(text).map_err(malformed)?;
-    if v != VERSION {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "engine",
-            "read",
-            format!("{what} is of version {v}; this release knows {VERSION}"),
-        ));
+    })
+}
+
+/// Returns the version of a text, which has to be one up to `newest`.
+fn version(text: &str, what: &dyn Display, newest: u32) -> Result<u32> {
+    let Version { v } = from_text(text, what)?;
+    if (VERSION..=newest).contains(&v) {
+        return Ok(v);
     }
-    let Reading { content } = serde_json::from_str(text).map_err(malformed)?;
+    let message = format!("{what} is of version {v}; this release knows {VERSION} to {newest}");
+    Err(Error::new(ErrorKind::Unsupported, "engine", "read", message))
+}
+
+fn read<T: DeserializeOwned>(text: &str, what: &dyn Display) -> Result<T> {
+    version(text, what, VERSION)?;
+    let Reading { content } = from_text(text, what)?;
     Ok(content)
 }
 
 /// Reads what an item holds.
 pub(super) fn read_item<T: DeserializeOwned>(item: &Item) -> Result<T> {
-    read(item.body.as_str(), &item.key.to_string())
+    read(item.body.as_str(), &item.key)
 }
 
 pub(super) fn domain_key(id: DomainId) -> Key {
@@ -125,8 +132,16 @@ pub(super) fn answer(host: &str, token: &str) -> UniqueKey {
 
 /// Reads a domain without what belongs to it.
 pub(super) fn read_domain(item: &Item) -> Result<Domain> {
-    let DomainBody { domain, .. } = read_item(item)?;
-    Ok(domain)
+    domain_and_intent(item).map(|(domain, _)| domain)
+}
+
+fn domain_and_intent(item: &Item) -> Result<(Domain, Option<Intent>)> {
+    let text = item.body.as_str();
+    if version(text, &item.key, stored::VERSION)? == stored::VERSION {
+        return from_text::<Stored<'_>>(text, &item.key)?.into_domain(item);
+    }
+    let FirstDomain { domain, intent } = read_item(item)?;
+    Ok((domain, intent))
 }
 
 /// Reads a root; a domain without its order.
@@ -134,7 +149,7 @@ pub(super) fn read_root(item: &Item) -> Result<Root> {
     match item.key.kind {
         Kind::Account => Ok(Root::Account(Box::new(read_item(item)?))),
         Kind::Domain => {
-            let DomainBody { domain, intent } = read_item(item)?;
+            let (domain, intent) = domain_and_intent(item)?;
             Ok(Root::Domain(Box::new(DomainRoot { domain, order: None, intent })))
         }
         other => Err(Error::new(
@@ -169,7 +184,7 @@ pub(super) fn write_root(root: &Root, due: Option<Timestamp>) -> Result<(Key, He
                 }
             }
             header.expires = domain.certificate.as_ref().map(|served| served.not_after);
-            let body = write(&DomainRef { domain, intent: intent.as_ref() })?;
+            let body = to_text(&Stored::of(domain, intent.as_ref(), &header))?;
             (domain_key(domain.id), body)
         }
     };
@@ -224,6 +239,9 @@ pub(super) fn write_notice(of: &Key, notice: &Notice) -> Result<NewEntry> {
 }
 
 pub(super) fn read_notice(entry: &Entry) -> Result<Numbered> {
-    let notice = read(&entry.body, "a log entry")?;
+    let notice = read(&entry.body, &"a log entry")?;
     Ok(Numbered::new(entry.number, entry.at, notice))
 }
+
+#[cfg(test)]
+mod tests;

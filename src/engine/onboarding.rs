@@ -16,7 +16,7 @@ use super::{
 use crate::{
     certificate::Validation,
     challenge::{Challenge, Method},
-    clock::{Timestamp, after},
+    clock::{Timestamp, after, whole_second},
     domain::{Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, instructions},
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId, TenantId},
@@ -124,7 +124,7 @@ impl Onboarding {
             }
             _ => None,
         };
-        let now = backends.store.now().await?;
+        let now = whole_second(backends.store.now().await?);
         let challenge = Challenge {
             method: Method::DnsTxt,
             owner: backends.brand.owner(&name)?,

@@ -1,0 +1,535 @@
+//! The body of a domain: short, for there are many, and still text that a person can read.
+//!
+//! What the header says is not said again, and what can be told from the rest is left out: a field
+//! that is missing is as its comment says. Instants are seconds since 1970.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{
+    certificate::{Validation, renew_at},
+    challenge::{Challenge, Method},
+    clock::Timestamp,
+    domain::{Delegation, Domain, Failure, Issuance, ManagedRecord, Placed, Served, Status, Sweep},
+    engine::root::Intent,
+    error::{Error, ErrorKind, Result},
+    evidence::{Evidence, Found, Seen, Verdict},
+    id::{CertificateId, KeyId},
+    name::{DnsName, DomainName},
+    store::{Header, Item},
+};
+
+/// The version of this form.
+pub(super) const VERSION: u32 = 2;
+
+/// The label under which a customer hands certificate challenges over (RFC 8555 section 8.4).
+const DELEGATED: &str = "_acme-challenge";
+
+/// What is asked about a field before it is written.
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
+}
+
+/// Reads a field that is there, so that `null` is not the same as missing.
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Returns `value` if it has to be written, since it is not as it would be taken to be.
+fn unless<T: PartialEq>(value: T, taken: &T) -> Option<T> {
+    (value != *taken).then_some(value)
+}
+
+/// The body of a domain.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Stored<'a> {
+    v: u32,
+    created: At,
+    /// As the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submitted: Option<Cow<'a, str>>,
+    /// As the status in the header, or `removing` if that is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    challenge: Proof<'a>,
+    via: Validation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delegation: Option<Handover<'a>>,
+    /// Of each, that nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ownership: Option<Looks<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    routing: Option<Looks<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delegated: Option<Looks<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contested: Option<At>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    checks: u32,
+    /// As the due time in the header.
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    next_check: Option<Option<At>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuance: Option<Cow<'a, Issuance>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<Serving>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failed_orders: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ordered: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_order: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Cow<'a, Failure>>,
+    #[serde(default, skip_serializing_if = "<[Placed]>::is_empty")]
+    placed: Cow<'a, [Placed]>,
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    answers: Cow<'a, [String]>,
+    #[serde(default, skip_serializing_if = "<[ManagedRecord]>::is_empty")]
+    records: Cow<'a, [ManagedRecord]>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    record_version: u64,
+    #[serde(default, skip_serializing_if = "<[Sweep]>::is_empty")]
+    sweeps: Cow<'a, [Sweep]>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    service_failures: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intent: Option<Cow<'a, Intent>>,
+}
+
+/// The proof that is wanted.
+#[derive(Deserialize, Serialize)]
+struct Proof<'a> {
+    /// In front of the name, without a final dot; or a whole name, with one.
+    at: Cow<'a, str>,
+    token: Cow<'a, str>,
+    /// `dns-txt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<Method>,
+    /// 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
+    /// When the domain was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued: Option<At>,
+    until: At,
+}
+
+/// Where challenges are handed over to.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum Handover<'a> {
+    /// From the usual label in front of the name.
+    Target(Cow<'a, DnsName>),
+    Whole(Cow<'a, Delegation>),
+}
+
+/// Evidence.
+#[derive(Deserialize, Serialize)]
+struct Looks<'a> {
+    /// `confirmed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Verdict>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<At>,
+    /// As `last`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<Verdict>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<At>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    count: u16,
+    /// Of each of these, as `at`.
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    confirmed: Option<Option<At>>,
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    counted: Option<Option<At>>,
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    definite: Option<Option<At>>,
+    /// `values`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
+    /// None with `found`, and without it what was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Cow<'a, [String]>>,
+}
+
+/// The certificate that serves.
+#[derive(Deserialize, Serialize)]
+struct Serving {
+    id: CertificateId,
+    key: KeyId,
+    from: At,
+    /// When the item expires, by its header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<At>,
+    /// When it usually is, by its validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renew: Option<At>,
+}
+
+impl<'a> Stored<'a> {
+    /// Writes a domain down that is stored under `header`.
+    pub(super) fn of(domain: &'a Domain, intent: Option<&'a Intent>, header: &Header) -> Self {
+        // Without `..`: what is added to a domain has to be added here.
+        let Domain {
+            id: _,
+            tenant: _,
+            name,
+            submitted,
+            status,
+            created_at,
+            challenge,
+            validation,
+            delegation,
+            ownership,
+            routing,
+            delegated,
+            contested_at,
+            checks,
+            next_check_at,
+            issuance,
+            certificate,
+            failed_orders,
+            last_order_at,
+            next_order_at,
+            last_failure,
+            placed,
+            answers,
+            records,
+            record_version,
+            sweeps,
+            service_failures,
+            removed_at,
+        } = domain;
+        let base = name.base();
+        Self {
+            v: VERSION,
+            created: At(*created_at),
+            submitted: (submitted != name.as_str()).then(|| submitted.into()),
+            status: unless(*status, &shown(header)),
+            challenge: Proof::of(challenge, &base, *created_at),
+            via: *validation,
+            delegation: delegation.as_ref().map(|delegation| Handover::of(delegation, &base)),
+            ownership: Looks::of(ownership, Some(challenge)),
+            routing: Looks::of(routing, None),
+            delegated: Looks::of(delegated, None),
+            contested: contested_at.map(At),
+            checks: *checks,
+            next_check: unless(next_check_at.map(At), &header.due.map(At)),
+            issuance: issuance.as_ref().map(Cow::Borrowed),
+            certificate: certificate.as_ref().map(|served| Serving::of(served, header)),
+            failed_orders: *failed_orders,
+            ordered: last_order_at.map(At),
+            next_order: next_order_at.map(At),
+            failure: last_failure.as_ref().map(Cow::Borrowed),
+            placed: placed.into(),
+            answers: answers.into(),
+            records: records.into(),
+            record_version: *record_version,
+            sweeps: sweeps.into(),
+            service_failures: *service_failures,
+            removed: removed_at.map(At),
+            intent: intent.map(Cow::Borrowed),
+        }
+    }
+
+    /// Puts a domain together again, and what is under way.
+    pub(super) fn into_domain(self, item: &Item) -> Result<(Domain, Option<Intent>)> {
+        let Item { key, header, .. } = item;
+        let missing = |what: &str| {
+            let message = format!("{key} cannot be read: {what}");
+            Error::new(ErrorKind::Malformed, "engine", "read", message)
+        };
+        let name: DomainName = header
+            .name
+            .as_deref()
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| missing("there is no name in its header"))?;
+        let base = name.base();
+        let created_at = self.created.0;
+        let challenge = self
+            .challenge
+            .into_challenge(&base, created_at)
+            .ok_or_else(|| missing("its challenge is nowhere"))?;
+        let delegation = match self.delegation {
+            None => None,
+            Some(delegation) => Some(
+                delegation
+                    .into_delegation(&base)
+                    .ok_or_else(|| missing("its delegation is nowhere"))?,
+            ),
+        };
+        let certificate = match self.certificate {
+            None => None,
+            Some(serving) => Some(
+                serving
+                    .into_served(header)
+                    .ok_or_else(|| missing("its certificate never expires"))?,
+            ),
+        };
+        let looks = |looks: Option<Looks<'_>>, challenge: Option<&Challenge>| {
+            looks.map(|looks| looks.into_evidence(challenge)).unwrap_or_default()
+        };
+        let domain = Domain {
+            id: key.id.parse().map_err(|_| missing("its key is no id"))?,
+            tenant: header.tenant.ok_or_else(|| missing("there is no tenant in its header"))?,
+            submitted: self.submitted.map_or_else(|| name.to_string(), Cow::into_owned),
+            status: self.status.unwrap_or_else(|| shown(header)),
+            created_at,
+            validation: self.via,
+            delegation,
+            ownership: looks(self.ownership, Some(&challenge)),
+            routing: looks(self.routing, None),
+            delegated: looks(self.delegated, None),
+            contested_at: instant(self.contested),
+            checks: self.checks,
+            next_check_at: self.next_check.map_or(header.due, instant),
+            issuance: self.issuance.map(Cow::into_owned),
+            certificate,
+            failed_orders: self.failed_orders,
+            last_order_at: instant(self.ordered),
+            next_order_at: instant(self.next_order),
+            last_failure: self.failure.map(Cow::into_owned),
+            placed: self.placed.into_owned(),
+            answers: self.answers.into_owned(),
+            records: self.records.into_owned(),
+            record_version: self.record_version,
+            sweeps: self.sweeps.into_owned(),
+            service_failures: self.service_failures,
+            removed_at: instant(self.removed),
+            name,
+            challenge,
+        };
+        Ok((domain, self.intent.map(Cow::into_owned)))
+    }
+}
+
+/// Returns the status that a header shows.
+fn shown(header: &Header) -> Status {
+    let shown = header.status.as_deref();
+    let found = Status::ALL.into_iter().find(|status| Some(status.as_str()) == shown);
+    // What is gone has a word of its own there.
+    found.unwrap_or(Status::Removing)
+}
+
+impl<'a> Proof<'a> {
+    fn of(challenge: &'a Challenge, base: &DomainName, created_at: Timestamp) -> Self {
+        let Challenge { method, owner, token, generation, issued_at, expires_at } = challenge;
+        let front = owner.as_str().strip_suffix(base.as_str());
+        Self {
+            at: match front.and_then(|front| front.strip_suffix('.')) {
+                Some(label) if !label.is_empty() => label.into(),
+                _ => absolute(owner).into(),
+            },
+            token: token.into(),
+            method: unless(*method, &Method::DnsTxt),
+            generation: unless(*generation, &1),
+            issued: unless(At(*issued_at), &At(created_at)),
+            until: At(*expires_at),
+        }
+    }
+
+    fn into_challenge(self, base: &DomainName, created_at: Timestamp) -> Option<Challenge> {
+        let owner = if self.at.ends_with('.') {
+            self.at.parse()
+        } else {
+            format!("{}.{base}", self.at).parse()
+        };
+        Some(Challenge {
+            method: self.method.unwrap_or(Method::DnsTxt),
+            owner: owner.ok()?,
+            token: self.token.into_owned(),
+            generation: self.generation.unwrap_or(1),
+            issued_at: self.issued.map_or(created_at, |at| at.0),
+            expires_at: self.until.0,
+        })
+    }
+}
+
+/// Returns a name with a final dot.
+fn absolute(name: &DnsName) -> String {
+    let text = name.as_str();
+    if text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
+}
+
+impl<'a> Handover<'a> {
+    fn of(delegation: &'a Delegation, base: &DomainName) -> Self {
+        let front = delegation.owner.as_str().strip_suffix(base.as_str());
+        match front.and_then(|front| front.strip_suffix('.')) {
+            Some(DELEGATED) => Self::Target(Cow::Borrowed(&delegation.target)),
+            _ => Self::Whole(Cow::Borrowed(delegation)),
+        }
+    }
+
+    fn into_delegation(self, base: &DomainName) -> Option<Delegation> {
+        Some(match self {
+            Self::Target(target) => {
+                let owner = format!("{DELEGATED}.{base}").parse().ok()?;
+                Delegation::new(owner, target.into_owned())
+            }
+            Self::Whole(delegation) => delegation.into_owned(),
+        })
+    }
+}
+
+impl<'a> Looks<'a> {
+    fn of(evidence: &'a Evidence, challenge: Option<&Challenge>) -> Option<Self> {
+        if *evidence == Evidence::default() {
+            return None;
+        }
+        let Evidence {
+            last,
+            at,
+            confirmed_at,
+            run,
+            run_since,
+            run_count,
+            counted_at,
+            definite_at,
+            seen: Seen { found, values },
+        } = evidence;
+        let at = at.map(At);
+        let (found, seen) = match (found, values.as_slice()) {
+            (Found::Values, [one]) if challenge.is_some_and(|wanted| wanted.value() == *one) => {
+                (None, None)
+            }
+            (Found::Values, values) => (None, Some(values.into())),
+            (found, []) => (Some(*found), None),
+            (found, values) => (Some(*found), Some(values.into())),
+        };
+        Some(Self {
+            last: unless(*last, &Verdict::Confirmed),
+            at,
+            run: unless(*run, last),
+            since: run_since.map(At),
+            count: *run_count,
+            confirmed: unless(confirmed_at.map(At), &at),
+            counted: unless(counted_at.map(At), &at),
+            definite: unless(definite_at.map(At), &at),
+            found,
+            seen,
+        })
+    }
+
+    fn into_evidence(self, challenge: Option<&Challenge>) -> Evidence {
+        let last = self.last.unwrap_or(Verdict::Confirmed);
+        let values = match (self.found, self.seen) {
+            (_, Some(seen)) => seen.into_owned(),
+            (Some(_), None) => Vec::new(),
+            (None, None) => challenge.map(Challenge::value).into_iter().collect(),
+        };
+        Evidence {
+            last,
+            at: instant(self.at),
+            confirmed_at: instant(self.confirmed.unwrap_or(self.at)),
+            run: self.run.unwrap_or(last),
+            run_since: instant(self.since),
+            run_count: self.count,
+            counted_at: instant(self.counted.unwrap_or(self.at)),
+            definite_at: instant(self.definite.unwrap_or(self.at)),
+            seen: Seen { found: self.found.unwrap_or(Found::Values), values },
+        }
+    }
+}
+
+impl Serving {
+    fn of(served: &Served, header: &Header) -> Self {
+        let Served { id, key, not_before, not_after, renew_at: renew } = served;
+        Self {
+            id: *id,
+            key: *key,
+            from: At(*not_before),
+            to: (header.expires != Some(*not_after)).then_some(At(*not_after)),
+            renew: unless(At(*renew), &At(renew_at(*not_before, *not_after))),
+        }
+    }
+
+    fn into_served(self, header: &Header) -> Option<Served> {
+        let (not_before, not_after) = (self.from.0, instant(self.to).or(header.expires)?);
+        Some(Served {
+            id: self.id,
+            key: self.key,
+            not_before,
+            not_after,
+            renew_at: self.renew.map_or_else(|| renew_at(not_before, not_after), |at| at.0),
+        })
+    }
+}
+
+/// An instant as a number of seconds, with a fraction where there is one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct At(Timestamp);
+
+fn instant(at: Option<At>) -> Option<Timestamp> {
+    at.map(|at| at.0)
+}
+
+impl At {
+    /// Most seconds whose millionths a floating-point number can tell apart.
+    const MOST: u64 = 1 << 32;
+
+    fn from_fraction(seconds: f64) -> Option<Timestamp> {
+        let micros = (seconds * 1e6).round();
+        // Within the range in which such numbers are whole.
+        (seconds.abs() < Self::MOST as f64)
+            .then(|| Timestamp::from_timestamp_micros(micros as i64))
+            .flatten()
+    }
+}
+
+impl Serialize for At {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = self.0.timestamp();
+        let nanos = self.0.timestamp_subsec_nanos();
+        if nanos == 0 {
+            return serializer.serialize_i64(seconds);
+        }
+        if nanos.is_multiple_of(1000) && seconds.unsigned_abs() < Self::MOST {
+            return serializer.serialize_f64(self.0.timestamp_micros() as f64 / 1e6);
+        }
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reading;
+
+        impl de::Visitor<'_> for Reading {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("seconds since 1970, or an instant as text")
+            }
+
+            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Timestamp, E> {
+                let unexpected = de::Unexpected::Signed(seconds);
+                Timestamp::from_timestamp(seconds, 0)
+                    .ok_or_else(|| E::invalid_value(unexpected, &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Timestamp, E> {
+                let unexpected = de::Unexpected::Unsigned(seconds);
+                i64::try_from(seconds)
+                    .ok()
+                    .and_then(|seconds| Timestamp::from_timestamp(seconds, 0))
+                    .ok_or_else(|| E::invalid_value(unexpected, &self))
+            }
+
+            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Timestamp, E> {
+                At::from_fraction(seconds)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Float(seconds), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Reading).map(Self)
+    }
+}

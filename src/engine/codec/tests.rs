@@ -1,0 +1,309 @@
+use proptest::{collection::vec, option, prelude::*};
+
+use super::*;
+use crate::{
+    certificate::{OrderStatus, Validation},
+    challenge::{Challenge, Method},
+    clock::after,
+    domain::{Delegation, Founding, Issuance, NewDomain, Served, Status},
+    engine::root::Effect,
+    evidence::{Evidence, Found, Seen, Verdict},
+    id::{EffectId, OperationId},
+    store::Revision,
+};
+
+/// What the first release with a store wrote.
+const FIRST: &str = include_str!("domain.1.json");
+
+fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_timestamp_micros(micros).unwrap()
+}
+
+fn new_domain(name: &str) -> Domain {
+    let name: DomainName = name.parse().unwrap();
+    let now = instant(1_800_000_000_000_000);
+    let challenge = Challenge {
+        method: Method::DnsTxt,
+        owner: format!("_plat-challenge.{}", name.base()).parse().unwrap(),
+        token: "0f".repeat(32),
+        generation: 1,
+        issued_at: now,
+        expires_at: after(now, std::time::Duration::from_secs(86_400)),
+    };
+    let (id, tenant) = (DomainId::from_bytes([3; 16]), TenantId::from_bytes([4; 16]));
+    let founding = Founding::new(id, tenant, challenge, Validation::Http01, None);
+    Domain::new(NewDomain::from(name), founding, now)
+}
+
+fn stored(root: DomainRoot, due: Option<Timestamp>) -> Item {
+    let (key, header, body) = write_root(&Root::Domain(Box::new(root)), due).unwrap();
+    Item::new(key, Revision::new(1, OperationId::from_bytes([5; 16])), header, body)
+}
+
+fn loaded(item: &Item) -> DomainRoot {
+    match read_root(item).unwrap() {
+        Root::Domain(root) => *root,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn intent() -> Intent {
+    Intent {
+        id: EffectId::from_bytes([6; 16]),
+        effect: Effect::OpenOrder { order: OrderId::from_bytes([7; 16]) },
+    }
+}
+
+/// Instants as they come: mostly whole seconds, to the microsecond, or finer.
+fn instants() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        (0..4_000_000_000_i64).prop_map(|seconds| instant(seconds * 1_000_000)),
+        (0..4_000_000_000_000_000_i64).prop_map(instant),
+        (-4_000_000_000_i64..200_000_000_000, 0..1_000_000_000_u32)
+            .prop_map(|(seconds, nanos)| Timestamp::from_timestamp(seconds, nanos).unwrap()),
+    ]
+}
+
+fn verdicts() -> impl Strategy<Value = Verdict> {
+    prop_oneof![Just(Verdict::Confirmed), Just(Verdict::Refuted), Just(Verdict::Unknown)]
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let founds = prop_oneof![Just(Found::Values), Just(Found::NxDomain), Just(Found::Nothing)];
+    let value = prop_oneof![Just(format!("token={}", "0f".repeat(32))), "[ -~]{0,9}"];
+    (founds, vec(value, 0..3)).prop_map(|(found, values)| Seen { found, values })
+}
+
+prop_compose! {
+    /// Evidence of all sorts, with few instants, so that they are often the same.
+    fn evidence()(
+        times in vec(option::of(instants()), 2),
+        choice in vec(0..2_usize, 5),
+        last in verdicts(),
+        run in verdicts(),
+        run_count in 0..3_u16,
+        seen in seen(),
+    ) -> Evidence {
+        let time = |field: usize| times[choice[field]];
+        Evidence {
+            last,
+            at: time(0),
+            confirmed_at: time(1),
+            run,
+            run_since: time(2),
+            run_count,
+            counted_at: time(3),
+            definite_at: time(4),
+            seen,
+        }
+    }
+}
+
+prop_compose! {
+    fn challenges()(
+        owner in prop_oneof![
+            Just("_plat-challenge.shop.example.com"),
+            Just("a\\.b.c.shop.example.com"),
+            Just("shop.example.com"),
+            Just("xshop.example.com"),
+            Just("_Plat.Shop.Example.Com"),
+            Just("elsewhere.example"),
+            Just("."),
+        ],
+        generation in 0..3_u32,
+        issued_at in instants(),
+        expires_at in instants(),
+    ) -> Challenge {
+        let (owner, token) = (owner.parse().unwrap(), "0f".repeat(32));
+        Challenge { method: Method::DnsTxt, owner, token, generation, issued_at, expires_at }
+    }
+}
+
+fn delegations() -> impl Strategy<Value = Delegation> {
+    let owners = prop_oneof![
+        Just("_acme-challenge.shop.example.com"),
+        Just("_acme-challenge.example.com"),
+        Just("_acme-challenge"),
+    ];
+    let target = "0123.acme.platform.test";
+    owners.prop_map(|owner| Delegation::new(owner.parse().unwrap(), target.parse().unwrap()))
+}
+
+prop_compose! {
+    fn served()(not_before in instants(), not_after in instants(), other in option::of(instants()))
+    -> Served {
+        let usual = crate::certificate::renew_at(not_before, not_after);
+        Served {
+            id: CertificateId::from_bytes([8; 16]),
+            key: KeyId::from_bytes([9; 16]),
+            not_before,
+            not_after,
+            renew_at: other.unwrap_or(usual),
+        }
+    }
+}
+
+prop_compose! {
+    fn domains()(
+        (created_at, challenge, status) in (instants(), challenges(), 0..Status::ALL.len()),
+        (ownership, routing, delegated) in (evidence(), evidence(), evidence()),
+        delegation in option::of(delegations()),
+        certificate in option::of(served()),
+        times in vec(option::of(instants()), 5),
+        counts in vec(0..3_u32, 3),
+        submitted in option::of("[ -~]{0,9}"),
+        issuance in any::<bool>(),
+    ) -> Domain {
+        let mut domain = new_domain("shop.example.com");
+        domain.submitted = submitted.unwrap_or(domain.submitted);
+        domain.created_at = created_at;
+        domain.challenge = challenge;
+        domain.status = Status::ALL[status];
+        domain.delegation = delegation;
+        (domain.ownership, domain.routing, domain.delegated) = (ownership, routing, delegated);
+        domain.certificate = certificate;
+        domain.contested_at = times[0];
+        domain.next_check_at = times[1];
+        domain.last_order_at = times[2];
+        domain.next_order_at = times[3];
+        domain.removed_at = times[4];
+        (domain.checks, domain.failed_orders, domain.service_failures) =
+            (counts[0], counts[1], counts[2]);
+        domain.answers = (0..counts[0]).map(|answer| answer.to_string()).collect();
+        domain.record_version = u64::from(counts[1]);
+        domain.issuance = issuance.then_some(Issuance {
+            order: OrderId::from_bytes([7; 16]),
+            stage: OrderStatus::Pending,
+        });
+        domain
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_domain_reads_back_as_it_was_written(
+        domain in domains(),
+        due in option::of(instants()),
+        due_at_next_check in any::<bool>(),
+        busy in any::<bool>(),
+    ) {
+        let due = if due_at_next_check { domain.next_check_at } else { due };
+        let root = DomainRoot { domain, order: None, intent: busy.then(intent) };
+        let item = stored(root.clone(), due);
+        prop_assert_eq!(loaded(&item), root, "{}", item.body.as_str());
+        prop_assert_eq!(read_domain(&item).unwrap(), loaded(&item).domain);
+    }
+}
+
+#[test]
+fn a_domain_with_records_and_failures_reads_back_as_it_was_written() {
+    let mut domain = new_domain("*.example.com");
+    let now = domain.created_at;
+    let record = "_acme-challenge.example.com".parse().unwrap();
+    domain.note_stray(&record, "value", now);
+    domain.sweep_at(&record, now);
+    domain.last_failure = Some(crate::domain::Failure {
+        kind: ErrorKind::Refused,
+        code: Some("caa".to_owned()),
+        message: "no".to_owned(),
+        at: now,
+        attempts: 3,
+    });
+    let root = DomainRoot { domain, order: None, intent: Some(intent()) };
+    assert_eq!(loaded(&stored(root.clone(), None)), root);
+}
+
+#[test]
+fn a_domain_of_the_first_version_is_read_and_written_anew() {
+    let header = Header {
+        due: Some("2027-02-24T09:30:43.200Z".parse().unwrap()),
+        expires: Some("2027-04-15T07:00:00Z".parse().unwrap()),
+        ..Header::default()
+    };
+    let key = Key::new(Kind::Domain, "e8dd943d366caae7beb706c6ae668eff");
+    let revision = Revision::new(1, OperationId::from_bytes([5; 16]));
+    let first = loaded(&Item::new(key, revision, header.clone(), Body::new(FIRST.to_owned())));
+    assert_eq!(first.domain.name.as_str(), "shop.example.com");
+    assert_eq!(first.domain.ownership.run_count, 41);
+    assert!(first.intent.is_some());
+
+    let item = stored(first.clone(), header.due);
+    assert!(item.body.as_str().starts_with("{\"v\":2,"), "{}", item.body.as_str());
+    assert_eq!(loaded(&item), first);
+}
+
+#[test]
+fn a_domain_of_a_later_version_is_not_read() {
+    let mut item = stored(DomainRoot::new(new_domain("shop.example.com")), None);
+    for (body, kind) in [
+        (item.body.as_str().replacen("\"v\":2", "\"v\":3", 1), ErrorKind::Unsupported),
+        (item.body.as_str().replacen("\"v\":2", "\"v\":0", 1), ErrorKind::Unsupported),
+        ("{\"v\":2}".to_owned(), ErrorKind::Malformed),
+        ("{}".to_owned(), ErrorKind::Malformed),
+    ] {
+        item.body = Body::new(body);
+        assert_eq!(read_root(&item).unwrap_err().kind(), kind, "{}", item.body.as_str());
+    }
+}
+
+#[test]
+fn a_domain_under_a_header_that_is_not_its_own_is_malformed() {
+    let item = stored(DomainRoot::new(new_domain("shop.example.com")), None);
+    let spoilt: [fn(&mut Item); 3] = [
+        |item| item.header.name = None,
+        |item| item.header.tenant = None,
+        |item| item.key.id = "other".to_owned(),
+    ];
+    for spoil in spoilt {
+        let mut item = item.clone();
+        spoil(&mut item);
+        assert_eq!(read_root(&item).unwrap_err().kind(), ErrorKind::Malformed);
+    }
+}
+
+/// Operators and later releases read it: a change is a new version.
+#[test]
+fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
+    let mut domain = new_domain("shop.example.com");
+    let now = domain.created_at;
+    let token = "0f".repeat(32);
+    let item = stored(DomainRoot::new(domain.clone()), Some(now));
+    let new = format!(
+        "{{\"v\":2,\"created\":1800000000,\"challenge\":{{\"at\":\"_plat-challenge\",\
+         \"token\":\"{token}\",\"until\":1800086400}},\"via\":\"http01\"}}"
+    );
+    assert_eq!(item.body.as_str(), new);
+
+    domain.status = Status::Active;
+    domain.last_order_at = Some(now + chrono::TimeDelta::milliseconds(250));
+    let looks = Evidence {
+        last: Verdict::Confirmed,
+        at: Some(now),
+        confirmed_at: Some(now),
+        run: Verdict::Confirmed,
+        run_since: Some(now),
+        run_count: 1,
+        counted_at: Some(now),
+        definite_at: Some(now),
+        seen: Seen::values([domain.challenge.value()]),
+    };
+    domain.ownership = looks.clone();
+    domain.routing = Evidence { seen: Seen::values(["203.0.113.10".to_owned()]), ..looks };
+    domain.certificate = Some(Served {
+        id: CertificateId::from_bytes([8; 16]),
+        key: KeyId::from_bytes([9; 16]),
+        not_before: now,
+        not_after: after(now, std::time::Duration::from_secs(90)),
+        renew_at: after(now, std::time::Duration::from_secs(45)),
+    });
+    let item = stored(DomainRoot::new(domain), Some(now));
+    let (certificate, key) = ("08".repeat(16), "09".repeat(16));
+    let served = format!(
+        "{},\"ownership\":{{\"at\":1800000000,\"since\":1800000000,\"count\":1}},\
+         \"routing\":{{\"at\":1800000000,\"since\":1800000000,\"count\":1,\
+         \"seen\":[\"203.0.113.10\"]}},\"certificate\":{{\"id\":\"{certificate}\",\
+         \"key\":\"{key}\",\"from\":1800000000}},\"ordered\":1800000000.25}}",
+        new.strip_suffix('}').unwrap()
+    );
+    assert_eq!(item.body.as_str(), served);
+}
