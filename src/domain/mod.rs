@@ -3,6 +3,7 @@
 mod instruction;
 mod managed;
 mod placed;
+mod standing;
 mod status;
 mod targets;
 mod waiting;
@@ -23,6 +24,7 @@ pub use instruction::{Instruction, Lifetime, NeededBy, Purpose, instructions};
 pub(crate) use managed::Sweep;
 pub use managed::{ManagedRecord, RecordState};
 pub use placed::{Placed, Placement};
+pub use standing::{BudgetKind, PauseScope, Paused, Setback, Throttled};
 pub use status::{Event, Status};
 pub use targets::{Targets, TargetsError};
 pub use waiting::{Party, Reason, WaitingOn};
@@ -180,6 +182,15 @@ pub struct Domain {
     /// Calls to services that failed for now, in a row.
     pub(crate) service_failures: u32,
     pub(crate) removed_at: Option<Timestamp>,
+    /// Attempts in a row that came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) setback: Option<Setback>,
+    /// Who has stopped work on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) paused: Option<Paused>,
+    /// Which budget it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) throttled: Option<Throttled>,
 }
 
 /// What is decided about a domain when it is added.
@@ -244,6 +255,9 @@ impl Domain {
             sweeps: Vec::new(),
             service_failures: 0,
             removed_at: None,
+            setback: None,
+            paused: None,
+            throttled: None,
         }
     }
 
@@ -334,6 +348,23 @@ impl Domain {
     /// Returns whether it is gone but for the trace that it leaves.
     pub const fn is_removed(&self) -> bool {
         self.removed_at.is_some()
+    }
+
+    /// Returns why it is parked: work on it failed again and again, and is not tried any more until
+    /// somebody of the platform's revives it.
+    pub fn parked(&self) -> Option<&Setback> {
+        self.setback.as_ref().filter(|setback| setback.parked_at.is_some())
+    }
+
+    /// Returns who has stopped work on it. What was paused for many domains at once shows here when
+    /// it is next looked at.
+    pub const fn paused(&self) -> Option<&Paused> {
+        self.paused.as_ref()
+    }
+
+    /// Returns which budget it waits for, shared with other domains.
+    pub const fn throttled(&self) -> Option<&Throttled> {
+        self.throttled.as_ref()
     }
 
     /// Returns what exactly is looked for, for one topic.

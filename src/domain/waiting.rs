@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Domain, Failure, Status};
+use super::{BudgetKind, Domain, Failure, PauseScope, Status};
 use crate::{
     certificate::{OrderStatus, Validation},
     clock::Timestamp,
@@ -107,6 +107,23 @@ pub enum Reason {
         /// What went wrong.
         failure: Option<Failure>,
     },
+    /// Work on it failed again and again, and is not tried any more until it is revived.
+    Parked {
+        /// What happened last, and how often.
+        failure: Failure,
+    },
+    /// Somebody of the platform's has stopped work on it, or on what it needs.
+    Paused {
+        /// What was stopped.
+        scope: PauseScope,
+        /// Why.
+        reason: String,
+    },
+    /// A budget that it shares with other domains is spent.
+    Budget {
+        /// Which one.
+        budget: BudgetKind,
+    },
     /// What we made is being cleaned up.
     CleanUp,
     /// Nothing is awaited.
@@ -139,6 +156,14 @@ impl WaitingOn {
 impl Domain {
     /// Returns who has to act next. [`Reason::Nothing`] only if the domain is active.
     pub fn waiting_on(&self) -> WaitingOn {
+        if let Some(setback) = self.parked() {
+            let failure = setback.failure.clone();
+            return WaitingOn::new(Party::Platform, Reason::Parked { failure }, None);
+        }
+        if let Some(paused) = &self.paused {
+            let reason = Reason::Paused { scope: paused.scope, reason: paused.reason.clone() };
+            return WaitingOn::new(Party::Platform, reason, None);
+        }
         let next = self.next_check_at;
         match self.status {
             Status::Active => WaitingOn::new(Party::Nobody, Reason::Nothing, next),
@@ -163,6 +188,10 @@ impl Domain {
     }
 
     fn waiting_on_certificate(&self) -> WaitingOn {
+        if let Some(throttled) = &self.throttled {
+            let reason = Reason::Budget { budget: throttled.budget };
+            return WaitingOn::new(Party::Clock, reason, Some(throttled.until));
+        }
         let stage = self.issuance.as_ref().map(|issuance| issuance.stage);
         let party = match stage {
             None | Some(OrderStatus::Planned) => Party::Platform,
@@ -274,6 +303,27 @@ impl fmt::Display for WaitingOn {
             Reason::Retry { failure } => write!(f, "will try again after: {}", failure.message)?,
             Reason::Failed { failure: Some(failure) } => write!(f, "{}", failure.message)?,
             Reason::Failed { failure: None } => f.write_str("was refused")?,
+            Reason::Parked { failure } => {
+                let Failure { attempts, message, .. } = failure;
+                write!(f, "gave up after {attempts} attempts, until it is revived: {message}")?;
+            }
+            Reason::Paused { scope, reason } => {
+                let what = match scope {
+                    PauseScope::Authority => "the certificate authority is",
+                    PauseScope::Dns => "changes of DNS records are",
+                    PauseScope::Domain => "work on it is",
+                    PauseScope::Resolver => "looking up names is",
+                    PauseScope::Tenant => "work on all domains of the tenant is",
+                };
+                write!(f, "{what} paused: {reason}")?;
+            }
+            Reason::Budget { budget } => f.write_str(match budget {
+                BudgetKind::Certificates => {
+                    "enough certificates were made for this registered domain for now"
+                }
+                BudgetKind::Duplicates => "enough certificates were made for this name for now",
+                BudgetKind::Orders => "enough certificates were ordered for now",
+            })?,
             Reason::CleanUp => f.write_str("cleaning up")?,
             Reason::Nothing => f.write_str("nothing to do")?,
         }

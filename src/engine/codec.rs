@@ -27,6 +27,9 @@ const VERSION: u32 = 1;
 /// The status under which domains that are gone are found.
 pub(super) const REMOVED: &str = "removed";
 
+/// The state under which roots are found that nothing is tried with any more.
+pub(super) const PARKED: &str = "parked";
+
 #[derive(Deserialize)]
 struct Version {
     v: u32,
@@ -84,6 +87,11 @@ fn read<T: DeserializeOwned>(text: &str, what: &dyn Display) -> Result<T> {
     version(text, what, VERSION)?;
     let Reading { content } = from_text(text, what)?;
     Ok(content)
+}
+
+/// Writes what an item holds.
+pub(super) fn write_item<T: Serialize>(content: &T) -> Result<Body> {
+    write(content).map(Body::new)
 }
 
 /// Reads what an item holds.
@@ -188,6 +196,9 @@ pub(super) fn write_root(root: &Root, due: Option<Timestamp>) -> Result<(Key, He
             (domain_key(domain.id), body)
         }
     };
+    if root.is_parked() {
+        header.status = Some(PARKED.to_owned());
+    }
     Ok((key, header, Body::new(body)))
 }
 

@@ -1,6 +1,6 @@
 //! Work on one root under its lease: look, decide, store, act, again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     backends::Backends,
@@ -9,6 +9,7 @@ use super::{
     decide::questions,
     held::{COMMIT_ATTEMPTS, Held, commit},
     root::{Effect, Fact, Intent, Outcome, Root, Trouble},
+    setback::give_back,
     together::{all, caught, within},
 };
 use crate::{
@@ -18,6 +19,10 @@ use crate::{
     store::{Batch, Commit, Expect, Item, Then, Write},
 };
 
+/// How long what only another release can read is left alone: long enough for it not to take the
+/// place of others, short enough for a worker of that release to come by.
+const NEXT_RELEASE: Duration = Duration::from_secs(600);
+
 /// How work on a root ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum End {
@@ -25,8 +30,12 @@ pub(super) enum End {
     Released,
     /// It was lost, or is left until the lease ends.
     Left,
-    /// The work panicked.
+    /// The work on it panicked.
     Panicked,
+    /// It came to nothing, and is tried again.
+    SetBack,
+    /// It came to nothing too often, and is not tried any more.
+    Parked,
 }
 
 /// Works on a root for as long as there is something to do now.
@@ -37,11 +46,29 @@ pub(super) async fn work(
     now: Timestamp,
 ) -> End {
     let driver = Driver { backends, tenure };
-    match caught(Box::pin(driver.drive(item, now))).await {
-        Some(Ok(end)) => end,
-        // What is wrong with one root is not an error of the others'.
-        Some(Err(_)) => End::Left,
-        None => End::Panicked,
+    let panicked = match caught(Box::pin(driver.drive(item, now))).await {
+        Some(Ok(end)) => return end,
+        // Of another release, which knows what to do with it.
+        Some(Err(error)) if error.kind() == ErrorKind::Unsupported => {
+            return driver.put_off().await;
+        }
+        Some(Err(error)) => {
+            let is_its_own = matches!(
+                error.kind(),
+                ErrorKind::Internal | ErrorKind::Invalid | ErrorKind::Malformed
+            );
+            if !is_its_own {
+                // The store is away; so is everything that could be done.
+                return End::Left;
+            }
+            return driver.give_back(&Trouble::from(&error)).await;
+        }
+        // The message is not kept: nobody knows what is in it.
+        None => Trouble::new(ErrorKind::Internal, "engine: step: something panicked"),
+    };
+    match driver.give_back(&panicked).await {
+        End::SetBack => End::Panicked,
+        end => end,
     }
 }
 
@@ -52,9 +79,22 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
+    /// Gives the root back, on which work came to nothing. If that cannot be stored either, it is
+    /// tried again when the lease has ended.
+    async fn give_back(&self, trouble: &Trouble) -> End {
+        give_back(self.backends, self.tenure.lease(), trouble).await.unwrap_or(End::Left)
+    }
+
+    /// Leaves the root alone for a while, without a change to what is stored.
+    async fn put_off(&self) -> End {
+        let lease = self.tenure.lease();
+        let _ = self.backends.store.extend(&[lease], NEXT_RELEASE).await;
+        End::Left
+    }
+
     async fn drive(&self, item: Item, now: Timestamp) -> Result<End> {
         let Some(mut held) = Held::load(self.backends, self.tenure.lease(), item).await? else {
-            return Ok(End::Left);
+            return Ok(self.put_off().await);
         };
         let mut now = now;
         let mut outcome = None;
@@ -85,6 +125,7 @@ impl Driver<'_> {
                 let Some(result) = self.act(&held, &intent, now).await? else {
                     return Ok(End::Left);
                 };
+                held.has_acted |= matches!(result, Outcome::Done(_));
                 let may_be_there = matches!(result, Outcome::Done(_) | Outcome::Unknown(_));
                 published =
                     Some(intent.effect).filter(|effect| may_be_there && is_publication(effect));

@@ -3,11 +3,12 @@
 use super::{
     backends::Backends,
     codec::{self, domain_key},
-    decide::decide,
-    root::{Decision, Fact, Moment, Root, Satellite},
+    decide::{decide, set_back},
+    policy::Policy,
+    root::{Decision, Fact, Moment, Root, Satellite, Trouble},
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Timestamp, after},
     domain::Domain,
     error::{Error, ErrorKind, Result},
     id::{OperationId, TenantId},
@@ -24,6 +25,8 @@ pub(super) struct Held {
     pub(super) root: Root,
     /// The revision of the order that belongs to a domain.
     order: Option<Revision>,
+    /// Whether an effect was carried out under this lease.
+    pub(super) has_acted: bool,
 }
 
 impl Held {
@@ -49,7 +52,7 @@ impl Held {
                 order = Some(item.revision);
             }
         }
-        Ok(Some(Self { lease, revision: item.revision, root, order }))
+        Ok(Some(Self { lease, revision: item.revision, root, order, has_acted: false }))
     }
 
     pub(super) fn domain(&self) -> Option<&Domain> {
@@ -72,15 +75,16 @@ impl Held {
         for _ in 0..16 {
             let mut seed = [0; 32];
             backends.random.fill(&mut seed)?;
-            let mut decision =
-                decide(&self.root, &facts, &backends.settings, Moment::new(now, seed));
+            let moment = Moment::new(now, seed);
+            let mut decision = decide(&self.root, &facts, &backends.settings, moment);
             if last {
-                // Something goes in circles: give others their turn.
-                let pause = crate::clock::after(now, backends.settings.policy.lease);
-                decision.due = decision.due.map(|due| due.max(pause));
+                self.give_up(&mut decision, &backends.settings.policy, moment);
             }
             let goes_on = decision.effect.is_some() || decision.due.is_some_and(|due| due <= now);
             let then = if goes_on && !last { Then::Keep } else { Then::Release };
+            if then == Then::Release && !last && !decision.root.is_parked() {
+                *decision.root.setback_mut() = None;
+            }
             let operation = OperationId::random(&*backends.random)?;
             let batch = self.batch(backends, &decision, operation, then, now).await?;
             match commit(backends, batch, &self.lease.key).await? {
@@ -99,13 +103,28 @@ impl Held {
                         return Ok(None);
                     };
                     match Self::load(backends, self.lease.clone(), item).await? {
-                        Some(fresh) => *self = fresh,
+                        Some(fresh) => *self = Self { has_acted: self.has_acted, ..fresh },
                         None => return Ok(None),
                     }
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Gives others their turn: this one goes in circles.
+    fn give_up(&self, decision: &mut Decision, policy: &Policy, moment: Moment) {
+        let pause = after(moment.now, policy.lease);
+        decision.due = decision.due.map(|due| due.max(pause));
+        if self.has_acted {
+            return;
+        }
+        let message = format!("{} decisions in a row led to nothing", policy.max_rounds);
+        let trouble = Trouble::new(ErrorKind::Internal, message);
+        let (setback, due, notice) = set_back(self.root.setback(), &trouble, policy, moment);
+        *decision.root.setback_mut() = Some(setback);
+        decision.due = due;
+        decision.notices.extend(notice);
     }
 
     /// Returns the revision that the order has once `next` is stored by `operation`.

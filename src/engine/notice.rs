@@ -62,6 +62,13 @@ pub enum Notice {
         /// Whether it took the place of one that was still valid.
         renewal: bool,
     },
+    /// Work on it failed again and again, and is not tried any more until it is revived.
+    Parked {
+        /// What happened last, and how often in a row.
+        failure: Failure,
+    },
+    /// Somebody of the platform's revived it.
+    Revived,
     /// A service of the platform's failed for now.
     ServiceFailed {
         /// What went wrong.

@@ -66,6 +66,10 @@ impl Onboarding {
         &self.backends
     }
 
+    pub(super) fn shared(&self) -> Arc<Backends> {
+        self.backends.clone()
+    }
+
     /// Returns a worker on the same backends. The caller owns its task.
     pub fn worker(&self) -> Worker {
         Worker::new(self.backends.clone())
@@ -210,6 +214,8 @@ impl Onboarding {
         let mut unreadable = Vec::new();
         for item in page.items.iter().filter(is_there) {
             match codec::read_domain(item) {
+                // Parked before all of it was cleaned up.
+                Ok(domain) if domain.is_removed() => {}
                 Ok(domain) => domains.push(domain),
                 Err(_) => unreadable.extend(item.key.id.parse::<DomainId>().ok()),
             }

@@ -53,6 +53,10 @@ pub struct Policy {
     pub batch: u32,
     /// How long a worker that found nothing waits. One second.
     pub poll_interval: Duration,
+    /// How many attempts in a row to work on a domain may come to nothing (something panics, or its
+    /// stored form cannot be read) before it is parked until somebody revives it. Five: with the
+    /// pauses between them more than ten minutes.
+    pub park_after: u32,
     /// How many decisions about one domain are made under one lease. 64.
     pub max_rounds: u32,
     /// How many records a tenant may manage at a domain. 100: they are stored with it.
@@ -86,6 +90,7 @@ impl Policy {
             drain: Duration::from_secs(20),
             batch: 32,
             poll_interval: Duration::from_secs(1),
+            park_after: 5,
             max_rounds: 64,
             max_records: 100,
             max_record_bytes: 1 << 17,

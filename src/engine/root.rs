@@ -10,7 +10,7 @@ use crate::{
     ca::{ChallengeType, Progress},
     certificate::{Certificate, Handle, Order},
     clock::Timestamp,
-    domain::Domain,
+    domain::{Domain, Setback},
     error::{Error, ErrorKind},
     evidence::{Found, Observation, Seen, Subject, Verdict},
     id::{CertificateId, EffectId, KeyId, OrderId},
@@ -35,6 +35,26 @@ impl Root {
         match self {
             Self::Account(root) => root.intent.as_ref(),
             Self::Domain(root) => root.intent.as_ref(),
+        }
+    }
+
+    /// Returns the attempts in a row that came to nothing.
+    pub const fn setback(&self) -> Option<&Setback> {
+        match self {
+            Self::Account(root) => root.setback.as_ref(),
+            Self::Domain(root) => root.domain.setback.as_ref(),
+        }
+    }
+
+    /// Returns whether nothing is tried any more until somebody says so.
+    pub fn is_parked(&self) -> bool {
+        self.setback().is_some_and(|setback| setback.parked_at.is_some())
+    }
+
+    pub(super) const fn setback_mut(&mut self) -> &mut Option<Setback> {
+        match self {
+            Self::Account(root) => &mut root.setback,
+            Self::Domain(root) => &mut root.domain.setback,
         }
     }
 }
@@ -76,6 +96,9 @@ pub struct AccountRoot {
     pub trouble: Option<Trouble>,
     /// When to try again.
     pub next_at: Option<Timestamp>,
+    /// Attempts in a row that came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setback: Option<Setback>,
 }
 
 impl AccountRoot {
@@ -89,6 +112,7 @@ impl AccountRoot {
             failures: 0,
             trouble: None,
             next_at: None,
+            setback: None,
         }
     }
 }
@@ -550,4 +574,11 @@ pub struct Decision {
     pub effect: Option<Intent>,
     /// When to decide again. Now means at once, under the same lease.
     pub due: Option<Timestamp>,
+}
+
+impl Decision {
+    /// Creates the decision to do nothing until `due`.
+    pub(super) const fn idle(root: Root, due: Option<Timestamp>) -> Self {
+        Self { root, satellites: Vec::new(), notices: Vec::new(), effect: None, due }
+    }
 }

@@ -52,14 +52,25 @@ pub struct Step {
     /// How many of them could not be taken to the end of what is possible now: their lease was
     /// lost, or the store failed. They are due again when the lease ends.
     pub left: usize,
-    /// How many of them made something panic.
+    /// How many of them made something panic. They are tried again later.
     pub panicked: usize,
+    /// How many of them could not be read, or led to nothing. They are tried again later.
+    pub set_back: usize,
+    /// How many of them failed so once too often, and are not tried any more until somebody revives
+    /// them.
+    pub parked: usize,
 }
 
 impl Step {
     fn of(ends: &[End]) -> Self {
         let count = |wanted| ends.iter().filter(|end| **end == wanted).count();
-        Self { leased: ends.len(), left: count(End::Left), panicked: count(End::Panicked) }
+        Self {
+            leased: ends.len(),
+            left: count(End::Left),
+            panicked: count(End::Panicked),
+            set_back: count(End::SetBack),
+            parked: count(End::Parked),
+        }
     }
 }
 

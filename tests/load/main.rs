@@ -8,4 +8,5 @@
 mod common;
 
 mod crew;
+mod poison;
 mod slow;

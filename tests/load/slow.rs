@@ -75,6 +75,11 @@ impl Slow {
     pub(crate) fn set(&self, part: &str, manner: Manner) {
         self.manners.lock().unwrap().insert(part.to_owned(), manner);
     }
+
+    /// Behaves about every name again.
+    pub(crate) fn behave(&self) {
+        self.manners.lock().unwrap().clear();
+    }
 }
 
 #[async_trait]

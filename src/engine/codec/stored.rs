@@ -11,7 +11,10 @@ use crate::{
     certificate::{Validation, renew_at},
     challenge::{Challenge, Method},
     clock::Timestamp,
-    domain::{Delegation, Domain, Failure, Issuance, ManagedRecord, Placed, Served, Status, Sweep},
+    domain::{
+        Delegation, Domain, Failure, Issuance, ManagedRecord, Paused, Placed, Served, Setback,
+        Status, Sweep, Throttled,
+    },
     engine::root::Intent,
     error::{Error, ErrorKind, Result},
     evidence::{Evidence, Found, Seen, Verdict},
@@ -96,6 +99,12 @@ pub(super) struct Stored<'a> {
     service_failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     removed: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    setback: Option<Cow<'a, Setback>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<Cow<'a, Paused>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    throttled: Option<Cow<'a, Throttled>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     intent: Option<Cow<'a, Intent>>,
 }
@@ -204,6 +213,9 @@ impl<'a> Stored<'a> {
             sweeps,
             service_failures,
             removed_at,
+            setback,
+            paused,
+            throttled,
         } = domain;
         let base = name.base();
         Self {
@@ -233,6 +245,9 @@ impl<'a> Stored<'a> {
             sweeps: sweeps.into(),
             service_failures: *service_failures,
             removed: removed_at.map(At),
+            setback: setback.as_ref().map(Cow::Borrowed),
+            paused: paused.as_ref().map(Cow::Borrowed),
+            throttled: throttled.as_ref().map(Cow::Borrowed),
             intent: intent.map(Cow::Borrowed),
         }
     }
@@ -301,6 +316,9 @@ impl<'a> Stored<'a> {
             sweeps: self.sweeps.into_owned(),
             service_failures: self.service_failures,
             removed_at: instant(self.removed),
+            setback: self.setback.map(Cow::into_owned),
+            paused: self.paused.map(Cow::into_owned),
+            throttled: self.throttled.map(Cow::into_owned),
             name,
             challenge,
         };

@@ -8,6 +8,7 @@ mod issuance;
 mod ownership;
 mod records;
 mod removal;
+mod setback;
 
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ use crate::{
 
 /// Returns what to look at before the next decision about `root`.
 pub fn questions(root: &Root, now: Timestamp) -> Vec<Question> {
+    if root.is_parked() {
+        return Vec::new();
+    }
     match root {
         Root::Account(root) => account::questions(root),
         Root::Domain(root) => {
@@ -43,11 +47,16 @@ pub fn questions(root: &Root, now: Timestamp) -> Vec<Question> {
 
 /// Returns what is to happen next.
 pub fn decide(root: &Root, facts: &[Fact], settings: &Settings, moment: Moment) -> Decision {
+    if root.is_parked() {
+        return Decision::idle(root.clone(), None);
+    }
     match root {
         Root::Account(root) => account::decide(root, facts, moment),
         Root::Domain(root) => Draft::new(root, facts, settings, moment).decide(),
     }
 }
+
+pub(super) use setback::set_back;
 
 /// What decisions depend on besides the root: the policy, and the names of what is plugged in.
 #[derive(Clone, Debug, Eq, PartialEq)]

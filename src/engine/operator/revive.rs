@@ -1,0 +1,126 @@
+//! What is parked: finding it, and trying it again.
+
+use super::{ATTEMPTS, Operator, lost_race, not_found};
+use crate::{
+    clock::Timestamp,
+    domain::{Failure, Setback},
+    engine::{
+        codec::{self, PARKED},
+        notice::Notice,
+        root::Root,
+        setback::{Unreadable, retried},
+    },
+    error::{Error, ErrorKind, Result},
+    id::{DomainId, TenantId},
+    store::{Commit, Filter, Item, Key, Kind, Query},
+};
+
+/// A domain that nothing is tried with any more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Parked {
+    /// The domain.
+    pub domain: DomainId,
+    /// Whose it is.
+    pub tenant: Option<TenantId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// What happened last, and how often in a row; `None` if not even that can be read.
+    pub failure: Option<Failure>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+impl Operator {
+    /// Returns a page of up to 100 domains that are parked, after the id at which the last one
+    /// ended, and where to continue; `None` on the last page.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn parked(&self, after: Option<&str>) -> Result<(Vec<Parked>, Option<String>)> {
+        let mut query = Query::new(Kind::Domain, Filter::Status(PARKED.to_owned()));
+        if let Some(after) = after {
+            query = query.with_after(after);
+        }
+        let page = self.backends.store.list(&query).await?;
+        let beside: Vec<Key> = page.items.iter().map(|item| Unreadable::key(&item.key)).collect();
+        let beside = self.backends.store.get(&beside).await?;
+        let parked = page.items.iter().zip(beside).filter_map(|(item, beside)| {
+            let setback = setback(item, beside.as_ref());
+            let (failure, since) = setback.map(|it| (it.failure, it.parked_at)).unzip();
+            Some(Parked {
+                domain: item.key.id.parse().ok()?,
+                tenant: item.header.tenant,
+                name: item.header.name.clone(),
+                failure,
+                since: since.flatten(),
+            })
+        });
+        Ok((parked.collect(), page.next))
+    }
+
+    /// Tries again what was parked.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such domain, `Precondition` if it is not parked, `Conflict` if
+    /// others keep changing it, and those of the store.
+    pub async fn revive(&self, domain: DomainId) -> Result<()> {
+        self.revive_root(&codec::domain_key(domain)).await
+    }
+
+    /// Tries again to make the account at the certificate authority.
+    ///
+    /// # Errors
+    ///
+    /// As for [`revive`](Self::revive).
+    pub async fn revive_account(&self) -> Result<()> {
+        self.revive_root(&codec::account_key(self.backends.authority.id())).await
+    }
+
+    async fn revive_root(&self, key: &Key) -> Result<()> {
+        const OPERATION: &str = "revive";
+        let not_parked = || {
+            let message = format!("{key} is not parked");
+            Error::new(ErrorKind::Precondition, "operator", OPERATION, message)
+        };
+        for _ in 0..ATTEMPTS {
+            let keys = [key.clone(), Unreadable::key(key)];
+            let mut found = self.backends.store.get(&keys).await?.into_iter();
+            let item = found.next().flatten().ok_or_else(|| not_found(OPERATION, key))?;
+            let beside = found.next().flatten();
+            let now = self.backends.store.now().await?;
+            let mut batch = self.batch()?;
+            match (codec::read_root(&item), beside) {
+                (Ok(mut root), _) if root.is_parked() => {
+                    *root.setback_mut() = None;
+                    batch.writes.extend(Self::put(&root, &item, now)?);
+                    if let Root::Domain(_) = root {
+                        batch = batch.with_entry(codec::write_notice(key, &Notice::Revived)?);
+                    }
+                }
+                // It can be read since, or never could, and was given up.
+                (_, Some(beside)) if item.header.status.as_deref() == Some(PARKED) => {
+                    batch.writes.extend(retried(item, beside, now)?);
+                    batch = batch.with_entry(codec::write_notice(key, &Notice::Revived)?);
+                }
+                _ => return Err(not_parked()),
+            }
+            match self.commit(batch, key).await? {
+                Commit::Done => return Ok(()),
+                Commit::Stale(_) => {}
+                Commit::Fenced | Commit::Taken(_) => return Err(lost_race(OPERATION)),
+            }
+        }
+        Err(lost_race(OPERATION))
+    }
+}
+
+/// Returns why a root is parked.
+fn setback(item: &Item, beside: Option<&Item>) -> Option<Setback> {
+    if let Ok(root) = codec::read_root(item) {
+        return root.setback().cloned();
+    }
+    codec::read_item::<Unreadable>(beside?).ok().map(|unreadable| unreadable.setback)
+}
