@@ -52,11 +52,13 @@ pub enum Kind {
     Pause,
     /// Root: a purchase at a registrar.
     Registration,
+    /// Neither: by which keys secrets are sealed. Compared and set.
+    Sealing,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Account,
         Self::Answer,
         Self::Certificate,
@@ -67,6 +69,7 @@ impl Kind {
         Self::Order,
         Self::Pause,
         Self::Registration,
+        Self::Sealing,
     ];
 
     /// Returns the stored name, which never changes.
@@ -82,6 +85,7 @@ impl Kind {
             Self::Order => "order",
             Self::Pause => "pause",
             Self::Registration => "registration",
+            Self::Sealing => "sealing",
         }
     }
 }
