@@ -3,7 +3,7 @@
 use crate::{
     error::ErrorKind,
     id::{OsRandom, TenantId},
-    seal::{Context, Sealed, Sealer},
+    seal::{Context, MissingKey, Sealed, Sealer},
     secret::Secret,
 };
 
@@ -22,6 +22,8 @@ macro_rules! seal_conformance {
                 sealed_secret_opens_to_the_same_bytes,
                 secret_opens_in_its_own_place_only,
                 another_key_does_not_open,
+                missing_key_is_named,
+                text_names_the_key_that_seals,
                 same_secret_gives_two_texts,
                 text_does_not_hold_the_secret,
                 text_is_fit_for_json,
@@ -45,7 +47,10 @@ async fn assert_closed(sealer: &impl Sealer, context: &Context, text: &str) {
     let Err(error) = sealer.open(context, &Sealed::new(text.to_owned())).await else {
         panic!("{text:?} has been opened for {context:?}")
     };
-    assert!(matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Refused), "{text:?}: {error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::Refused),
+        "{text:?}: {error}"
+    );
 }
 
 /// Of any length, of any bytes, and as often as one likes.
@@ -69,6 +74,8 @@ pub async fn secret_opens_in_its_own_place_only(sealer: impl Sealer, _stranger: 
         Context::new(None, "key/one", "certificate key"),
         Context::new(Some(own), "key/two", "certificate key"),
         Context::new(Some(own), "key/one", "account key"),
+        Context::new(Some(own), "key/one", "certificate key").with_revision(2),
+        Context::new(Some(own), "key/one", "certificate key").with_revision(0),
         // The parts do not run into each other.
         Context::new(Some(own), "key/onecertificate", " key"),
         Context::new(None, format!("{own}key/one"), "certificate key"),
@@ -77,13 +84,42 @@ pub async fn secret_opens_in_its_own_place_only(sealer: impl Sealer, _stranger: 
         assert_eq!(error.kind(), ErrorKind::Refused, "{elsewhere:?}: {error}");
     }
     assert!(sealer.open(&place, &sealed).await.is_ok());
+    // Nor in the place of a later one.
+    let later = place.clone().with_revision(2);
+    let second = sealer.seal(&later, &secret("secret")).await.unwrap();
+    let error = sealer.open(&later, &sealed).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(sealer.open(&place, &second).await.is_err());
+    assert!(sealer.open(&later, &second).await.is_ok());
 }
 
-/// What was sealed with another key is refused.
+/// What was sealed with another key does not open.
 pub async fn another_key_does_not_open(sealer: impl Sealer, stranger: impl Sealer) {
     let sealed = sealer.seal(&context(), &secret("secret")).await.unwrap();
+    assert_closed(&stranger, &context(), sealed.as_str()).await;
+}
+
+/// Who lacks the key is told which one it is, and that nothing else is wrong.
+pub async fn missing_key_is_named(sealer: impl Sealer, stranger: impl Sealer) {
+    let sealed = sealer.seal(&context(), &secret("secret")).await.unwrap();
+    let key = sealed.key_id().expect("the text names its key");
     let error = stranger.open(&context(), &sealed).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    // Two that call different keys the same cannot tell which of them was meant.
+    if stranger.keys().contains(&key) {
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    } else {
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert_eq!(MissingKey::of(&error), Some(&key), "{error}");
+        assert!(error.to_string().contains(key.as_str()), "{error}");
+    }
+}
+
+/// Which key a text needs can be told from the text, so that an old one can be looked for.
+pub async fn text_names_the_key_that_seals(sealer: impl Sealer, _stranger: impl Sealer) {
+    let sealed = sealer.seal(&context(), &secret("secret")).await.unwrap();
+    let keys = sealer.keys();
+    assert_eq!(sealed.key_id().as_ref(), keys.first());
+    assert!(keys.iter().enumerate().all(|(at, key)| !keys.iter().skip(at + 1).any(|k| k == key)));
 }
 
 /// Nobody can see that two secrets are the same.

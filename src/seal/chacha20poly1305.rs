@@ -9,7 +9,7 @@ use chacha20poly1305::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Context, Sealed, Sealer};
+use super::{Context, MissingKey, Sealed, Sealer, SealingKeyId};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{OsRandom, Random},
@@ -18,6 +18,9 @@ use crate::{
 
 /// What every sealed text starts with; a later form gets another number.
 const PREFIX: &str = "np1";
+
+/// What it is called in errors.
+const COMPONENT: &str = "xchacha20-poly1305 sealer";
 
 /// Bytes of a nonce (draft-irtf-cfrg-xchacha section 2).
 const NONCE: usize = 24;
@@ -94,6 +97,10 @@ impl fmt::Debug for XChaChaSealer {
 
 #[async_trait]
 impl Sealer for XChaChaSealer {
+    fn keys(&self) -> Vec<SealingKeyId> {
+        self.keys.iter().filter_map(|key| SealingKeyId::new(&*key.id).ok()).collect()
+    }
+
     async fn seal(&self, context: &Context, secret: &Secret) -> Result<Sealed> {
         let no_key = || error(ErrorKind::Internal, "seal", "there is no key");
         let key = self.keys.first().ok_or_else(no_key)?;
@@ -121,12 +128,12 @@ impl Sealer for XChaChaSealer {
         }
         let bytes = hex::decode(digits).map_err(|_| invalid())?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE>().ok_or_else(invalid)?;
-        // One error for all, since the difference is of use to an attacker alone.
-        let refused = || {
-            let message = "sealed with another key, for another place, or changed";
-            error(ErrorKind::Refused, "open", message)
+        let Some(key) = self.keys.iter().find(|key| key.id == id) else {
+            let id = SealingKeyId::new(id).map_err(|_| invalid())?;
+            return Err(MissingKey::error(COMPONENT, id));
         };
-        let key = self.keys.iter().find(|key| key.id == id).ok_or_else(refused)?;
+        // One error for both, since the difference is of use to an attacker alone.
+        let refused = || error(ErrorKind::Refused, "open", "sealed for another place, or changed");
         let payload = Payload { msg: ciphertext, aad: &key.associated(context) };
         let secret = key.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| refused())?;
         Ok(Secret::new(secret))
@@ -134,7 +141,7 @@ impl Sealer for XChaChaSealer {
 }
 
 fn error(kind: ErrorKind, operation: &'static str, message: &str) -> Error {
-    Error::new(kind, "xchacha20-poly1305 sealer", operation, message)
+    Error::new(kind, COMPONENT, operation, message)
 }
 
 #[cfg(test)]
@@ -155,7 +162,9 @@ mod tests {
             let sealed = old.seal(&context, &secret).await.unwrap();
             assert_eq!(both.open(&context, &sealed).await.unwrap(), secret);
             let sealed = both.seal(&context, &secret).await.unwrap();
-            assert_eq!(old.open(&context, &sealed).await.unwrap_err().kind(), ErrorKind::Refused);
+            let error = old.open(&context, &sealed).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert_eq!(MissingKey::of(&error), both.keys().first());
             assert!(!format!("{old:?}{sealed:?}").contains("marker"));
         });
     }

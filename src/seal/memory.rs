@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Context, Sealed, Sealer};
+use super::{Context, MissingKey, Sealed, Sealer, SealingKeyId};
 use crate::{
     error::{Error, ErrorKind, Result},
     fault::Faults,
@@ -16,7 +16,13 @@ use crate::{
 };
 
 /// What every sealed text starts with.
-const PREFIX: &str = "memory1.";
+const PREFIX: &str = "memory1";
+
+/// What it is called in errors.
+const COMPONENT: &str = "in-memory sealer";
+
+/// The key that it begins with.
+const FIRST: &str = "first";
 
 /// Random bytes of a sealed text.
 const HANDLE: usize = 16;
@@ -27,6 +33,8 @@ const HANDLE: usize = 16;
 /// before that: for tests and demonstrations.
 #[derive(Clone, Debug)]
 pub struct InMemorySealer {
+    /// The one that seals, then those that only open.
+    keys: Vec<SealingKeyId>,
     random: Arc<dyn Random>,
     kept: Arc<Mutex<HashMap<String, Kept>>>,
     faults: Arc<Faults>,
@@ -39,12 +47,13 @@ struct Kept {
 }
 
 impl InMemorySealer {
-    /// Creates a sealer that holds nothing yet.
+    /// Creates a sealer that holds nothing yet, with a key that is called `first`.
     pub fn new() -> Self {
         Self {
+            keys: SealingKeyId::new(FIRST).into_iter().collect(),
             random: Arc::new(OsRandom),
             kept: Arc::default(),
-            faults: Arc::new(Faults::new("in-memory sealer")),
+            faults: Arc::new(Faults::new(COMPONENT)),
         }
     }
 
@@ -52,6 +61,22 @@ impl InMemorySealer {
     #[must_use]
     pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
         self.random = random;
+        self
+    }
+
+    /// Seals with another key from now on; those that it has still open. Other clones stay as they
+    /// are.
+    #[must_use]
+    pub fn with_key(mut self, key: SealingKeyId) -> Self {
+        self.keys.retain(|old| *old != key);
+        self.keys.insert(0, key);
+        self
+    }
+
+    /// Takes a key away: what was sealed with it does not open here any more.
+    #[must_use]
+    pub fn without_key(mut self, key: &SealingKeyId) -> Self {
+        self.keys.retain(|old| old != key);
         self
     }
 
@@ -69,12 +94,20 @@ impl Default for InMemorySealer {
 
 #[async_trait]
 impl Sealer for InMemorySealer {
+    fn keys(&self) -> Vec<SealingKeyId> {
+        self.keys.clone()
+    }
+
     async fn seal(&self, context: &Context, secret: &Secret) -> Result<Sealed> {
         self.faults.call("seal", || {
+            let key = self.keys.first().ok_or_else(|| {
+                Error::new(ErrorKind::Denied, COMPONENT, "seal", "there is no key to seal with")
+            })?;
             let mut handle = [0; HANDLE];
             self.random.fill(&mut handle)?;
             let handle = hex::encode(handle);
-            let sealed = Sealed::new(format!("{PREFIX}{handle}"));
+            let sealed = Sealed::new(format!("{PREFIX}.{key}.{handle}"));
+            let handle = format!("{key}.{handle}");
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.insert(handle, Kept { place: context.to_bytes(), secret: secret.clone() });
             Ok(sealed)
@@ -83,12 +116,19 @@ impl Sealer for InMemorySealer {
 
     async fn open(&self, context: &Context, sealed: &Sealed) -> Result<Secret> {
         self.faults.call("open", || {
-            let error = |kind, message| Error::new(kind, "in-memory sealer", "open", message);
-            let handle = sealed
-                .as_str()
-                .strip_prefix(PREFIX)
-                .filter(|handle| handle.len() == 2 * HANDLE)
-                .ok_or_else(|| error(ErrorKind::Invalid, "not a sealed secret"))?;
+            let error = |kind, message| Error::new(kind, COMPONENT, "open", message);
+            let invalid = || error(ErrorKind::Invalid, "not a sealed secret");
+            let text = sealed.as_str();
+            let rest = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('.'));
+            let handle = rest.ok_or_else(invalid)?;
+            let (_, digits) = handle.split_once('.').ok_or_else(invalid)?;
+            if digits.len() != 2 * HANDLE {
+                return Err(invalid());
+            }
+            let key = sealed.key_id().ok_or_else(invalid)?;
+            if !self.keys.contains(&key) {
+                return Err(MissingKey::error(COMPONENT, key));
+            }
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             match kept.get(handle) {
                 Some(Kept { place, secret }) if *place == context.to_bytes() => Ok(secret.clone()),

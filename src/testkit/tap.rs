@@ -16,7 +16,7 @@ use crate::{
     registrar::{Availability, Registrar, Wait, Workflow},
     registration::Purchase,
     resolver::{Answer, Lookup, Resolver},
-    seal::{Context, Sealed, Sealer},
+    seal::{Context, Sealed, Sealer, SealingKeyId},
     secret::Secret,
     store::{
         Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
@@ -197,6 +197,10 @@ impl<R: Registrar> Registrar for Tap<R> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<S: Sealer> Sealer for Tap<S> {
+    fn keys(&self) -> Vec<SealingKeyId> {
+        self.inner.keys()
+    }
+
     async fn seal(&self, context: &Context, secret: &Secret) -> Result<Sealed> {
         self.call("sealer", "seal", self.inner.seal(context, secret)).await
     }
