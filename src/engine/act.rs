@@ -12,6 +12,7 @@ use crate::{
     id::OrderId,
     name::DnsName,
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+    secret::Secret,
     zone::{ChangeSet, SetChange},
 };
 
@@ -28,6 +29,16 @@ enum Change {
 impl Backends {
     /// Carries out an effect. Never an error: what went wrong is an outcome.
     pub(super) async fn act(&self, root: &Root, effect: &Effect) -> Outcome {
+        if let (Root::Account(root), Effect::Enroll) = (root, effect) {
+            return match self.enrolling_key(root).await {
+                Ok(key) => match self.authority.enroll(&key).await {
+                    Ok(handle) => Outcome::Done(Receipt::Handle(handle)),
+                    Err(error) => Outcome::of(&error),
+                },
+                // As below: the key is there again once somebody plugs in what opens it.
+                Err(error) => Outcome::NotYet(Trouble::from(&error)),
+            };
+        }
         let account = match effect {
             Effect::OpenOrder { .. } | Effect::Respond { .. } | Effect::Finalize { .. } => {
                 match self.account().await {
@@ -54,7 +65,6 @@ impl Backends {
         account: Option<&Account>,
     ) -> Result<Receipt> {
         match (root, effect) {
-            (Root::Account(root), Effect::Enroll) => self.enroll(root).await,
             (Root::Domain(root), Effect::Arrange { owner, .. }) => {
                 self.arrange(&root.domain, owner).await?;
                 Ok(Receipt::Done)
@@ -98,12 +108,11 @@ impl Backends {
         }
     }
 
-    async fn enroll(&self, root: &AccountRoot) -> Result<Receipt> {
+    async fn enrolling_key(&self, root: &AccountRoot) -> Result<Secret> {
         let sealed = root.key.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Internal, "engine", "enroll", "an account without a key")
         })?;
-        let key = self.sealer.open(&self.account_context(), sealed).await?;
-        Ok(Receipt::Handle(self.authority.enroll(&key).await?))
+        self.sealer.open(&self.account_context(), sealed).await
     }
 
     /// Adds one TXT value to a record set or removes it, and leaves the other values alone.

@@ -1,6 +1,6 @@
 //! What is plugged in.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::decide::Settings;
 use crate::{
@@ -27,6 +27,8 @@ pub(super) struct Backends {
     pub(super) authority: Arc<dyn CertificateAuthority>,
     pub(super) keys: Arc<dyn Keys>,
     pub(super) sealer: Arc<dyn Sealer>,
+    /// Whether all sealing keys that are needed were seen to be there.
+    pub(super) sealing_checked: AtomicBool,
     pub(super) random: Arc<dyn Random>,
     pub(super) timer: Arc<dyn Timer>,
     pub(super) brand: Brand,

@@ -1,6 +1,6 @@
 //! Putting an [`Onboarding`] together from what a platform plugs in.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{
     backends::Backends, decide::Settings, onboarding::Onboarding, policy::Policy, timely::Timely,
@@ -217,6 +217,7 @@ impl Builder {
             authority,
             keys: self.keys.ok_or_else(|| missing("keys"))?,
             sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,
+            sealing_checked: AtomicBool::new(false),
             timer,
             random: self.random,
             brand,

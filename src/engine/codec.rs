@@ -55,7 +55,7 @@ struct FirstDomain {
     intent: Option<Intent>,
 }
 
-fn write<T: Serialize>(content: &T) -> Result<String> {
+pub(super) fn write<T: Serialize>(content: &T) -> Result<String> {
     to_text(&Writing { v: VERSION, content })
 }
 
@@ -227,7 +227,9 @@ pub(super) fn write_certificate(
 }
 
 pub(super) fn write_key(key: &SealedKey, tenant: TenantId) -> Result<(Key, Header, Body)> {
-    let header = Header { tenant: Some(tenant), ..Header::default() };
+    // By this the secrets of a sealing key are found that is to be given up.
+    let status = key.sealed.key_id().map(String::from);
+    let header = Header { tenant: Some(tenant), status, ..Header::default() };
     Ok((key_key(key.id), header, Body::new(write(key)?)))
 }
 

@@ -36,6 +36,7 @@ mod operator;
 mod policy;
 mod records;
 mod root;
+mod sealing;
 mod setback;
 mod timely;
 mod together;
@@ -53,4 +54,5 @@ pub use root::{
     AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Intent,
     Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Trouble,
 };
+pub use sealing::{ResealCursor, Resealed, SealingKey};
 pub use worker::{Step, Worker};

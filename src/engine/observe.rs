@@ -60,7 +60,11 @@ impl Backends {
     async fn account_state(&self) -> Result<AccountState> {
         Ok(match self.account_root().await? {
             None => AccountState::Absent,
-            Some(root) if root.handle.is_some() => AccountState::Ready,
+            // No order is planned that could not be opened for want of a sealing key.
+            Some(root) if root.handle.is_some() => {
+                self.opened(root).await?;
+                AccountState::Ready
+            }
             Some(AccountRoot { trouble: Some(trouble), .. }) => {
                 return Err(Error::new(
                     trouble.kind,
@@ -75,16 +79,13 @@ impl Backends {
 
     /// Returns the account with its key opened.
     pub(super) async fn account(&self) -> Result<Account> {
-        let missing = || {
-            Error::new(
-                ErrorKind::Unavailable,
-                "engine",
-                "account",
-                "there is no account at the certificate authority yet",
-            )
+        self.opened(self.account_root().await?.ok_or_else(no_account)?).await
+    }
+
+    async fn opened(&self, root: AccountRoot) -> Result<Account> {
+        let (Some(sealed), Some(handle)) = (&root.key, root.handle) else {
+            return Err(no_account());
         };
-        let root = self.account_root().await?.ok_or_else(missing)?;
-        let (Some(sealed), Some(handle)) = (&root.key, root.handle) else { return Err(missing()) };
         let key = self.sealer.open(&self.account_context(), sealed).await?;
         Ok(Account::new(key, handle))
     }
@@ -94,6 +95,7 @@ impl Backends {
     }
 
     async fn account_key(&self) -> Result<Fact> {
+        self.ready_to_seal().await?;
         let key = self.keys.generate()?;
         Ok(Fact::AccountKey(self.sealer.seal(&self.account_context(), &key).await?))
     }
@@ -104,6 +106,7 @@ impl Backends {
         names: &[DomainName],
         tenant: TenantId,
     ) -> Result<Fact> {
+        self.ready_to_seal().await?;
         let id = KeyId::random(&*self.random)?;
         let key = self.keys.generate()?;
         let public_key = self.keys.public_key(&key)?;
@@ -305,6 +308,15 @@ fn leads_to(answer: &Answer, target: &DnsName) -> (Verdict, Seen) {
 fn routed_name(name: &DomainName) -> DnsName {
     let base = DnsName::from(name.base());
     if name.is_wildcard() { base.child("nameplate-probe").unwrap_or(base) } else { base }
+}
+
+fn no_account() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "engine",
+        "account",
+        "there is no account at the certificate authority yet",
+    )
 }
 
 fn misplaced() -> Error {
