@@ -11,7 +11,8 @@ mod own_store;
 mod scratch;
 
 use std::{
-    env,
+    collections::BTreeSet,
+    env, fs,
     io::{self, BufRead, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
@@ -148,4 +149,36 @@ async fn a_whole_life_is_led_on_it() {
     let folder = Scratch::new();
     let path = folder.file("life.redb");
     own_store::life::lead(|clock| OwnStore::open(&path, Arc::new(clock))).await.unwrap();
+}
+
+/// What stands between backquotes and looks like the name of a case.
+fn cases_named(text: &str) -> BTreeSet<String> {
+    let is_case = |word: &&str| {
+        word.matches('_').count() >= 2
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    text.split('`').skip(1).step_by(2).filter(is_case).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_list_of_the_contract_names_every_case_and_no_other() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+    let readme = fs::read_to_string(folder.join("README.md")).unwrap();
+    let mut cases = BTreeSet::new();
+    for file in fs::read_dir(folder.join("store")).unwrap() {
+        let source = fs::read_to_string(file.unwrap().path()).unwrap();
+        let names = source.lines().filter_map(|line| line.strip_prefix("pub async fn "));
+        cases.extend(names.filter_map(|rest| rest.split('(').next()).map(ToOwned::to_owned));
+    }
+    assert!(cases.len() > 80, "{} cases", cases.len());
+    let (_, rest) = readme.split_once("## The contract, point by point").unwrap();
+    let (list, mistakes) = rest.split_once("## Typical mistakes").unwrap();
+    assert_eq!(cases_named(list), cases, "the list of the contract");
+    let unknown: Vec<String> = cases_named(mistakes).difference(&cases).cloned().collect();
+    assert_eq!(unknown, [""; 0], "the table of mistakes");
+    // And each case is one of the macro's, so that everybody runs it.
+    let suite = fs::read_to_string(folder.join("store/mod.rs")).unwrap();
+    let run = |case: &&String| !suite.lines().any(|line| line.trim() == format!("{case},"));
+    assert_eq!(cases.iter().filter(run).collect::<Vec<_>>(), [""; 0]);
+    assert!(readme.contains(&format!("{} red tests", cases.len())), "{}", cases.len());
 }

@@ -2,9 +2,10 @@
 
 use super::{
     MoveTime, assert_absent, batch, body, carrying, change, commit, create, delete, domain, done,
-    holder, look, now, operation, put, read, revision, unique,
+    holder, look, now, operation, put, read, revision, try_lease, unique,
 };
 use crate::{
+    clock::Timestamp,
     error::ErrorKind,
     id::{OsRandom, TenantId},
     store::{Batch, Body, Commit, Expect, Header, Key, Kind, NewEntry, Store, UniqueKey, Write},
@@ -185,6 +186,20 @@ pub async fn item_is_kept_as_it_was_put(store: impl Store, _time: impl MoveTime)
     // And every field can be taken away again.
     done(&store, batch([change(&item, Header::default(), "x")])).await;
     assert_eq!(read(&store, &key).await.header, Header::default());
+}
+
+/// Instants are kept whatever they are: before 1970, and thousands of years from now.
+pub async fn instants_far_from_now_are_kept(store: impl Store, _time: impl MoveTime) {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    for (id, expires, due) in [
+        ("past", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z"),
+        ("future", "9999-12-31T23:59:59.999999Z", "2262-04-12T00:00:00Z"),
+    ] {
+        let key = domain(id);
+        let header = Header { expires: Some(at(expires)), due: Some(at(due)), ..Header::default() };
+        assert_eq!(put(&store, &key, header.clone()).await.header, header);
+        assert_eq!(try_lease(&store, &key).await.is_some(), id == "past", "{id}");
+    }
 }
 
 /// A body is text that the store does not read: neither its spaces nor its version matter.
@@ -375,4 +390,28 @@ pub async fn unfit_keys_and_bodies_are_invalid(store: impl Store, _time: impl Mo
 pub async fn empty_batch_is_accepted(store: impl Store, _time: impl MoveTime) {
     done(&store, Batch::new(operation())).await;
     assert_eq!(look(&store, &domain("one")).await, None);
+}
+
+/// Who does not know whether a batch was accepted finds out: to commit it again changes nothing, and
+/// the revision says whose the state is.
+pub async fn repeated_batch_is_stale_and_the_revision_says_why(
+    store: impl Store,
+    _time: impl MoveTime,
+) {
+    let key = domain("one");
+    let entry = NewEntry::new(key.clone(), "{}".to_owned());
+    let first = batch([create(&key, carrying(&["a"]))]).with_entry(entry.clone());
+    done(&store, first.clone()).await;
+    let item = read(&store, &key).await;
+    assert_eq!(commit(&store, first.clone()).await, Commit::Stale(vec![key.clone()]));
+    assert_eq!(read(&store, &key).await, item);
+    assert_eq!(item.revision.operation, first.operation);
+
+    let second = batch([change(&item, carrying(&["a"]), "second")]).with_entry(entry);
+    done(&store, second.clone()).await;
+    let item = read(&store, &key).await;
+    assert_eq!(commit(&store, second.clone()).await, Commit::Stale(vec![key.clone()]));
+    assert_eq!(read(&store, &key).await, item);
+    assert_eq!(item.revision.operation, second.operation);
+    assert_eq!(store.entries(&key, 0, 10).await.unwrap().len(), 2);
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{
     LEASE, MoveTime, assert_absent, batch, carrying, change, commit, create, delete, domain, done,
-    due, lease, leased, look, now, operation, put, read, release, revision, try_lease,
+    due, lease, leased, look, now, operation, put, read, release, revision, try_lease, wake,
 };
 use crate::{
     clock::{after, between},
-    store::{Batch, Commit, Expect, Header, Key, Kind, LeaseRequest, Store, Then, Write},
+    store::{Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, Store, Then, Write},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -349,4 +349,29 @@ pub async fn deleted_root_ends_its_lease(store: impl Store, _time: impl MoveTime
     // To delete what somebody else has deleted is a race, not more.
     let nothing = Write::Delete { key: domain("two"), expect: Expect::Revision(revision(1)) };
     assert_eq!(commit(&store, batch([nothing])).await, Commit::Stale(vec![domain("two")]));
+}
+
+/// What a later release has written is not looked into, whatever is done around it: it may be leased
+/// by who does not know its version, who then leaves it alone.
+pub async fn work_on_an_item_leaves_its_body_alone(store: impl Store, time: impl MoveTime) {
+    let key = domain("one");
+    let text = "{\"v\":999,\"b\" : [1.50, \"\\u00e9\"],\"b\":2}";
+    let write = Write::Put {
+        key: key.clone(),
+        expect: Expect::Absent,
+        header: due(now(&store).await),
+        body: Body::new(text.to_owned()),
+    };
+    done(&store, batch([write])).await;
+    let item = read(&store, &key).await;
+    for _ in 0..2 {
+        let lease = lease(&store, &key).await;
+        done(&store, batch([wake(&key)])).await;
+        store.extend(std::slice::from_ref(&lease), LEASE * 2).await.unwrap();
+        assert_eq!(release(&store, lease).await, Commit::Done);
+        store.trim(&key, 7).await.unwrap();
+        time.advance(LEASE).await;
+        assert_eq!(read(&store, &key).await, item);
+    }
+    assert_eq!(item.body.as_str(), text);
 }

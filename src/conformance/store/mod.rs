@@ -65,6 +65,7 @@ macro_rules! store_conformance {
                 recreated_item_does_not_match_its_former_revision,
                 keys_of_two_kinds_and_of_other_case_do_not_meet,
                 item_is_kept_as_it_was_put,
+                instants_far_from_now_are_kept,
                 body_is_kept_to_the_byte,
                 largest_body_is_kept,
                 unique_key_is_carried_by_one_item,
@@ -79,6 +80,7 @@ macro_rules! store_conformance {
                 entry_of_an_item_that_is_not_put_is_invalid,
                 unfit_keys_and_bodies_are_invalid,
                 empty_batch_is_accepted,
+                repeated_batch_is_stale_and_the_revision_says_why,
             );
             $crate::__conformance_cases!(
                 [$crate::conformance::store::leases] $setup => (store, time);
@@ -108,6 +110,7 @@ macro_rules! store_conformance {
                 extended_lease_lasts_longer,
                 ended_lease_is_not_extended,
                 deleted_root_ends_its_lease,
+                work_on_an_item_leaves_its_body_alone,
             );
             $crate::__conformance_cases!(
                 [$crate::conformance::store::wakes] $setup => (store, time);
@@ -144,6 +147,7 @@ macro_rules! store_conformance {
                 lists_are_read_in_pages_by_rising_id,
                 size_of_a_page_is_clamped,
                 list_shows_what_is_there_now,
+                pages_go_on_though_items_come_and_go,
             );
             $crate::__conformance_cases!(
                 [$crate::conformance::store::races] $setup => (store, time);
@@ -154,7 +158,9 @@ macro_rules! store_conformance {
                 no_change_is_lost,
                 no_commit_below_the_highest_token,
                 no_wake_is_lost,
+                expired_lease_has_one_successor,
                 dropped_commit_happens_as_a_whole_or_not_at_all,
+                lost_answer_is_resolved_by_the_operation,
             );
         }
     };

@@ -164,3 +164,24 @@ pub async fn list_shows_what_is_there_now(store: impl Store, _time: impl MoveTim
     done(&store, batch([delete(&item)])).await;
     assert_eq!(store.list(&query).await.unwrap(), Page::default());
 }
+
+/// What is there from the first page to the last is seen once, whatever comes and goes meanwhile.
+pub async fn pages_go_on_though_items_come_and_go(store: impl Store, _time: impl MoveTime) {
+    let name = "example.com";
+    for id in ["b", "d", "f", "h"] {
+        put(&store, &domain(id), about(name)).await;
+    }
+    let query = || Query::new(Kind::Domain, Filter::Name(name.to_owned())).with_limit(2);
+    let first = store.list(&query()).await.unwrap();
+    assert_eq!(ids(&first), ["b", "d"]);
+    // The one where the page ended goes, and others come on both sides of it.
+    let last = read(&store, &domain("d")).await;
+    done(&store, batch([delete(&last)])).await;
+    for id in ["a", "c", "e"] {
+        put(&store, &domain(id), about(name)).await;
+    }
+    let second = store.list(&query().with_after(first.next.unwrap())).await.unwrap();
+    assert_eq!(ids(&second), ["e", "f"]);
+    let third = store.list(&query().with_after(second.next.unwrap())).await.unwrap();
+    assert_eq!((ids(&third), third.next), (vec!["h".to_owned()], None));
+}

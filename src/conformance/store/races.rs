@@ -261,6 +261,26 @@ pub async fn no_wake_is_lost(store: impl Store, _time: impl MoveTime) {
     }
 }
 
+/// Of many that wait for a lease to run out one gets the root.
+pub async fn expired_lease_has_one_successor(store: impl Store, time: impl MoveTime) {
+    let store = Arc::new(store);
+    let (first, _) = leased(&store, "one").await;
+    let mut tokens = vec![first.token];
+    for _ in 0..10 {
+        time.advance(LEASE + Duration::from_secs(1)).await;
+        let mut workers = JoinSet::new();
+        for _ in 0..MANY {
+            let (store, key) = (Arc::clone(&store), first.key.clone());
+            workers.spawn(async move { try_lease(&store, &key).await });
+        }
+        let given: Vec<u64> =
+            workers.join_all().await.into_iter().flatten().map(|lease| lease.token).collect();
+        let [token] = given.as_slice() else { panic!("tokens that were given: {given:?}") };
+        assert!(tokens.iter().all(|earlier| earlier < token), "{tokens:?}, then {token}");
+        tokens.push(*token);
+    }
+}
+
 /// A caller that goes away leaves the whole batch or nothing of it.
 pub async fn dropped_commit_happens_as_a_whole_or_not_at_all(
     store: impl Store,
@@ -300,5 +320,32 @@ pub async fn dropped_commit_happens_as_a_whole_or_not_at_all(
         if item.key == key {
             assert_eq!(store.entries(&key, 0, 10).await.unwrap().len(), 1);
         }
+    }
+}
+
+/// Who was cut off from the answer commits the same batch again until it knows: it is there once, and
+/// the operation in the revision says that it was this one.
+pub async fn lost_answer_is_resolved_by_the_operation(store: impl Store, _time: impl MoveTime) {
+    let store = Arc::new(store);
+    for round in 0_u64..20 {
+        let key = domain(&round.to_string());
+        let entry = NewEntry::new(key.clone(), "{}".to_owned());
+        let batch = batch([create(&key, carrying(&[&key.id]))]).with_entry(entry);
+        let task = tokio::spawn({
+            let (store, batch) = (Arc::clone(&store), batch.clone());
+            async move { store.commit(batch).await }
+        });
+        tokio::time::sleep(Duration::from_micros(u64::from(round) * 20)).await;
+        task.abort();
+        let _ = task.await;
+
+        match store.commit(batch.clone()).await.unwrap() {
+            Commit::Done => {}
+            Commit::Stale(keys) => assert_eq!(keys, std::slice::from_ref(&key)),
+            other => panic!("round {round}: {other:?}"),
+        }
+        let item = read(&store, &key).await;
+        assert_eq!((item.revision.counter, item.revision.operation), (1, batch.operation));
+        assert_eq!(store.entries(&key, 0, 10).await.unwrap().len(), 1, "round {round}");
     }
 }
