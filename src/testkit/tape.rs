@@ -61,6 +61,17 @@ struct State {
     stops: BTreeSet<usize>,
     stopped: bool,
     waker: Option<Waker>,
+    watch: Option<Watch>,
+}
+
+/// What is called with each point.
+#[derive(Clone)]
+struct Watch(Arc<dyn Fn(&Point) + Send + Sync>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 impl Tape {
@@ -74,6 +85,16 @@ impl Tape {
         let tape = Self::default();
         tape.state().stops.insert(number);
         tape
+    }
+
+    /// Calls `watch` with each point that is passed, within the call, before it is stopped there.
+    ///
+    /// As long as it does not return, nothing else goes on in the same task: the place for a process
+    /// to be killed or stopped by the system.
+    #[must_use]
+    pub fn watched_by(self, watch: impl Fn(&Point) + Send + Sync + 'static) -> Self {
+        self.state().watch = Some(Watch(Arc::new(watch)));
+        self
     }
 
     /// Lets the stopped call go on.
@@ -100,10 +121,15 @@ impl Tape {
 
     /// Passes a point, or stays there.
     pub(super) async fn pass(&self, backend: &'static str, call: &'static str, moment: Moment) {
+        let point = Point { backend, call, moment };
+        let watch = self.state().watch.clone();
+        if let Some(Watch(watch)) = watch {
+            watch(&point);
+        }
         {
             let mut state = self.state();
             let number = state.passed.len();
-            state.passed.push(Point { backend, call, moment });
+            state.passed.push(point);
             if !state.stops.remove(&number) {
                 return;
             }
