@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     process::{Command, Stdio},
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -129,9 +129,34 @@ fn update(lines: &[String]) {
     assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Makes a body available at a path of every name, at the port where Pebble looks.
-fn answer(token: &str, body: &str) {
-    static ANSWERS: OnceLock<Mutex<HashMap<String, String>>> = OnceLock::new();
+/// Who answers what acme tests do not: given a host and a token.
+type Elsewhere = Box<dyn Fn(&str, &str) -> Option<String> + Send>;
+
+/// What is answered at the port where Pebble looks.
+#[derive(Default)]
+struct Answers {
+    /// By token, for every name.
+    bodies: HashMap<String, String>,
+    elsewhere: Vec<Elsewhere>,
+}
+
+impl Answers {
+    fn find(&self, request: &str) -> Option<String> {
+        let token = request.split(' ').nth(1)?.strip_prefix("/.well-known/acme-challenge/")?;
+        if let Some(body) = self.bodies.get(token) {
+            return Some(body.clone());
+        }
+        let mut lines = request.lines();
+        let host = lines
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("host:").map(str::to_owned))?;
+        let host = host.trim().split(':').next().unwrap_or_default();
+        self.elsewhere.iter().find_map(|answer| answer(host, token))
+    }
+}
+
+/// Returns what is answered over HTTP, once the only listener that the port can have is there.
+fn answers() -> MutexGuard<'static, Answers> {
+    static ANSWERS: OnceLock<Mutex<Answers>> = OnceLock::new();
     let answers = ANSWERS.get_or_init(|| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, servers::http01_port())).unwrap();
         std::thread::spawn(move || {
@@ -139,10 +164,8 @@ fn answer(token: &str, body: &str) {
                 let mut stream = stream.unwrap();
                 let mut buffer = [0; 2048];
                 let length = stream.read(&mut buffer).unwrap_or_default();
-                let head = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-                let body =
-                    ANSWERS.get().and_then(|answers| answers.lock().unwrap().get(&path).cloned());
+                let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                let body = ANSWERS.wait().lock().unwrap().find(&request);
                 let (status, body) =
                     body.map_or(("404 Not Found", String::new()), |b| ("200 OK", b));
                 let _ = write!(
@@ -154,7 +177,17 @@ fn answer(token: &str, body: &str) {
         });
         Mutex::default()
     });
-    answers.lock().unwrap().insert(format!("/.well-known/acme-challenge/{token}"), body.to_owned());
+    answers.lock().unwrap()
+}
+
+/// Makes a body available for a token at every name, at the port where Pebble looks.
+fn answer(token: &str, body: &str) {
+    answers().bodies.insert(token.to_owned(), body.to_owned());
+}
+
+/// Has somebody else asked for what is not known here.
+pub(crate) fn answer_too(elsewhere: impl Fn(&str, &str) -> Option<String> + Send + 'static) {
+    answers().elsewhere.push(Box::new(elsewhere));
 }
 
 /// Publishes what an authorization for a name wants to see.
@@ -226,7 +259,7 @@ async fn issue(
 }
 
 /// Asserts that a chain leads to Pebble's root and is for all the names.
-async fn verify(chain: &str, names: &[DomainName]) {
+pub(crate) async fn verify(chain: &str, names: &[DomainName]) {
     let client = client(CryptoProvider::Ring);
     let url = format!("{}/roots/0", servers::pebble_management());
     let root = client.send(Request::new(Method::Get, url)).await.unwrap();
