@@ -8,9 +8,12 @@
 mod acme;
 mod alive;
 mod conformance;
+mod kills;
 mod managed;
 mod resolver;
 mod rfc2136;
+#[path = "../common/scratch.rs"]
+mod scratch;
 #[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
 mod servers;
 mod zones;

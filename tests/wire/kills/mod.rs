@@ -1,0 +1,152 @@
+//! Processes that are killed, stopped and cannot write, on one SQLite file, Knot DNS and Pebble.
+//!
+//! A test starts this binary again for the workers. They pass the points of a tape, at which they are
+//! killed or stopped, and are killed anywhere; others take their place. When everything has come to
+//! rest, every domain is active or says why not, the zone holds what is recorded and nothing else, and
+//! no order was opened again whose handle was stored.
+
+mod check;
+mod dice;
+mod platform;
+mod siege;
+mod worker;
+
+use std::{
+    env,
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use siege::{Fault, Plan, Siege};
+use tokio::time::Instant;
+
+use crate::scratch::Scratch;
+
+/// Where the small disk is.
+const DISK: &str = "NAMEPLATE_TEST_DISK";
+
+#[tokio::test]
+async fn workers_that_are_killed_at_every_point_lose_nothing_and_leave_nothing() {
+    let plan = Plan {
+        seed: Plan::any_seed(),
+        anywhere: vec![Fault::Kill],
+        at_points: vec![Fault::Kill, Fault::Stop],
+        stop_each: 8,
+        http: true,
+    };
+    let mut siege = Siege::new(plan, None).await;
+    siege.run(30, Instant::now()).await;
+    check::all_is_well(&mut siege).await;
+    siege.report();
+}
+
+/// Every process sees the same full disk: a real one, of a file system in memory.
+#[tokio::test]
+async fn a_disk_that_is_full_for_a_while_costs_time_and_nothing_else() {
+    let folder = Scratch::new();
+    let inside = |script: &str| {
+        // The file system goes with the last process that sees it.
+        let script = format!("mount -t tmpfs -o size=16m tmpfs \"$0\" && {script}");
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+        command.arg(folder.path());
+        command
+    };
+    if !inside("true").status().is_ok_and(|status| status.success()) {
+        return println!("not run: this system does not let its users mount a disk");
+    }
+    let mut command = inside("exec \"$@\"");
+    command.arg(env::current_exe().unwrap());
+    command.args(["--exact", "kills::a_siege_on_a_small_disk", "--nocapture"]);
+    assert!(command.env(DISK, folder.path()).status().unwrap().success());
+}
+
+/// Does nothing unless another test has started it.
+#[tokio::test]
+async fn a_siege_on_a_small_disk() {
+    let Some(folder) = env::var_os(DISK) else { return };
+    let ballast = Path::new(&folder).join("ballast");
+    let seed = Plan::any_seed();
+    let plan = Plan {
+        seed,
+        anywhere: vec![Fault::Kill],
+        at_points: Vec::new(),
+        stop_each: 1,
+        // The other process has the port.
+        http: false,
+    };
+    let mut siege = Siege::new(plan, Some(Path::new(&folder))).await;
+    let mut dice = dice::Dice::new(seed);
+    for _ in 0..4 {
+        siege.run(0, after(1000 + dice.below(1500))).await;
+        // Or there may be room in the write-ahead log for all that comes.
+        shorten(&siege.place.file);
+        let mut file = File::create(&ballast).unwrap();
+        while file.write_all(&[0; 512]).is_ok() {}
+        siege.run(0, after(500 + dice.below(1000))).await;
+        drop(file);
+        fs::remove_file(&ballast).unwrap();
+    }
+    check::all_is_well(&mut siege).await;
+    siege.report();
+    let full = siege.failed.iter().filter(|why| why.contains("disk is full")).count();
+    assert!(full > 0, "nobody was told that the disk is full: {:?}", siege.failed);
+}
+
+/// Empties the write-ahead log.
+fn shorten(file: &Path) {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.busy_timeout(Duration::from_secs(20)).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+}
+
+/// One process cannot write for a while, as on a disk that fails or has become read-only, and goes on.
+#[tokio::test]
+async fn a_worker_that_cannot_write_for_a_while_does_no_harm() {
+    let plan = Plan {
+        seed: Plan::any_seed(),
+        anywhere: vec![Fault::Disk, Fault::Disk, Fault::Kill],
+        at_points: Vec::new(),
+        stop_each: 1,
+        http: true,
+    };
+    let mut siege = Siege::new(plan, None).await;
+    siege.run(12, Instant::now()).await;
+    check::all_is_well(&mut siege).await;
+    siege.report();
+    let failed = siege.failed.iter().filter(|why| why.contains("disk failed")).count();
+    assert!(failed > 0, "nobody was told that the disk failed: {:?}", siege.failed);
+}
+
+/// Returns the moment so many milliseconds from now.
+fn after(millis: u64) -> Instant {
+    Instant::now() + Duration::from_millis(millis)
+}
+
+/// Runs for as many minutes as it is told, and not at all unless it is.
+#[tokio::test]
+async fn a_long_siege() {
+    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let Some(minutes) = number("NAMEPLATE_TEST_CRASH_MINUTES") else { return };
+    let end = Instant::now() + Duration::from_secs(60 * minutes);
+    let mut seed = number("NAMEPLATE_TEST_CRASH_SEED").unwrap_or_else(Plan::any_seed);
+    while Instant::now() < end {
+        let plan = Plan {
+            seed,
+            anywhere: vec![Fault::Kill, Fault::Stop, Fault::Kill, Fault::Disk],
+            at_points: vec![Fault::Kill, Fault::Stop],
+            stop_each: 1,
+            http: true,
+        };
+        let mut siege = Siege::new(plan, None).await;
+        // A round of some minutes, so that what a store goes through once happens often.
+        let round = Instant::now() + Duration::from_secs(180);
+        siege.run(0, round.min(end)).await;
+        check::all_is_well(&mut siege).await;
+        siege.report();
+        seed += 1;
+    }
+}

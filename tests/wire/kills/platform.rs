@@ -1,0 +1,217 @@
+//! The platform that several processes run: one SQLite file, Knot DNS and Pebble.
+
+use std::{
+    env,
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    process,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use nameplate::{
+    Onboarding, RecordData, RecordSet, RecordType,
+    ca::{Account, CertificateAuthority, ChallengeType, Progress},
+    certificate::Handle,
+    clock::TokioTimer,
+    dns::{DnsProvider, Rfc2136},
+    domain::{Instruction, Targets},
+    engine::Policy,
+    error::{Error, ErrorKind, Result},
+    id::TenantId,
+    keys::RcgenKeys,
+    name::{ClaimPolicy, DnsName, DomainName},
+    record::{Profile, Ttl, Txt},
+    resolver::Hickory,
+    seal::XChaChaSealer,
+    secret::Secret,
+    store::{Key, Kind, Sqlite, Store, UniqueKey},
+    testkit::{Tap, Tape},
+    zone::SetChange,
+};
+
+use crate::{
+    acme,
+    rfc2136::{provider, zone},
+    servers,
+};
+
+pub(super) const TENANT: TenantId = TenantId::from_bytes([11; 16]);
+
+/// How long a worker holds what it works on: a stopped one has lost it soon after.
+pub(super) const LEASE: Duration = Duration::from_secs(3);
+
+/// Where a process finds what all of them share.
+const FILE: &str = "NAMEPLATE_TEST_FILE";
+const LEDGER: &str = "NAMEPLATE_TEST_LEDGER";
+const SUFFIX: &str = "NAMEPLATE_TEST_SUFFIX";
+
+/// What all processes share.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The file of the store.
+    pub(super) file: PathBuf,
+    /// The file in which every order is written down before it is opened.
+    pub(super) ledger: PathBuf,
+    /// Below which all names are.
+    pub(super) suffix: String,
+}
+
+impl Place {
+    /// Returns the place that another process was told of; `None` if it was told of none.
+    pub(super) fn told() -> Option<Self> {
+        let (file, ledger) = (env::var_os(FILE)?.into(), env::var_os(LEDGER)?.into());
+        Some(Self { file, ledger, suffix: env::var(SUFFIX).ok()? })
+    }
+
+    /// Tells another process.
+    pub(super) fn tell(&self, command: &mut process::Command) {
+        command.env(FILE, &self.file).env(LEDGER, &self.ledger).env(SUFFIX, &self.suffix);
+    }
+
+    /// Returns a name below the suffix.
+    pub(super) fn name(&self, label: &str) -> DnsName {
+        format!("{label}.{}", self.suffix).parse().unwrap()
+    }
+
+    /// Opens the store.
+    pub(super) async fn store(&self, wait: Duration) -> Result<Sqlite> {
+        Sqlite::builder(&self.file).with_busy_timeout(wait).open().await
+    }
+
+    /// Puts the platform together as one process runs it.
+    pub(super) fn platform(&self, store: &Sqlite, tape: &Tape) -> Onboarding {
+        let resolver =
+            Hickory::builder([servers::resolver()]).with_zone(zone(), [servers::knot()]).build();
+        let authority = Ledger::new(acme::fresh(), store.clone(), &self.ledger);
+        let mut policy = Policy::new();
+        policy.lease = LEASE;
+        // Barely shorter, so that leases are extended all the time.
+        policy.call_timeout = LEASE - Duration::from_millis(100);
+        policy.sweep_after = Duration::from_secs(4);
+        policy.poll_interval = Duration::from_millis(50);
+        policy.order_spacing = Duration::ZERO;
+        // So that every process has something to do.
+        policy.batch = 4;
+        Onboarding::builder(Tap::new(store.clone(), tape.clone()))
+            .with_brand("kills")
+            .with_targets(
+                Targets::cname(self.edge().as_str()).with_addresses([[127, 0, 0, 1].into()], []),
+            )
+            .with_resolver(Tap::new(resolver, tape.clone()))
+            .with_dns(Tap::new(provider(servers::knot()), tape.clone()))
+            .with_delegation_zone(self.name("acme"))
+            .with_authority(Tap::new(authority, tape.clone()))
+            .with_keys(RcgenKeys)
+            .with_sealer(Tap::new(XChaChaSealer::new(&[7; 32]), tape.clone()))
+            .with_timer(TokioTimer)
+            .with_claims(ClaimPolicy::new().with_allowed([zone()]))
+            .with_record_profile(Profile::FULL)
+            .with_policy(policy)
+            .build()
+            .unwrap()
+    }
+
+    /// Returns the name of the platform's edge.
+    pub(super) fn edge(&self) -> DnsName {
+        self.name("edge")
+    }
+}
+
+/// Returns the record that a customer is asked to add.
+pub(super) fn asked(step: &Instruction) -> RecordSet {
+    let data = match step.record_type {
+        RecordType::Txt => RecordData::Txt(Txt::from_text(&step.value)),
+        other => RecordData::parse(other, &step.value).unwrap(),
+    };
+    RecordSet::new(step.name.clone(), Ttl::MINUTE, [data]).unwrap()
+}
+
+/// Adds a record set to the zone as its owner does.
+pub(super) async fn add(dns: &Rfc2136, set: RecordSet) {
+    let change = SetChange::new(None, Some(set)).unwrap();
+    dns.apply(&zone(), &change.into()).await.unwrap();
+}
+
+/// An authority that writes each order down before it is opened, and what is known of it then.
+#[derive(Debug)]
+struct Ledger<C> {
+    inner: C,
+    store: Sqlite,
+    file: File,
+}
+
+impl<C> Ledger<C> {
+    fn new(inner: C, store: Sqlite, path: &Path) -> Self {
+        let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        Self { inner, store, file }
+    }
+
+    /// Writes one line, which a kill leaves whole or not at all.
+    fn write(&self, line: &str) -> Result<()> {
+        let failed = |error: std::io::Error| {
+            Error::new(ErrorKind::Unavailable, "ledger", "write", error.to_string())
+        };
+        (&self.file).write_all(format!("{line}\n").as_bytes()).map_err(failed)
+    }
+
+    /// Returns the id of the order that is under way for a name, and the handle that is stored of it.
+    async fn known(&self, name: &DomainName) -> Result<(String, String)> {
+        let hold = UniqueKey::new("hold", &[name.as_str()]);
+        let domain = self.store.find(&[hold]).await?.into_iter().flatten().next();
+        let domain = domain.map(|item| value(item.body.as_str())).unwrap_or_default();
+        let order = domain["domain"]["issuance"]["order"].as_str().unwrap_or("none").to_owned();
+        let found = self.store.get(&[Key::new(Kind::Order, &order)]).await?;
+        let found = found.into_iter().flatten().next();
+        let found = found.map(|item| value(item.body.as_str())).unwrap_or_default();
+        Ok((order, found["handle"].as_str().unwrap_or("none").to_owned()))
+    }
+}
+
+fn value(json: &str) -> serde_json::Value {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+#[async_trait]
+impl<C: CertificateAuthority> CertificateAuthority for Ledger<C> {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    async fn enroll(&self, key: &Secret) -> Result<Handle> {
+        self.inner.enroll(key).await
+    }
+
+    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
+        let process = process::id();
+        let (order, stored) = self.known(&names[0]).await?;
+        self.write(&format!("open {process} {order} {stored}"))?;
+        let handle = self.inner.open(account, names).await?;
+        let text = String::from_utf8_lossy(handle.as_bytes()).into_owned();
+        self.write(&format!("opened {process} {order} {text}"))?;
+        Ok(handle)
+    }
+
+    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
+        self.inner.progress(account, order).await
+    }
+
+    async fn respond(
+        &self,
+        account: &Account,
+        order: &Handle,
+        authorization: &Handle,
+        challenge: ChallengeType,
+    ) -> Result<()> {
+        self.inner.respond(account, order, authorization, challenge).await
+    }
+
+    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
+        self.inner.finalize(account, order, csr).await
+    }
+
+    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
+        self.inner.certificate(account, order).await
+    }
+}

@@ -1,0 +1,534 @@
+//! Two workers that are killed and stopped while tenants come, change their minds and go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io::{self, BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, Command},
+    time::Duration,
+};
+
+use nameplate::{
+    Onboarding, RecordData, RecordSet, RecordType,
+    certificate::Validation,
+    dns::Rfc2136,
+    domain::{Domain, NewDomain, Status},
+    error::{ErrorKind, Result},
+    id::{DomainId, OsRandom, Random as _},
+    record::Ttl,
+    store::Sqlite,
+    testkit::Tape,
+};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, timeout},
+};
+
+use super::{
+    dice::Dice,
+    platform::{LEASE, Place, TENANT, add, asked},
+    worker::{Role, Said, command},
+};
+use crate::{acme, rfc2136::provider, scratch::Scratch, servers};
+
+/// How many domains there are at a time.
+const DOMAINS: usize = 12;
+
+/// How many workers there are at a time.
+const WORKERS: usize = 2;
+
+/// How often a point is waited for.
+const TRIES: u32 = 8;
+
+/// What happens to a process.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Fault {
+    /// It cannot write to any file for a while.
+    Disk,
+    /// It is killed.
+    Kill,
+    /// It is stopped until somebody else has its leases, and goes on.
+    Stop,
+}
+
+/// What is still to be done to some process at one point.
+#[derive(Clone, Debug)]
+struct Target {
+    point: String,
+    fault: Fault,
+    tries: u32,
+}
+
+/// A worker.
+struct Process {
+    number: usize,
+    child: Child,
+    input: ChildStdin,
+    target: Option<Target>,
+    /// What happens to it next, and when.
+    next: (Next, Instant),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Next {
+    /// A fault, wherever it is.
+    Fault(Fault),
+    /// It can write again.
+    Recover,
+    /// It goes on.
+    Resume,
+    /// Nothing.
+    Rest,
+}
+
+/// What a siege is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// What chance follows from.
+    pub(super) seed: u64,
+    /// The faults that happen anywhere.
+    pub(super) anywhere: Vec<Fault>,
+    /// The faults that happen at each point that is found.
+    pub(super) at_points: Vec<Fault>,
+    /// At each such point, on average, a process is stopped: that takes long.
+    pub(super) stop_each: u64,
+    /// Whether some names are validated over HTTP, at the only port for it that there is.
+    pub(super) http: bool,
+}
+
+impl Plan {
+    /// Returns a seed of chance.
+    pub(super) fn any_seed() -> u64 {
+        let mut seed = [0; 8];
+        OsRandom.fill(&mut seed).unwrap();
+        // Short enough to be typed.
+        u64::from_be_bytes(seed) >> 32
+    }
+}
+
+pub(super) struct Siege {
+    pub(super) place: Place,
+    pub(super) nameplate: Onboarding,
+    pub(super) store: Sqlite,
+    /// The ids of the processes that were stopped, so that what they did later may be late.
+    pub(super) stopped: BTreeSet<u32>,
+    /// What is in the zone that is not ours: owner, type, data.
+    pub(super) foreign: BTreeSet<String>,
+    /// Every domain that there was.
+    pub(super) all: BTreeMap<DomainId, Domain>,
+    /// What was said of the store by those who could not write.
+    pub(super) failed: BTreeSet<String>,
+    plan: Plan,
+    dice: Dice,
+    dns: Rfc2136,
+    processes: Vec<Process>,
+    started: usize,
+    said: UnboundedReceiver<(usize, Option<Said>)>,
+    say: UnboundedSender<(usize, Option<Said>)>,
+    targets: VecDeque<Target>,
+    points: BTreeSet<String>,
+    faults: BTreeMap<(String, Fault), usize>,
+    missed: Vec<Target>,
+    names: usize,
+    feed_at: Instant,
+    _folder: Scratch,
+}
+
+impl Siege {
+    /// Prepares a siege, with the file of the store in `folder` or in one of its own.
+    pub(super) async fn new(plan: Plan, folder: Option<&std::path::Path>) -> Self {
+        let own = Scratch::new();
+        let seed = plan.seed;
+        // The servers may outlive this process, and others may use them.
+        let suffix = format!("k{}-{seed}.{}", std::process::id(), servers::zones()[0]);
+        let file = folder.unwrap_or_else(|| own.path()).join("store.db");
+        let place = Place { file, ledger: own.file("ledger"), suffix };
+        println!("{} by seed {seed}", place.suffix);
+        let store = place.store(Duration::from_secs(20)).await.unwrap();
+        let nameplate = place.platform(&store, &Tape::new());
+        if plan.http {
+            let edge = nameplate.edge();
+            acme::answer_too(move |host, token| {
+                let host = host.parse().ok()?;
+                let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+                runtime.block_on(edge.answer(&host, token)).ok()?
+            });
+        }
+        let (say, said) = unbounded_channel();
+        let mut siege = Self {
+            dice: Dice::new(seed),
+            dns: provider(servers::knot()),
+            nameplate,
+            store,
+            stopped: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            all: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            processes: Vec::new(),
+            started: 0,
+            said,
+            say,
+            // These are passed once in the life of a store.
+            targets: ["before ca.enroll", "after ca.enroll"]
+                .into_iter()
+                .filter(|_| plan.at_points.contains(&Fault::Kill))
+                .map(|point| Target { point: point.to_owned(), fault: Fault::Kill, tries: 0 })
+                .collect(),
+            points: BTreeSet::new(),
+            faults: BTreeMap::new(),
+            missed: Vec::new(),
+            names: 0,
+            feed_at: Instant::now(),
+            _folder: own,
+            place,
+            plan,
+        };
+        let address = RecordData::A([127, 0, 0, 1].into());
+        let edge = RecordSet::new(siege.place.edge(), Ttl::MINUTE, [address]).unwrap();
+        siege.publish(edge).await;
+        siege
+    }
+
+    /// Goes on until every point was hit, at least `faults` faults happened, and `until` is over.
+    pub(super) async fn run(&mut self, faults: usize, until: Instant) {
+        let start = Instant::now();
+        loop {
+            let done = self.faults.values().sum::<usize>() >= faults && Instant::now() >= until;
+            let hit = self.targets.is_empty()
+                && self.processes.iter().all(|process| process.target.is_none())
+                && (self.plan.at_points.is_empty() || !self.points.is_empty());
+            if done && hit {
+                println!("  besieged for {} s", start.elapsed().as_secs());
+                return;
+            }
+            // Another worker would do what happens only once where nothing happens to it.
+            let workers = if self.awaits_enrollment() { 1 } else { WORKERS };
+            while self.processes.len() < workers {
+                self.start_besieged();
+            }
+            self.listen(Duration::from_millis(20)).await;
+            self.strike();
+            self.feed().await;
+        }
+    }
+
+    /// Returns whether something is yet to happen to a worker that enrolls.
+    fn awaits_enrollment(&self) -> bool {
+        let besieged = self.processes.iter().filter_map(|process| process.target.as_ref());
+        self.targets.iter().chain(besieged).any(|target| target.point.ends_with("ca.enroll"))
+    }
+
+    /// Starts a worker that something is going to happen to.
+    fn start_besieged(&mut self) {
+        let target = self.targets.pop_front();
+        let at = target.as_ref().map(|target| {
+            // What happens once in the life of a store happens at once.
+            let passes = if target.point.ends_with("enroll") { 0 } else { self.dice.below(3) };
+            (target.point.clone(), usize::try_from(passes).unwrap())
+        });
+        let next = match &target {
+            Some(_) => (Next::Fault(Fault::Kill), Duration::from_secs(6)),
+            None => {
+                let choice = self.dice.below(self.plan.anywhere.len() as u64);
+                let fault = self.plan.anywhere.get(usize::try_from(choice).unwrap());
+                let wait = Duration::from_millis(300 + self.dice.below(2500));
+                (Next::Fault(fault.copied().unwrap_or(Fault::Kill)), wait)
+            }
+        };
+        let tenants = Some(self.dice.draw());
+        // A write that is too long is an error then, and not the end of the process.
+        let script = Some("trap '' XFSZ; exec \"$@\"".to_owned());
+        self.start(&Role { at, tenants, script }, target, (next.0, Instant::now() + next.1));
+    }
+
+    fn start(&mut self, role: &Role, target: Option<Target>, next: (Next, Instant)) {
+        let mut child = command(&self.place, role).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        self.started += 1;
+        let number = self.started;
+        let say = self.say.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(io::Result::ok) {
+                if let Some(said) = Said::read(&line) {
+                    let _ = say.send((number, Some(said)));
+                }
+            }
+            let _ = say.send((number, None));
+        });
+        self.processes.push(Process { number, child, input, target, next });
+    }
+
+    /// Takes note of what processes say, for a while.
+    async fn listen(&mut self, wait: Duration) {
+        let Ok(Some(first)) = timeout(wait, self.said.recv()).await else { return };
+        let mut next = Some(first);
+        while let Some((number, said)) = next {
+            self.heard(number, said);
+            next = self.said.try_recv().ok();
+        }
+    }
+
+    fn heard(&mut self, number: usize, said: Option<Said>) {
+        let place = self.processes.iter().position(|process| process.number == number);
+        match said {
+            Some(Said::Started) => {}
+            Some(Said::Failed(why)) => {
+                self.failed.insert(why);
+            }
+            Some(Said::Wrong(what)) => panic!("a tenant was told: {what}"),
+            Some(Said::Passed(point)) => self.found(point),
+            Some(Said::Halted) => {
+                let Some(place) = place else { return };
+                let Some(target) = self.processes[place].target.take() else { return };
+                self.hit(place, &target.point, target.fault);
+            }
+            Some(Said::Refused(why)) => panic!("a worker cannot start: {why}"),
+            None => {
+                let Some(place) = place else { return };
+                let status = self.processes[place].child.wait().unwrap();
+                panic!("a worker ended by itself: {status}");
+            }
+        }
+    }
+
+    /// Plans what is to happen at a point that was not known yet.
+    fn found(&mut self, point: String) {
+        if !self.points.insert(point.clone()) || point.ends_with("ca.enroll") {
+            return;
+        }
+        for fault in self.plan.at_points.clone() {
+            if fault != Fault::Stop || self.dice.below(self.plan.stop_each) == 0 {
+                self.targets.push_back(Target { point: point.clone(), fault, tries: 0 });
+            }
+        }
+    }
+
+    /// Does what is due to the processes.
+    fn strike(&mut self) {
+        let now = Instant::now();
+        for place in (0..self.processes.len()).rev() {
+            let process = &mut self.processes[place];
+            if process.next.1 > now {
+                continue;
+            }
+            if let Some(mut target) = process.target.take() {
+                target.tries += 1;
+                match target.tries {
+                    TRIES => self.missed.push(target),
+                    _ => self.targets.push_back(target),
+                }
+            }
+            let process = &mut self.processes[place];
+            match process.next.0 {
+                Next::Fault(fault) => self.hit(place, "anywhere", fault),
+                Next::Recover => {
+                    limit(&process.child, "unlimited");
+                    self.kill_soon(place);
+                }
+                Next::Resume => {
+                    signal(&process.child, "CONT");
+                    // A kill may have come in between.
+                    let _ = writeln!(process.input, "go");
+                    self.kill_soon(place);
+                }
+                Next::Rest => process.next.1 = now + Duration::from_secs(3600),
+            }
+        }
+    }
+
+    fn kill_soon(&mut self, place: usize) {
+        let wait = Duration::from_millis(500 + self.dice.below(1500));
+        self.processes[place].next = (Next::Fault(Fault::Kill), Instant::now() + wait);
+    }
+
+    /// Lets something happen to a process.
+    fn hit(&mut self, place: usize, point: &str, fault: Fault) {
+        *self.faults.entry((point.to_owned(), fault)).or_default() += 1;
+        match fault {
+            Fault::Kill => {
+                let mut process = self.processes.remove(place);
+                process.child.kill().unwrap();
+                process.child.wait().unwrap();
+            }
+            Fault::Stop => {
+                let process = &mut self.processes[place];
+                signal(&process.child, "STOP");
+                self.stopped.insert(process.child.id());
+                process.next = (Next::Resume, Instant::now() + LEASE + Duration::from_millis(500));
+            }
+            Fault::Disk => {
+                let process = &mut self.processes[place];
+                limit(&process.child, "0:unlimited");
+                let wait = Duration::from_millis(300 + self.dice.below(1200));
+                process.next = (Next::Recover, Instant::now() + wait);
+            }
+        }
+    }
+
+    /// Lets tenants come and go.
+    async fn feed(&mut self) {
+        if Instant::now() < self.feed_at {
+            return;
+        }
+        self.feed_at = Instant::now() + Duration::from_millis(300);
+        // A store that is locked or full is tried again.
+        let Ok(page) = self.nameplate.list(&TENANT, None).await else { return };
+        let there: Vec<Domain> =
+            page.domains.into_iter().filter(|domain| domain.status() != Status::Removing).collect();
+        for domain in &there {
+            self.come(domain).await;
+        }
+        if there.len() < DOMAINS {
+            for _ in there.len()..DOMAINS {
+                let name = self.next_name();
+                let _ = self.nameplate.add(&TENANT, name).await;
+            }
+        } else if self.dice.below(6) == 0 {
+            let choice = usize::try_from(self.dice.below(there.len() as u64)).unwrap();
+            let _ = self.nameplate.remove(&TENANT, there[choice].id()).await;
+        }
+    }
+
+    /// Returns a name that was never claimed, by each way of validation in turn.
+    fn next_name(&mut self) -> NewDomain {
+        self.names += 1;
+        let (front, validation) = match self.names % 4 {
+            0 => ("*.", Validation::Dns01Delegated),
+            1 if self.plan.http => ("", Validation::Http01),
+            2 => ("", Validation::Dns01),
+            _ => ("", Validation::Dns01Delegated),
+        };
+        let name = format!("{front}n{}.{}", self.names, self.place.suffix);
+        name.parse::<NewDomain>().unwrap().with_validation(validation)
+    }
+
+    /// Publishes what a customer is asked for, and something of their own.
+    async fn come(&mut self, domain: &Domain) {
+        if self.all.contains_key(&domain.id()) {
+            return;
+        }
+        let Ok(steps) = self.nameplate.instructions(&TENANT, domain.id()).await else { return };
+        self.all.insert(domain.id(), domain.clone());
+        for step in steps {
+            self.publish(asked(&step)).await;
+        }
+        let www = nameplate::DnsName::from(domain.name().base()).child("www").unwrap();
+        let theirs = RecordData::parse(RecordType::Txt, "theirs").unwrap();
+        self.publish(RecordSet::new(www, Ttl::MINUTE, [theirs]).unwrap()).await;
+    }
+
+    async fn publish(&mut self, set: RecordSet) {
+        self.foreign.extend(super::check::lines(&set));
+        add(&self.dns, set).await;
+    }
+
+    /// Ends everything that happens, lets healthy workers go on, and waits until nothing is due.
+    pub(super) async fn settle(&mut self) {
+        for mut process in std::mem::take(&mut self.processes) {
+            process.child.kill().unwrap();
+            process.child.wait().unwrap();
+        }
+        let rest = (Next::Rest, Instant::now() + Duration::from_secs(3600));
+        for _ in 0..WORKERS {
+            let role = Role { at: None, tenants: None, script: None };
+            self.start(&role, None, rest);
+        }
+        let (start, end) = (Instant::now(), Instant::now() + Duration::from_secs(180));
+        let mut restless = Vec::new();
+        while Instant::now() < end {
+            self.listen(Duration::from_millis(500)).await;
+            restless = self.restless().await.unwrap();
+            if restless.is_empty() {
+                println!("  at rest after {} s", start.elapsed().as_secs());
+                return;
+            }
+        }
+        panic!("not at rest in time: {restless:#?}");
+    }
+
+    /// Returns what is still due, and sees to it that nothing waits long.
+    async fn restless(&mut self) -> Result<Vec<String>> {
+        let mut restless = Vec::new();
+        for (id, due) in super::check::dues(&self.store).await? {
+            let now = nameplate::store::Store::now(&self.store).await?;
+            let Some(wait) = due.map(|due| due - now).filter(|wait| wait.num_minutes() < 10) else {
+                continue;
+            };
+            match self.nameplate.get(&TENANT, id).await {
+                Ok(domain) => {
+                    restless.push(format!(
+                        "{} {} {wait}: {}",
+                        domain.name(),
+                        domain.status(),
+                        domain.waiting_on()
+                    ));
+                    self.come(&domain).await;
+                    // As a person would who does not want to wait.
+                    if wait.num_seconds() > 1 && domain.next_order_at().is_some() {
+                        self.nameplate.retry(&TENANT, id).await?;
+                    } else if wait.num_seconds() > 4 {
+                        self.nameplate.check(&TENANT, id).await?;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    restless.push(format!("{id} is gone, {wait}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(restless)
+    }
+
+    /// Removes all domains.
+    pub(super) async fn remove_all(&self) {
+        loop {
+            let page = self.nameplate.list(&TENANT, None).await.unwrap();
+            let mut left =
+                page.domains.iter().filter(|domain| domain.status() != Status::Removing).peekable();
+            if left.peek().is_none() {
+                return;
+            }
+            for domain in left {
+                self.nameplate.remove(&TENANT, domain.id()).await.unwrap();
+            }
+        }
+    }
+
+    /// Prints what happened, and asserts that every point was hit.
+    pub(super) fn report(&self) {
+        println!(
+            "{} processes, {} domains, {} points",
+            self.started,
+            self.all.len(),
+            self.points.len()
+        );
+        for ((point, fault), count) in &self.faults {
+            println!("  {fault:?} {point}: {count}");
+        }
+        for target in &self.missed {
+            println!("  {:?} {}: not reached", target.fault, target.point);
+        }
+        assert!(self.missed.is_empty(), "not reached: {:?}", self.missed);
+    }
+}
+
+impl Drop for Siege {
+    fn drop(&mut self) {
+        for process in &mut self.processes {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+}
+
+/// Sends a signal by its name.
+fn signal(child: &Child, name: &str) {
+    let script = format!("kill -{name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success(), "{script}");
+}
+
+/// Limits how long the files are that a process may write.
+fn limit(child: &Child, bytes: &str) {
+    let mut command = Command::new("prlimit");
+    command.args(["--pid", &child.id().to_string(), &format!("--fsize={bytes}")]);
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
