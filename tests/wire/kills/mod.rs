@@ -13,8 +13,9 @@ mod worker;
 
 use std::{
     env,
-    fs::{self, File},
-    io::Write as _,
+    fs::{self, File, Permissions},
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     process::Command,
     time::Duration,
@@ -22,6 +23,7 @@ use std::{
 
 use siege::{Fault, Plan, Siege};
 use tokio::time::Instant;
+use worker::{Role, Said};
 
 use crate::scratch::Scratch;
 
@@ -94,6 +96,66 @@ async fn a_siege_on_a_small_disk() {
     siege.report();
     let full = siege.failed.iter().filter(|why| why.contains("disk is full")).count();
     assert!(full > 0, "nobody was told that the disk is full: {:?}", siege.failed);
+}
+
+/// A worker that may not write gives one clear error, changes nothing, and is no harm to others.
+#[tokio::test]
+async fn a_store_that_can_only_be_read_is_refused_and_left_as_it_is() {
+    let plan = Plan {
+        seed: Plan::any_seed(),
+        anywhere: vec![Fault::Kill],
+        at_points: Vec::new(),
+        stop_each: 1,
+        http: true,
+    };
+    let mut siege = Siege::new(plan, None).await;
+    siege.run(3, Instant::now()).await;
+    siege.kill_all();
+    let file = siege.place.file.clone();
+    let folder = file.parent().unwrap();
+    let is_root = fs::metadata(folder).unwrap().uid() == 0;
+
+    // What its owner has said: for root only without the power to pass over it.
+    let powerless = if is_root { "setpriv --bounding-set=-all --inh-caps=-all" } else { "" };
+    let permit = |of_file, of_folder| {
+        fs::set_permissions(&file, Permissions::from_mode(of_file)).unwrap();
+        fs::set_permissions(folder, Permissions::from_mode(of_folder)).unwrap();
+    };
+    let before = fs::read(&file).unwrap();
+    permit(0o444, 0o555);
+    let why = refused(&siege, &format!("exec {powerless} \"$@\""));
+    permit(0o600, 0o755);
+    assert!(why.contains("can only be read"), "{why}");
+    assert!(fs::read(&file).unwrap() == before, "the file has changed");
+
+    // A disk that cannot be written to.
+    let view = if is_root { "--mount" } else { "--user --map-root-user --mount" };
+    let folder = folder.display();
+    let mount = format!("mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}");
+    let inside = |then: &str| format!("exec unshare {view} sh -c '{mount} && {then}' sh \"$@\"");
+    let possible = Command::new("sh").args(["-c", &inside("true")]).status().unwrap().success();
+    if possible {
+        let why = refused(&siege, &inside("exec \"$@\""));
+        assert!(why.contains("can only be read"), "{why}");
+        assert!(fs::read(&file).unwrap() == before, "the file has changed");
+    } else {
+        println!("a disk is not made read-only: this system does not let its users mount one");
+    }
+    check::all_is_well(&mut siege).await;
+}
+
+/// Returns why a worker that is started by a script does not start.
+fn refused(siege: &Siege, script: &str) -> String {
+    let role = Role { at: None, tenants: None, script: Some(script.to_owned()) };
+    let mut child = worker::command(&siege.place, &role).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said = lines.map_while(Result::ok).find_map(|line| Said::read(&line));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    match said {
+        Some(Said::Refused(why)) => why,
+        said => panic!("{script}: {said:?}"),
+    }
 }
 
 /// Empties the write-ahead log.

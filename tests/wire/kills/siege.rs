@@ -421,12 +421,17 @@ impl Siege {
         add(&self.dns, set).await;
     }
 
-    /// Ends everything that happens, lets healthy workers go on, and waits until nothing is due.
-    pub(super) async fn settle(&mut self) {
+    /// Kills every worker.
+    pub(super) fn kill_all(&mut self) {
         for mut process in std::mem::take(&mut self.processes) {
             process.child.kill().unwrap();
             process.child.wait().unwrap();
         }
+    }
+
+    /// Ends everything that happens, lets healthy workers go on, and waits until nothing is due.
+    pub(super) async fn settle(&mut self) {
+        self.kill_all();
         let rest = (Next::Rest, Instant::now() + Duration::from_secs(3600));
         for _ in 0..WORKERS {
             let role = Role { at: None, tenants: None, script: None };
