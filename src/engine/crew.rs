@@ -11,6 +11,7 @@ use std::{
 use super::{
     backends::Backends,
     drive::{End, work},
+    telemetry,
     together::{Boxed, all},
 };
 use crate::{
@@ -66,7 +67,11 @@ impl Tenure {
         let mut state = self.state();
         match lease {
             Some(lease) => state.lease = lease,
-            None => state.is_lost = true,
+            None if state.is_lost => {}
+            None => {
+                state.is_lost = true;
+                telemetry::lost(&state.lease.key);
+            }
         }
     }
 
@@ -118,8 +123,11 @@ impl<'a> Crew<'a> {
     pub(super) fn take(&mut self, leased: Leased) {
         let now = leased.now;
         for (lease, item) in leased.leases {
+            telemetry::leased(&item, now);
+            let (key, tenant) = (lease.key.clone(), item.header.tenant);
             let tenure = Arc::new(Tenure::new(lease));
-            let work = Box::pin(work(self.backends, tenure.clone(), item, now));
+            let work = work(self.backends, tenure.clone(), item, now);
+            let work = Box::pin(telemetry::working(&key, tenant, work));
             self.slots.push(Slot { tenure, work });
         }
     }

@@ -1,6 +1,6 @@
 //! Work on one root under its lease: look, decide, store, act, again.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use super::{
     backends::Backends,
@@ -10,7 +10,8 @@ use super::{
     held::{COMMIT_ATTEMPTS, Held, commit},
     root::{Effect, Fact, Intent, Outcome, Root, Trouble},
     setback::give_back,
-    together::{all, caught, within},
+    telemetry,
+    together::{Boxed, all, caught, within},
 };
 use crate::{
     clock::{Timestamp, between},
@@ -96,6 +97,8 @@ impl Driver<'_> {
         let Some(mut held) = Held::load(self.backends, self.tenure.lease(), item).await? else {
             return Ok(self.put_off().await);
         };
+        let kind = held.lease.key.kind;
+        let since = now;
         let mut now = now;
         let mut outcome = None;
         let mut published = None;
@@ -109,16 +112,19 @@ impl Driver<'_> {
                     None => return Ok(End::Left),
                 },
             };
-            now = self.backends.store.now().await?;
+            let asked_at = mem::replace(&mut now, self.backends.store.now().await?);
+            telemetry::looked(kind, &facts, between(asked_at, now));
             let last = round == max_rounds;
             let settled = held.settle(self.backends, facts, now, last).await?;
             let Some((decision, then)) = settled else {
+                self.tenure.answered(None);
                 if let Some(effect) = published {
                     self.disown(effect).await?;
                 }
                 return Ok(End::Left);
             };
             if then == Then::Release {
+                telemetry::released(kind, between(since, now));
                 return Ok(End::Released);
             }
             if let Some(intent) = decision.effect {
@@ -126,11 +132,13 @@ impl Driver<'_> {
                     return Ok(End::Left);
                 };
                 held.has_acted |= matches!(result, Outcome::Done(_));
+                let effect = intent.effect.kind();
                 let may_be_there = matches!(result, Outcome::Done(_) | Outcome::Unknown(_));
                 published =
                     Some(intent.effect).filter(|effect| may_be_there && is_publication(effect));
                 outcome = Some(Fact::Outcome { id: intent.id, outcome: result });
-                now = self.backends.store.now().await?;
+                let acted_at = mem::replace(&mut now, self.backends.store.now().await?);
+                telemetry::effect_took(effect, between(acted_at, now));
             }
         }
         Ok(End::Left)
@@ -197,7 +205,7 @@ impl Driver<'_> {
         }
         let Backends { settings, timer, .. } = self.backends;
         let domain = held.domain();
-        let asked = questions(&held.root, now)
+        let asked: Vec<Boxed<'_, Fact>> = questions(&held.root, now)
             .into_iter()
             .map(|question| {
                 let answer = async move {
@@ -208,7 +216,8 @@ impl Driver<'_> {
                 Box::pin(answer) as _
             })
             .collect();
-        Ok(self.tenure.unless_lost(all(asked)).await)
+        let look = telemetry::looking(asked.len(), all(asked));
+        Ok(self.tenure.unless_lost(look).await)
     }
 
     /// Carries out an effect; `None` if the lease is lost.
@@ -218,7 +227,15 @@ impl Driver<'_> {
         }
         let Backends { settings, timer, .. } = self.backends;
         let act = self.backends.act(&held.root, &intent.effect);
-        let act = within(&**timer, settings.policy.call_timeout, act);
+        let act = async {
+            within(&**timer, settings.policy.call_timeout, act).await.unwrap_or_else(|| {
+                Outcome::Unknown(Trouble::new(
+                    ErrorKind::Unknown,
+                    format!("engine: {}: no answer in time", intent.effect.kind().as_str()),
+                ))
+            })
+        };
+        let act = telemetry::acted(&held.root, intent, act);
         let Some(outcome) = self.tenure.unless_lost(act).await else {
             // It was begun, and may come to its end.
             if is_publication(&intent.effect) {
@@ -226,12 +243,7 @@ impl Driver<'_> {
             }
             return Ok(None);
         };
-        Ok(Some(outcome.unwrap_or_else(|| {
-            Outcome::Unknown(Trouble::new(
-                ErrorKind::Unknown,
-                format!("engine: {}: no answer in time", intent.effect.kind().as_str()),
-            ))
-        })))
+        Ok(Some(outcome))
     }
 }
 

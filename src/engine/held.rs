@@ -6,6 +6,7 @@ use super::{
     decide::{decide, set_back},
     policy::Policy,
     root::{Decision, Fact, Moment, Root, Satellite, Trouble},
+    telemetry,
 };
 use crate::{
     clock::{Timestamp, after},
@@ -87,7 +88,9 @@ impl Held {
             }
             let operation = OperationId::random(&*backends.random)?;
             let batch = self.batch(backends, &decision, operation, then, now).await?;
-            match commit(backends, batch, &self.lease.key).await? {
+            let result = commit(backends, batch, &self.lease.key).await?;
+            telemetry::committed(self.lease.key.kind, &result, &decision.notices);
+            match result {
                 Commit::Done => {
                     self.revision = Revision::new(self.revision.counter + 1, operation);
                     self.order = self.order_after(&decision.root, operation);

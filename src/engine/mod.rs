@@ -38,6 +38,7 @@ mod records;
 mod root;
 mod sealing;
 mod setback;
+pub mod telemetry;
 mod timely;
 mod together;
 mod worker;

@@ -95,6 +95,28 @@ pub enum Notice {
     Removed,
 }
 
+impl Notice {
+    /// Returns the stored name, which never changes.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::StatusChanged { .. } => "status_changed",
+            Self::Observed { .. } => "observed",
+            Self::Contested => "contested",
+            Self::OrderOpened { .. } => "order_opened",
+            Self::OrderFailed { .. } => "order_failed",
+            Self::CertificateActivated { .. } => "certificate_activated",
+            Self::ServiceFailed { .. } => "service_failed",
+            Self::Parked { .. } => "parked",
+            Self::Revived => "revived",
+            Self::RecordRefused { .. } => "record_refused",
+            Self::RecordRemoved { .. } => "record_removed",
+            Self::RecordWritten { .. } => "record_written",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// A notice with its place in the history of its domain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]

@@ -10,6 +10,7 @@ use super::{
     backends::Backends,
     crew::Crew,
     drive::End,
+    telemetry,
     together::{Boxed, First, first},
 };
 use crate::{
@@ -90,7 +91,8 @@ impl Worker {
     /// an error of the step: it is stored with the root.
     pub async fn step(&self) -> Result<Step> {
         let policy = &self.backends.settings.policy;
-        self.lease(&LeaseRequest::new(ROOTS, policy.batch, policy.lease)).await
+        let wanted = LeaseRequest::new(ROOTS, policy.batch, policy.lease);
+        telemetry::stepping(policy.batch, self.lease(&wanted)).await
     }
 
     /// Works on one domain, if it is due and nobody else does.
@@ -100,7 +102,11 @@ impl Worker {
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Step> {
         let mut crew = Crew::new(&self.backends);
-        crew.take(self.backends.store.lease(wanted).await?);
+        let leased = self.backends.store.lease(wanted).await?;
+        if wanted.only.is_none() {
+            telemetry::due(&leased);
+        }
+        crew.take(leased);
         Ok(Step::of(&crew.finish().await))
     }
 
@@ -148,6 +154,7 @@ impl Worker {
                     // The store is away, and so is everything that could be done.
                     let is_more = leased.as_ref().is_ok_and(|it| it.leases.len() >= *wanted);
                     if let Ok(leased) = leased {
+                        telemetry::due(&leased);
                         crew.take(leased);
                     }
                     next = if is_more { self.next(&crew) } else { self.rest() };

@@ -1,0 +1,251 @@
+//! Recording, which without the features is nothing at all.
+
+use std::{future::Future, time::Duration};
+
+use super::metric;
+use crate::{
+    clock::{Timestamp, between},
+    engine::{
+        notice::Notice,
+        root::{EffectKind, Fact, Intent, Outcome, Root, Trouble},
+    },
+    id::TenantId,
+    store::{Commit, Item, Key, Kind, Leased},
+};
+
+/// Tells the recorder that is installed what each metric says.
+#[cfg(feature = "metrics")]
+pub fn describe() {
+    use super::Instrument;
+
+    for metric in super::METRICS {
+        let super::Metric { name, meaning, .. } = *metric;
+        let unit = metrics::Unit::Seconds;
+        match metric.instrument {
+            Instrument::Counter => metrics::describe_counter!(name, meaning),
+            Instrument::Gauge => metrics::describe_gauge!(name, meaning),
+            Instrument::Histogram => metrics::describe_histogram!(name, unit, meaning),
+        }
+    }
+}
+
+/// The value of the label `error` when there was none.
+const NO_ERROR: &str = "none";
+
+fn count(name: &'static str, labels: &[(&'static str, &'static str)]) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(name, labels).increment(1);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, labels);
+}
+
+fn gauge(name: &'static str, value: f64) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(name).set(value);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, value);
+}
+
+fn took(name: &'static str, time: Duration, labels: &[(&'static str, &'static str)]) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(name, labels).record(time);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, time, labels);
+}
+
+/// Runs a step in its span.
+pub(in crate::engine) fn stepping<F: Future + Send>(
+    batch: u32,
+    step: F,
+) -> impl Future<Output = F::Output> + Send + use<F> {
+    #[cfg(feature = "tracing")]
+    {
+        let span = tracing::debug_span!(target: super::TARGET, super::span::STEP, batch);
+        tracing::Instrument::instrument(step, span)
+    }
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _ = batch;
+        step
+    }
+}
+
+/// Runs the work on a root in its span.
+pub(in crate::engine) fn working<F: Future + Send>(
+    key: &Key,
+    tenant: Option<TenantId>,
+    work: F,
+) -> impl Future<Output = F::Output> + Send + use<F> {
+    #[cfg(feature = "tracing")]
+    {
+        let span = tracing::info_span!(
+            target: super::TARGET,
+            super::span::ROOT,
+            kind = key.kind.as_str(),
+            id = key.id,
+            tenant = tenant.map(tracing::field::display),
+        );
+        tracing::Instrument::instrument(work, span)
+    }
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _ = (key, tenant);
+        work
+    }
+}
+
+/// Asks the questions of one decision in their span.
+pub(in crate::engine) fn looking<F: Future + Send>(
+    questions: usize,
+    look: F,
+) -> impl Future<Output = F::Output> + Send + use<F> {
+    #[cfg(feature = "tracing")]
+    {
+        let span = tracing::debug_span!(target: super::TARGET, super::span::LOOK, questions);
+        tracing::Instrument::instrument(look, span)
+    }
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _ = questions;
+        look
+    }
+}
+
+/// Carries out an effect in its span, and tells what came of it.
+pub(in crate::engine) async fn acted(
+    root: &Root,
+    intent: &Intent,
+    act: impl Future<Output = Outcome> + Send,
+) -> Outcome {
+    let effect = intent.effect.kind();
+    #[cfg(feature = "tracing")]
+    let act = {
+        let failures = match root {
+            Root::Account(root) => root.failures,
+            Root::Domain(root) => root.domain.service_failures,
+        };
+        let span = tracing::info_span!(
+            target: super::TARGET,
+            super::span::EFFECT,
+            effect = effect.as_str(),
+            effect_id = %intent.id,
+            attempt = failures.saturating_add(1),
+        );
+        let act = async {
+            let outcome = act.await;
+            if let (_, Some(trouble)) = sorted(&outcome) {
+                failed(trouble);
+            }
+            outcome
+        };
+        tracing::Instrument::instrument(act, span)
+    };
+    #[cfg(not(feature = "tracing"))]
+    let _ = root;
+    let outcome = act.await;
+    let (name, trouble) = sorted(&outcome);
+    let error = trouble.map_or(NO_ERROR, |trouble| trouble.kind.as_str());
+    count(metric::EFFECTS, &[("effect", effect.as_str()), ("outcome", name), ("error", error)]);
+    outcome
+}
+
+#[cfg(feature = "tracing")]
+fn failed(trouble: &Trouble) {
+    tracing::warn!(
+        target: super::TARGET,
+        error = trouble.kind.as_str(),
+        code = trouble.code,
+        reason = trouble.message,
+        "{}",
+        super::event::EFFECT_FAILED,
+    );
+}
+
+const fn sorted(outcome: &Outcome) -> (&'static str, Option<&Trouble>) {
+    match outcome {
+        Outcome::Done(_) => ("done", None),
+        Outcome::NotYet(trouble) => ("not_yet", Some(trouble)),
+        Outcome::Refused(trouble) => ("refused", Some(trouble)),
+        Outcome::Unknown(trouble) => ("unknown", Some(trouble)),
+    }
+}
+
+/// Takes note of what was due when the store was asked.
+pub(in crate::engine) fn due(leased: &Leased) {
+    let lags = leased.leases.iter().map(|(_, item)| lag(item, leased.now));
+    gauge(metric::OLDEST_LAG, lags.max().unwrap_or_default().as_secs_f64());
+    // No step leases more than a thousand.
+    gauge(metric::BACKLOG, u32::try_from(leased.leases.len()).unwrap_or(u32::MAX).into());
+}
+
+/// Takes note of a root that was leased.
+pub(in crate::engine) fn leased(item: &Item, now: Timestamp) {
+    let kind = [("kind", item.key.kind.as_str())];
+    count(metric::LEASED, &kind);
+    took(metric::LAG_SECONDS, lag(item, now), &kind);
+}
+
+/// Returns how long a root had been due.
+fn lag(item: &Item, now: Timestamp) -> Duration {
+    item.header.due.map_or(Duration::ZERO, |due| between(due, now))
+}
+
+/// Takes note of how long the questions of one decision took and what nobody could answer.
+pub(in crate::engine) fn looked(kind: Kind, facts: &[Fact], time: Duration) {
+    if facts.is_empty() {
+        return;
+    }
+    took(metric::LOOK_SECONDS, time, &[("kind", kind.as_str())]);
+    for fact in facts {
+        if let Fact::Unanswered(trouble) = fact {
+            count(metric::UNANSWERED, &[("error", trouble.kind.as_str())]);
+        }
+    }
+}
+
+/// Takes note of how long an effect took.
+pub(in crate::engine) fn effect_took(effect: EffectKind, time: Duration) {
+    took(metric::EFFECT_SECONDS, time, &[("effect", effect.as_str())]);
+}
+
+/// Takes note of what became of a decision, and of what it tells if it is stored.
+pub(in crate::engine) fn committed(kind: Kind, result: &Commit, notices: &[Notice]) {
+    let name = match result {
+        Commit::Done => "done",
+        Commit::Fenced => "fenced",
+        Commit::Stale(_) => "stale",
+        Commit::Taken(_) => "taken",
+    };
+    count(metric::COMMITS, &[("kind", kind.as_str()), ("result", name)]);
+    if *result != Commit::Done {
+        return;
+    }
+    for notice in notices {
+        count(metric::NOTICES, &[("notice", notice.as_str())]);
+        #[cfg(feature = "tracing")]
+        tracing::info!(
+            target: super::TARGET,
+            notice = notice.as_str(),
+            "{}",
+            super::event::NOTICE,
+        );
+    }
+}
+
+/// Takes note of a root that was given back.
+pub(in crate::engine) fn released(kind: Kind, time: Duration) {
+    took(metric::ROOT_SECONDS, time, &[("kind", kind.as_str())]);
+}
+
+/// Takes note of a lease that ended before the work did.
+pub(in crate::engine) fn lost(key: &Key) {
+    count(metric::LOST, &[("kind", key.kind.as_str())]);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: super::TARGET,
+        kind = key.kind.as_str(),
+        id = key.id,
+        "{}",
+        super::event::LEASE_LOST,
+    );
+}
