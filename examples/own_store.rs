@@ -562,7 +562,7 @@ fn list(transaction: &ReadTransaction, query: &Query) -> Inner<Page> {
             found.extend(load(&items, &Key::new(query.kind, id))?.map(|row| row.item));
         }
     } else {
-        // By expiry: a platform that asks this often gives it an index of its own.
+        // All, or by expiry: a platform that asks this often gives it an index of its own.
         let start = Bound::Excluded((kind, after));
         for entry in items.range((start, Bound::Unbounded))? {
             let (key, _) = entry?;
@@ -572,6 +572,7 @@ fn list(transaction: &ReadTransaction, query: &Query) -> Inner<Page> {
             }
             let item = load(&items, &Key::new(query.kind, id))?.map(|row| row.item);
             found.extend(item.filter(|item| match &query.filter {
+                Filter::All => true,
                 Filter::ExpiresBy(at) => item.header.expires.is_some_and(|expires| expires <= *at),
                 _ => false,
             }));

@@ -143,6 +143,10 @@ mod sqlite {
         async fn trim(&self, of: &Key, through: u64) -> Result<()> {
             self.next().trim(of, through).await
         }
+
+        async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+            self.next().restore(item, log).await
+        }
     }
 
     nameplate::store_conformance!(full, async { fresh(Durability::Full).await });

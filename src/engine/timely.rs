@@ -78,4 +78,8 @@ impl Store for Timely {
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
         self.call("trim", ErrorKind::Unknown, self.inner.trim(of, through)).await
     }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        self.call("restore", ErrorKind::Unknown, self.inner.restore(item, log)).await
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Batch, Body, Entry, Key, UniqueKey, Write};
+use super::{Batch, Body, Entry, Expect, Item, Key, UniqueKey, Write};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Batch {
@@ -74,6 +74,50 @@ impl Batch {
             }
         }
         Ok(())
+    }
+}
+
+impl Item {
+    /// Refuses a log that cannot be this item's.
+    ///
+    /// For implementers of [`Store::restore`](super::Store::restore), beside [`Batch::check`] of
+    /// [`Item::restoring`]. `component` is the store's name in the error.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid`: numbers that do not rise, or are above those that the item's revision gives; an
+    /// entry that is too long; a revision that is none.
+    pub fn check_log(&self, log: &[Entry], component: &'static str) -> Result<()> {
+        let invalid =
+            |message: String| Err(Error::new(ErrorKind::Invalid, component, "restore", message));
+        // Counters up to here give numbers that a signed 64-bit integer holds.
+        if !(1..1 << 47).contains(&self.revision.counter) {
+            return invalid(format!("{} has a revision that no put gives", self.key));
+        }
+        let mut last = None;
+        for entry in log {
+            let known = entry.number >> 16 <= self.revision.counter && entry.number >> 16 > 0;
+            if !known || last.is_some_and(|last| last >= entry.number) {
+                return invalid(format!("{} has no place for entry {}", self.key, entry.number));
+            }
+            if entry.body.len() > Body::MAX {
+                return invalid(format!("an entry of {} is over {} bytes", self.key, Body::MAX));
+            }
+            last = Some(entry.number);
+        }
+        Ok(())
+    }
+
+    /// Returns the batch that creates this item, but for its counter and its log.
+    ///
+    /// For implementers of [`Store::restore`](super::Store::restore).
+    pub fn restoring(&self) -> Batch {
+        Batch::new(self.revision.operation).with(Write::Put {
+            key: self.key.clone(),
+            expect: Expect::Absent,
+            header: self.header.clone(),
+            body: self.body.clone(),
+        })
     }
 }
 

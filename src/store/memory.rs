@@ -159,6 +159,20 @@ impl Store for InMemoryStore {
             Ok(())
         })
     }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        item.check_log(log, "in-memory store")?;
+        self.call("restore", |state, now| {
+            let done = state.commit(item.restoring(), now)?;
+            if done == Commit::Done
+                && let Some(row) = state.items.get_mut(&item.key)
+            {
+                row.revision = item.revision;
+                row.log = log.to_vec();
+            }
+            Ok(done)
+        })
+    }
 }
 
 impl State {
@@ -171,6 +185,7 @@ impl State {
             .take_while(|(key, _)| key.kind == query.kind)
             .filter(|(key, _)| query.after.as_ref().is_none_or(|after| key.id > *after))
             .filter(|(_, row)| match &query.filter {
+                Filter::All => true,
                 Filter::Tenant(tenant) => row.header.tenant == Some(*tenant),
                 Filter::Name(name) => row.header.name.as_ref() == Some(name),
                 Filter::Status(status) => row.header.status.as_ref() == Some(status),

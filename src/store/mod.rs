@@ -1,4 +1,4 @@
-//! Where the life of every domain is kept: one generic item, nine methods.
+//! Where the life of every domain is kept: one generic item, ten methods.
 //!
 //! A store knows nothing of domains. It keeps [`Item`]s: a key, a revision, a [`Header`] that can be
 //! queried and a body that it does not look into. Everything else (leases, unique keys, the log)
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     id::{OperationId, TenantId},
 };
 
@@ -97,16 +97,11 @@ impl fmt::Display for Kind {
 }
 
 impl FromStr for Kind {
-    type Err = crate::error::Error;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
-            crate::error::Error::new(
-                crate::error::ErrorKind::Malformed,
-                "store",
-                "read",
-                format!("unknown kind `{text}`"),
-            )
+            Error::new(ErrorKind::Malformed, "store", "read", format!("unknown kind `{text}`"))
         })
     }
 }
@@ -422,6 +417,8 @@ pub enum Commit {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Filter {
+    /// All items of the kind.
+    All,
     /// The items of a tenant.
     Tenant(TenantId),
     /// The items about a name.
@@ -552,6 +549,8 @@ impl Leased {
 /// * A wake lasts until the next lease of its root: no put undoes it.
 /// * A deleted root ends its lease, its unique keys and its log.
 /// * Entries are numbered by [`Entry::number`], read in order, and trimmed from the front.
+/// * An item that is restored has the revision and the log that it is given, takes its unique keys, and
+///   goes on from there; nothing is restored over what is there.
 /// * All times are the store's: what `now` returns, what leases end by and what is due. Instants in
 ///   headers are kept to the microsecond, at least.
 /// * Bodies are kept to the byte, whatever version they are of.
@@ -598,6 +597,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Drops the entries of an item up to and with the number `through`.
     async fn trim(&self, of: &Key, through: u64) -> Result<()>;
+
+    /// Creates an item as another store had it: with its revision, and its log as it was numbered.
+    ///
+    /// Else it is a commit of one put that expects no item, in the same words: `Done`, `Stale` with
+    /// the item's key, or `Taken`. `log` is by rising number. For moving a platform to another store
+    /// without changing what its items refer to.
+    ///
+    /// # Errors
+    ///
+    /// As for all methods, `Invalid` also for what [`Item::check_log`] refuses, and `Unsupported`, as
+    /// here unless it is implemented, from a store that cannot do it.
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        let _ = log;
+        let message = format!("this store cannot take over {} from another one", item.key);
+        Err(Error::new(ErrorKind::Unsupported, "store", "restore", message))
+    }
 }
 
 macro_rules! forward {
@@ -639,6 +654,10 @@ macro_rules! forward {
 
             async fn trim(&self, of: &Key, through: u64) -> Result<()> {
                 (**self).trim(of, through).await
+            }
+
+            async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+                (**self).restore(item, log).await
             }
         }
     )*};

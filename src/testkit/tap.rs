@@ -88,6 +88,10 @@ impl<S: Store> Store for Tap<S> {
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
         self.call("store", "trim", self.inner.trim(of, through)).await
     }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        self.call("store", "restore", self.inner.restore(item, log)).await
+    }
 }
 
 #[async_trait]

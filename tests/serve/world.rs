@@ -141,6 +141,10 @@ impl Store for Watched {
     async fn trim(&self, _: &Key, _: u64) -> Result<()> {
         panic!("the edge writes nothing");
     }
+
+    async fn restore(&self, _: &Item, _: &[Entry]) -> Result<Commit> {
+        panic!("the edge writes nothing");
+    }
 }
 
 /// What the certificate authority sees: the platform's responder, over HTTP.

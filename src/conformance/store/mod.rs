@@ -5,6 +5,7 @@ pub mod leases;
 pub mod log;
 pub mod queries;
 pub mod races;
+pub mod restoring;
 pub mod wakes;
 
 use std::time::Duration;
@@ -148,6 +149,15 @@ macro_rules! store_conformance {
                 size_of_a_page_is_clamped,
                 list_shows_what_is_there_now,
                 pages_go_on_though_items_come_and_go,
+            );
+            $crate::__conformance_cases!(
+                [$crate::conformance::store::restoring] $setup => (store, time);
+                all_items_of_a_kind_are_listed,
+                restored_item_is_as_it_was,
+                restored_item_goes_on_from_there,
+                what_is_there_is_not_restored_over,
+                restoring_takes_no_unique_key_away,
+                impossible_log_is_invalid,
             );
             $crate::__conformance_cases!(
                 [$crate::conformance::store::races] $setup => (store, time);

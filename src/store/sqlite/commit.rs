@@ -209,7 +209,8 @@ impl Session<'_> {
 }
 
 impl Writes<'_> {
-    fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<End<Commit>, Failure> {
+    /// Makes the changes of a batch, within a transaction.
+    pub(super) fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<End<Commit>, Failure> {
         if let Some((lease, _)) = &batch.lease
             && !self.holds(lease, now)?
         {

@@ -5,6 +5,7 @@ mod commit;
 mod failure;
 mod open;
 mod reply;
+mod restore;
 mod row;
 mod schema;
 mod session;
@@ -210,6 +211,15 @@ impl Store for Sqlite {
         let of = of.clone();
         self.thread
             .call("trim", ErrorKind::Unknown, move |session| session.trim(&of, through))
+            .await
+    }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        item.check_log(log, COMPONENT)?;
+        item.restoring().check(COMPONENT)?;
+        let (item, log) = (item.clone(), log.to_vec());
+        self.thread
+            .call("restore", ErrorKind::Unknown, move |session| session.restore(&item, &log))
             .await
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Session<'c> {
     settle: Statement<'c>,
     get: Statement<'c>,
     find: Statement<'c>,
+    all: Statement<'c>,
     by_tenant: Statement<'c>,
     by_name: Statement<'c>,
     by_status: Statement<'c>,
@@ -82,6 +83,11 @@ impl<'c> Session<'c> {
                 "SELECT ",
                 columns!(),
                 " FROM items WHERE item = (SELECT item FROM unique_keys WHERE key = ?1)"
+            ))?,
+            all: connection.prepare(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM items WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
             ))?,
             by_tenant: connection.prepare(list!("kind = ?1 AND tenant = ?2"))?,
             by_name: connection.prepare(list!("kind = ?1 AND name = ?2"))?,
@@ -216,6 +222,7 @@ impl<'c> Session<'c> {
             // One more than asked for tells whether there is another page.
             let rows = i64::from(limit).saturating_add(1);
             let mut rows = match &query.filter {
+                Filter::All => session.all.query(params![kind, start, rows]),
                 Filter::Tenant(tenant) => {
                     session.by_tenant.query(params![kind, tenant.as_bytes(), start, rows])
                 }
@@ -361,6 +368,7 @@ impl<'c> Session<'c> {
             ("items_by_key", self.get.expanded_sql()),
             ("items_by_key", self.lease_one.expanded_sql()),
             ("INTEGER PRIMARY KEY", self.find.expanded_sql()),
+            ("items_by_key", self.all.expanded_sql()),
             ("items_by_tenant", self.by_tenant.expanded_sql()),
             ("items_by_name", self.by_name.expanded_sql()),
             ("items_by_status", self.by_status.expanded_sql()),
