@@ -20,6 +20,7 @@
 //! [`Policy::sweep_after`] has passed.
 
 mod act;
+mod archive;
 mod arrange;
 mod backends;
 mod builder;
@@ -43,6 +44,7 @@ mod timely;
 mod together;
 mod worker;
 
+pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Manifest, Obstacle};
 pub use builder::{BuildError, Builder};
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};

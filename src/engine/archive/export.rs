@@ -1,0 +1,121 @@
+//! Reading everything that a store holds, a page at a time.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::line::Tally;
+use crate::{
+    error::Result,
+    store::{Entry, Filter, Item, Key, Kind, Query, Store},
+};
+
+/// How many items are read at a time: the largest bodies of so many are all that is held.
+const ITEMS: u32 = 64;
+
+/// How many entries are read at a time.
+const ENTRIES: u32 = 256;
+
+/// An export that is under way. See [`Onboarding::export`](super::Onboarding::export).
+///
+/// Holds no more than a page of items or of entries at a time, however much the store holds.
+#[derive(Debug)]
+pub struct Export {
+    store: Arc<dyn Store>,
+    tally: Tally,
+    stage: Stage,
+    /// The kinds that are left, the present one first.
+    kinds: VecDeque<Kind>,
+    after: Option<String>,
+    /// What was read and is not written yet.
+    page: VecDeque<Item>,
+    /// The item whose entries are being read, the highest number it has, and where to go on.
+    log: Option<(Key, u64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Opening,
+    Items,
+    Ended,
+}
+
+impl Export {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        // Roots last: an import that is interrupted leaves no root without what belongs to it.
+        let (roots, others): (Vec<_>, Vec<_>) = Kind::ALL.into_iter().partition(is_root);
+        Self {
+            store,
+            tally: Tally::default(),
+            stage: Stage::Opening,
+            kinds: others.into_iter().chain(roots).collect(),
+            after: None,
+            page: VecDeque::new(),
+            log: None,
+        }
+    }
+
+    /// Returns the next lines, each with its line break; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, among them `Unsupported` from one that cannot list all items. The same
+    /// lines can be asked for again then.
+    pub async fn chunk(&mut self) -> Result<Option<String>> {
+        let mut lines = String::new();
+        loop {
+            match self.stage {
+                Stage::Ended => return Ok(None),
+                Stage::Opening => {
+                    self.tally.open(self.store.now().await?, &mut lines)?;
+                    self.stage = Stage::Items;
+                }
+                Stage::Items => self.go_on(&mut lines).await?,
+            }
+            if !lines.is_empty() {
+                return Ok(Some(lines));
+            }
+        }
+    }
+
+    /// Writes an item or a page of entries, or reads the next page of items.
+    async fn go_on(&mut self, lines: &mut String) -> Result<()> {
+        if let Some((key, highest, after)) = &mut self.log {
+            let entries = self.store.entries(key, *after, ENTRIES).await?;
+            let more = u32::try_from(entries.len()).is_ok_and(|found| found >= ENTRIES);
+            let highest = *highest;
+            let mut goes_on = more;
+            for entry in entries {
+                // Later than the item as it was read.
+                if entry.number > highest {
+                    goes_on = false;
+                    break;
+                }
+                *after = entry.number;
+                self.tally.entry(entry, lines)?;
+            }
+            if !goes_on {
+                self.log = None;
+            }
+        } else if let Some(item) = self.page.pop_front() {
+            self.tally.item(&item, lines)?;
+            let highest = Entry::number(item.revision.counter, u16::MAX);
+            self.log = Some((item.key, highest, 0));
+        } else if let Some(kind) = self.kinds.front() {
+            let mut query = Query::new(*kind, Filter::All).with_limit(ITEMS);
+            query.after.clone_from(&self.after);
+            let page = self.store.list(&query).await?;
+            self.page = page.items.into();
+            self.after = page.next;
+            if self.after.is_none() {
+                self.kinds.pop_front();
+            }
+        } else {
+            self.tally.close(lines)?;
+            self.stage = Stage::Ended;
+        }
+        Ok(())
+    }
+}
+
+const fn is_root(kind: &Kind) -> bool {
+    matches!(kind, Kind::Account | Kind::Domain | Kind::Feed | Kind::Registration)
+}
