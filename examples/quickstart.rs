@@ -233,5 +233,5 @@ async fn get(address: SocketAddr, host: &DomainName, path: &str) -> Option<Fetch
     socket.take(16 * 1024).read_to_string(&mut answer).await.ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Fetched::Response { status, body: body.as_bytes().to_vec() })
+    Some(Fetched::response(status, body))
 }

@@ -21,7 +21,7 @@ use nameplate::{
     keys::{InMemoryKeys, Keys, RcgenKeys},
     mail::{InMemoryMailer, Mailer, Message},
     name::{DnsName, DomainName},
-    probe::{Fetch, Fetched, InMemoryProbe, Probe},
+    probe::{Fetch, Fetched, InMemoryProbe, Probe, Response},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
     registrar::{InMemoryRegistrar, Registrar},
     registration::RegistrationEvent as Event,
@@ -301,9 +301,10 @@ mod probe {
             "shop.example.com".parse().unwrap()
         }
 
-        async fn serve(&self, path: &str, status: u16, _location: Option<&str>, body: &[u8]) {
-            let response = Fetched::Response { status, body: body.to_vec() };
-            self.0.set(Fetch::new(self.host(), path), response);
+        async fn serve(&self, path: &str, status: u16, location: Option<&str>, body: &[u8]) {
+            let mut response = Response::new(status, body);
+            response.location = location.map(ToOwned::to_owned);
+            self.0.set(Fetch::new(self.host(), path), Fetched::Response(response));
         }
     }
 

@@ -37,6 +37,8 @@ macro_rules! probe_conformance {
                 path_is_sent_as_it_is,
                 status_of_a_failure_is_an_answer,
                 redirection_is_not_followed,
+                redirection_on_the_host_is_followed_if_asked_for,
+                redirection_elsewhere_is_the_answer,
                 long_body_is_cut,
                 host_that_is_not_there_is_an_answer,
                 path_that_is_no_path_is_invalid,
@@ -48,7 +50,7 @@ macro_rules! probe_conformance {
 
 async fn fetch(probe: &impl Probe, site: &impl Site, path: &str) -> (u16, Vec<u8>) {
     match probe.fetch(&Fetch::new(site.host(), path)).await.unwrap() {
-        Fetched::Response { status, body } => (status, body),
+        Fetched::Response(response) => (response.status, response.body),
         other => panic!("not a response: {other:?}"),
     }
 }
@@ -98,6 +100,55 @@ pub async fn redirection_is_not_followed(probe: impl Probe, site: impl Site) {
     }
 }
 
+/// As many as asked for, and a loop is no way to more.
+pub async fn redirection_on_the_host_is_followed_if_asked_for(probe: impl Probe, site: impl Site) {
+    let absolute = format!("http://{}/second", site.host());
+    site.serve("/first", 301, Some(&absolute), b"moved").await;
+    site.serve("/second", 302, Some("/third"), b"moved").await;
+    site.serve("/third", 200, None, b"third").await;
+    site.serve("/loop", 307, Some("/loop"), b"loop").await;
+    for (path, redirects, wanted) in [
+        ("/first", 2, (200, "third")),
+        ("/first", 9, (200, "third")),
+        ("/first", 1, (302, "moved")),
+        ("/second", 1, (200, "third")),
+        ("/loop", 9, (307, "loop")),
+    ] {
+        let fetch = Fetch::new(site.host(), path).with_redirects(redirects);
+        let Fetched::Response(response) = probe.fetch(&fetch).await.unwrap() else {
+            panic!("not a response: {path}")
+        };
+        let text = String::from_utf8(response.body).unwrap();
+        assert_eq!((response.status, &*text), wanted, "{path}, {redirects}");
+    }
+}
+
+/// What another host shows says nothing about this one.
+pub async fn redirection_elsewhere_is_the_answer(probe: impl Probe, site: impl Site) {
+    let host = site.host();
+    site.serve("/target", 200, None, b"target").await;
+    for (index, location) in [
+        "http://nameplate-conformance.invalid/target".to_owned(),
+        "//nameplate-conformance.invalid/target".to_owned(),
+        format!("http://www.{host}/target"),
+        format!("http://{host}:8080/target"),
+        format!("http://user@{host}/target"),
+        format!("http://{host}./target"),
+        format!("ftp://{host}/target"),
+        "http://127.0.0.1/target".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = format!("/elsewhere/{index}");
+        site.serve(&path, 302, Some(location), b"moved").await;
+        let fetched = probe.fetch(&Fetch::new(host.clone(), &*path).with_redirects(5)).await;
+        let Fetched::Response(response) = fetched.unwrap() else { panic!("{location}") };
+        assert_eq!((response.status, &*response.body), (302, &b"moved"[..]), "{location}");
+        assert_eq!(response.location.as_deref(), Some(&**location));
+    }
+}
+
 /// A host cannot make us read more than [`Fetched::MAX_BODY`].
 pub async fn long_body_is_cut(probe: impl Probe, site: impl Site) {
     for length in [Fetched::MAX_BODY, Fetched::MAX_BODY + 1, Fetched::MAX_BODY * 1000] {
@@ -116,10 +167,24 @@ pub async fn host_that_is_not_there_is_an_answer(probe: impl Probe, _site: impl 
 
 /// A path cannot hold a second request.
 pub async fn path_that_is_no_path_is_invalid(probe: impl Probe, site: impl Site) {
-    for path in ["", "page", "http://example.com/", "/a\r\nHost: b", "/a\nb", "/a\0b", "/a\tb"] {
+    for path in [
+        "",
+        "page",
+        "http://example.com/",
+        "/a\r\nHost: b",
+        "/a\nb",
+        "/a\0b",
+        "/a\tb",
+        "/a b",
+        "/a#b",
+        "/\u{e4}",
+    ] {
         let error = probe.fetch(&Fetch::new(site.host(), path)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{path:?}: {error}");
     }
+    let wildcard = format!("*.{}", site.host()).parse().unwrap();
+    let error = probe.fetch(&Fetch::new(wildcard, "/")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
 }
 
 /// Answers do not get mixed up.

@@ -7,11 +7,15 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Fetch, Fetched, Probe};
+use super::{Fetch, Fetched, Probe, Response, redirect::Trail};
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{ErrorKind, Result},
     fault::Faults,
+    name::DomainName,
 };
+
+/// What a host shows at a path, over either scheme.
+type Pages = HashMap<(DomainName, String), Fetched>;
 
 /// A probe that sees the pages it was given. Clones share them.
 ///
@@ -20,7 +24,7 @@ use crate::{
 /// other pages is a 404, and a host without pages has no address.
 #[derive(Clone, Debug)]
 pub struct InMemoryProbe {
-    pages: Arc<Mutex<HashMap<Fetch, Fetched>>>,
+    pages: Arc<Mutex<Pages>>,
     fallback: Option<Arc<dyn Probe>>,
     faults: Arc<Faults>,
 }
@@ -42,19 +46,20 @@ impl InMemoryProbe {
         self
     }
 
-    /// Sets what comes back for a page.
+    /// Sets what comes back for a page, whatever its redirections.
     pub fn set(&self, page: Fetch, fetched: Fetched) {
-        self.pages().insert(page, fetched);
+        self.pages().insert((page.host, page.path), fetched);
     }
 
-    /// Serves a page with status 200.
+    /// Serves a page of plain text with status 200.
     pub fn serve(&self, page: Fetch, body: impl Into<Vec<u8>>) {
-        self.set(page, Fetched::Response { status: 200, body: body.into() });
+        let response = Response::new(200, body).with_content_type("text/plain");
+        self.set(page, Fetched::Response(response));
     }
 
     /// Takes a page away.
     pub fn remove(&self, page: &Fetch) {
-        self.pages().remove(page);
+        self.pages().remove(&(page.host.clone(), page.path.clone()));
     }
 
     /// Makes the next call fail with `kind`.
@@ -62,28 +67,38 @@ impl InMemoryProbe {
         self.faults.before(kind);
     }
 
-    fn pages(&self) -> MutexGuard<'_, HashMap<Fetch, Fetched>> {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look(&self, fetch: &Fetch) -> Result<Fetched> {
-        if !fetch.path.starts_with('/') || fetch.path.contains(char::is_control) {
-            let message = "the path has no leading `/`, or control characters";
-            return Err(Error::new(ErrorKind::Invalid, "in-memory probe", "fetch", message));
-        }
-        let page = self.pages().get(fetch).cloned();
-        let mut fetched = match (page, &self.fallback) {
+    /// Asks for one page.
+    async fn ask(&self, host: &DomainName, path: &str) -> Result<Fetched> {
+        let page = self.pages().get(&(host.clone(), path.to_owned())).cloned();
+        Ok(match (page, &self.fallback) {
             (Some(page), _) => page,
-            (None, Some(fallback)) => fallback.fetch(fetch).await?,
-            (None, None) if self.pages().keys().any(|page| page.host == fetch.host) => {
-                Fetched::Response { status: 404, body: Vec::new() }
+            (None, Some(fallback)) => fallback.fetch(&Fetch::new(host.clone(), path)).await?,
+            (None, None) if self.pages().keys().any(|(known, _)| known == host) => {
+                Fetched::response(404, "")
             }
             (None, None) => Fetched::NoAddress,
-        };
-        if let Fetched::Response { body, .. } = &mut fetched {
-            body.truncate(Fetched::MAX_BODY);
+        })
+    }
+
+    async fn look(&self, fetch: &Fetch) -> Result<Fetched> {
+        fetch.check("in-memory probe")?;
+        let mut trail = Trail::new(fetch, usize::MAX);
+        let mut place = trail.start();
+        loop {
+            let mut fetched = self.ask(&fetch.host, &place.path).await?;
+            if let Fetched::Response(response) = &mut fetched {
+                response.body.truncate(Fetched::MAX_BODY);
+                if let Some(next) = trail.next(&place, response) {
+                    place = next;
+                    continue;
+                }
+            }
+            return Ok(fetched);
         }
-        Ok(fetched)
     }
 }
 

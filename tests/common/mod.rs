@@ -61,8 +61,8 @@ impl Probe for EdgeProbe {
             return Ok(Fetched::Unreachable);
         };
         Ok(match edge.answer(&fetch.host, token).await? {
-            Some(body) => Fetched::Response { status: 200, body: body.into_bytes() },
-            None => Fetched::Response { status: 404, body: Vec::new() },
+            Some(body) => Fetched::response(200, body),
+            None => Fetched::response(404, ""),
         })
     }
 }

@@ -163,7 +163,7 @@ impl Probe for Visitor {
         let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", fetch.path, fetch.host);
         let (served, response) = ask(self.0.get().unwrap(), request.as_bytes()).await;
         served?;
-        Ok(Fetched::Response { status: response.status(), body: response.body().into() })
+        Ok(Fetched::response(response.status(), response.body()))
     }
 }
 

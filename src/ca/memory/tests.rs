@@ -8,7 +8,7 @@ use crate::{
     clock::{ManualClock, Timestamp},
     keys::{InMemoryKeys, Keys},
     name::DnsName,
-    probe::{Fetch, Fetched, InMemoryProbe},
+    probe::{Fetch, Fetched, InMemoryProbe, Refusal},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
     resolver::{Failure, InMemoryResolver, Outcome},
 };
@@ -147,12 +147,13 @@ async fn problem_says_what_the_authority_has_seen_in_dns() {
 #[tokio::test]
 async fn problem_says_what_the_authority_has_seen_on_the_web() {
     let scene = Scene::new(|ca| ca).await;
-    let response = |status, body: &[u8]| Fetched::Response { status, body: body.to_vec() };
     for (index, (fetched, wanted)) in [
         (Fetched::NoAddress, "dns"),
         (Fetched::Unreachable, "connection"),
-        (response(404, b""), "unauthorized"),
-        (response(200, b"something else"), "unauthorized"),
+        (Fetched::Refused(Refusal::Address), "dns"),
+        (Fetched::Refused(Refusal::Malformed), "connection"),
+        (Fetched::response(404, ""), "unauthorized"),
+        (Fetched::response(200, "something else"), "unauthorized"),
     ]
     .into_iter()
     .enumerate()

@@ -4,7 +4,7 @@ use super::state::Validation;
 use crate::{
     ca::{Problem, Publication},
     name::DnsName,
-    probe::{Fetch, Fetched, Probe},
+    probe::{Fetch, Fetched, Probe, Refusal},
     record::{DnsRecord, RecordData, RecordType},
     resolver::{Lookup, Mode, Outcome, Resolver},
 };
@@ -57,21 +57,25 @@ impl Validator<'_> {
         let url = format!("http://{host}/.well-known/acme-challenge/{token}");
         let fetch = Fetch::new(host, format!("/.well-known/acme-challenge/{token}"));
         match probe.fetch(&fetch).await {
-            Ok(Fetched::Response { status: 200, body: found }) => {
+            Ok(Fetched::Response(response)) if response.status == 200 => {
                 // White space at the end does not count.
-                if found.trim_ascii_end() == body.as_bytes() {
+                if response.body.trim_ascii_end() == body.as_bytes() {
                     return Ok(());
                 }
                 Err(Problem::new("unauthorized", format!("{url}: not the key authorization")))
             }
-            Ok(Fetched::Response { status, .. }) => {
-                Err(Problem::new("unauthorized", format!("{url}: Invalid response: {status}")))
+            Ok(Fetched::Response(response)) => {
+                let detail = format!("{url}: Invalid response: {}", response.status);
+                Err(Problem::new("unauthorized", detail))
             }
-            Ok(Fetched::NoAddress) => {
+            Ok(Fetched::NoAddress | Fetched::Unresolved | Fetched::Refused(Refusal::Address)) => {
                 Err(Problem::new("dns", format!("{url}: no valid A or AAAA record found")))
             }
             Ok(Fetched::Unreachable) => {
                 Err(Problem::new("connection", format!("{url}: Timeout during connect")))
+            }
+            Ok(Fetched::Refused(refusal)) => {
+                Err(Problem::new("connection", format!("{url}: not looked at: {refusal}")))
             }
             Err(error) => Err(Problem::new("serverInternal", error.to_string())),
         }
