@@ -24,6 +24,7 @@
 //! traits; their implementations; [`engine`]; and `serve` on top.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod address;
 pub mod ca;
 pub mod certificate;
 pub mod challenge;

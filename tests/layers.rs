@@ -22,7 +22,7 @@ const TYPES: &[&str] = &[
     // Floor 0
     "error",
     "clock",
-    "encoding fault id retry secret",
+    "address encoding fault id retry secret",
     // Floor 1
     "name",
     // Floor 2
