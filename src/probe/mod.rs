@@ -1,5 +1,7 @@
 //! Looking at a host over HTTP, as a validation server or a visitor does.
 
+#[cfg(feature = "http-probe")]
+mod http;
 mod memory;
 mod redirect;
 
@@ -12,6 +14,8 @@ use crate::{
     name::DomainName,
 };
 
+#[cfg(feature = "http-probe")]
+pub use http::{HttpProbe, HttpProbeBuilder, Lab, MixedAddresses, ProbeLimits};
 pub use memory::InMemoryProbe;
 
 /// A page to fetch, first over plain HTTP.
