@@ -3,6 +3,8 @@
 //! Only ownership: what a certificate authority wants to see is an authorization, and pointing a
 //! name somewhere is no proof of anything.
 
+mod http;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,6 +15,8 @@ use crate::{
     name::{DnsName, DomainName},
     secret::constant_time_eq,
 };
+
+pub use http::HttpProof;
 
 /// How the proof is published.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]

@@ -3,6 +3,7 @@
 #[cfg(feature = "http-probe")]
 mod http;
 mod memory;
+mod proof;
 mod redirect;
 
 use std::{fmt, sync::Arc};
