@@ -9,6 +9,8 @@ mod crypto;
 #[cfg(any(feature = "hickory", feature = "rfc2136"))]
 pub(crate) mod dns;
 #[cfg(feature = "reqwest")]
+mod guard;
+#[cfg(feature = "reqwest")]
 mod reqwest;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -9,7 +9,11 @@ use rustls::{
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use super::{CryptoProvider, Effect, HttpClient, Method, Request, Response, without_query};
+use super::{
+    CryptoProvider, Effect, HttpClient, Method, Request, Response,
+    guard::{NotPublic, PublicOnly, screen_host},
+    without_query,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 const COMPONENT: &str = "http";
@@ -23,7 +27,10 @@ const COMPONENT: &str = "http";
 ///
 /// Must be used inside a tokio runtime, on which it runs the tasks of its connections.
 #[derive(Clone, Debug)]
-pub struct ReqwestClient(reqwest::Client);
+pub struct ReqwestClient {
+    client: reqwest::Client,
+    public_only: bool,
+}
 
 impl ReqwestClient {
     /// Creates a client that trusts what the platform trusts.
@@ -42,6 +49,7 @@ impl ReqwestClient {
             roots: Vec::new(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
+            public_only: false,
         }
     }
 }
@@ -54,6 +62,7 @@ pub struct ReqwestClientBuilder {
     roots: Vec<String>,
     connect_timeout: Duration,
     timeout: Duration,
+    public_only: bool,
 }
 
 impl ReqwestClientBuilder {
@@ -74,6 +83,17 @@ impl ReqwestClientBuilder {
     /// Sets how long a request may take, until the last byte of the answer; 30 seconds if not set.
     pub const fn with_timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
+        self
+    }
+
+    /// Connects to addresses on the public internet only, as
+    /// [`is_public`](crate::address::is_public) says.
+    ///
+    /// For URLs that customers choose. A name is looked up once for a connection, is refused if any of
+    /// its addresses is not public, and what is connected to is an address that was looked at. A
+    /// refused name is `Unavailable`, a refused address in a URL `Invalid`.
+    pub const fn with_public_addresses_only(mut self) -> Self {
+        self.public_only = true;
         self
     }
 
@@ -102,7 +122,12 @@ impl ReqwestClientBuilder {
         };
         let mut config = config.with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = match self.public_only {
+            true => builder.dns_resolver(PublicOnly),
+            false => builder,
+        };
+        builder
             .tls_backend_preconfigured(config)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -112,7 +137,7 @@ impl ReqwestClientBuilder {
             .timeout(self.timeout)
             .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map(ReqwestClient)
+            .map(|client| ReqwestClient { client, public_only: self.public_only })
             .map_err(|error| fail(ErrorKind::Internal, "no client", error.into()))
     }
 }
@@ -146,7 +171,7 @@ impl HttpClient for ReqwestClient {
         let fail =
             |kind, what: &str| Error::new(kind, COMPONENT, operation, format!("{place}: {what}"));
 
-        let mut builder = self.0.request(convert(method), &url);
+        let mut builder = self.client.request(convert(method), &url);
         for (name, value) in headers {
             builder = builder.header(name, value);
         }
@@ -157,7 +182,12 @@ impl HttpClient for ReqwestClient {
         let request = builder.build().map_err(|error| {
             fail(ErrorKind::Invalid, "not a request").with_source(error.without_url())
         })?;
-        let mut response = self.0.execute(request).await.map_err(|error| {
+        if self.public_only
+            && let Err(error) = screen_host(request.url().host_str().unwrap_or_default())
+        {
+            return Err(fail(ErrorKind::Invalid, "not a public address").with_source(error));
+        }
+        let mut response = self.client.execute(request).await.map_err(|error| {
             fail(kind(&error, effect), reason(&error)).with_source(error.without_url())
         })?;
 
@@ -210,7 +240,9 @@ fn kind(error: &reqwest::Error, effect: Effect) -> ErrorKind {
 
 /// Says what happened, for people.
 fn reason(error: &reqwest::Error) -> &'static str {
-    if error.is_connect() {
+    if NotPublic::is_behind(error) {
+        "not a public address"
+    } else if error.is_connect() {
         "cannot connect"
     } else if error.is_timeout() {
         "no answer in time"
@@ -221,7 +253,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::SocketAddr, sync::Arc};
+    use std::{net::SocketAddr, sync::Arc, task::Poll};
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -344,6 +376,37 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{url} {error:?}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn only_public_addresses_are_connected_to_if_that_is_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = ReqwestClient::builder(CRYPTO)
+            .with_root_pem(authority().0)
+            .with_public_addresses_only()
+            .build()
+            .unwrap();
+        for (host, kind) in [
+            ("localhost", ErrorKind::Unavailable),
+            ("127.0.0.1", ErrorKind::Invalid),
+            // Other ways to write it: the URL knows them all.
+            ("2130706433", ErrorKind::Invalid),
+            ("0x7f.1", ErrorKind::Invalid),
+            ("0177.0.0.1", ErrorKind::Invalid),
+            ("[::1]", ErrorKind::Invalid),
+            ("[::ffff:127.0.0.1]", ErrorKind::Invalid),
+            ("169.254.169.254", ErrorKind::Invalid),
+        ] {
+            let url = format!("http://{host}:{port}/?secret=hunter2");
+            let error = client.send(Request::new(Method::Post, url)).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{host} {error:?}");
+            assert!(error.message().ends_with("not a public address"), "{host} {error:?}");
+        }
+        tokio::task::yield_now().await;
+        let connected =
+            std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context).is_ready()));
+        assert!(!connected.await, "something connected");
     }
 
     #[tokio::test]
