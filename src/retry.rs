@@ -60,6 +60,21 @@ impl Backoff {
         Duration::from_secs(30),
     ]);
 
+    /// After a notice could not be delivered to somebody who wants to hear of it.
+    ///
+    /// Seconds at first, for a restart; then up to eight hours, for an outage.
+    pub const DELIVERY: Self = Self::new(&[
+        Duration::from_secs(5),
+        Duration::from_secs(30),
+        Duration::from_secs(120),
+        Duration::from_secs(600),
+        Duration::from_secs(1800),
+        HOUR,
+        Duration::from_secs(2 * 3600),
+        Duration::from_secs(4 * 3600),
+        Duration::from_secs(8 * 3600),
+    ]);
+
     /// Creates a schedule. An empty one waits not at all.
     pub const fn new(steps: &'static [Duration]) -> Self {
         Self { steps }

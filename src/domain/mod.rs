@@ -191,6 +191,9 @@ pub struct Domain {
     /// Which budget it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) throttled: Option<Throttled>,
+    /// Whether somebody is told what happens to it: there is a feed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_feed: bool,
 }
 
 /// What is decided about a domain when it is added.
@@ -258,6 +261,7 @@ impl Domain {
             setback: None,
             paused: None,
             throttled: None,
+            has_feed: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use super::decide::Settings;
+use super::{decide::Settings, feed::Subscriber};
 use crate::{
     ca::CertificateAuthority,
     challenge::Brand,
@@ -38,5 +38,7 @@ pub(super) struct Backends {
     pub(super) delegation_zone: Option<DnsName>,
     /// Which records tenants may have, and which fields of them.
     pub(super) record_profile: Profile,
+    /// Who is told what happens.
+    pub(super) subscribers: Vec<Arc<dyn Subscriber>>,
     pub(super) settings: Settings,
 }

@@ -3,7 +3,12 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{
-    backends::Backends, decide::Settings, onboarding::Onboarding, policy::Policy, timely::Timely,
+    backends::Backends,
+    decide::Settings,
+    feed::{self, Subscriber, TenantLog},
+    onboarding::Onboarding,
+    policy::Policy,
+    timely::Timely,
 };
 use crate::{
     ca::CertificateAuthority,
@@ -49,6 +54,8 @@ pub struct Builder {
     delegation_zone: Option<DnsName>,
     policy: Policy,
     record_profile: Profile,
+    subscribers: Vec<Arc<dyn Subscriber>>,
+    tenant_log: bool,
 }
 
 impl Builder {
@@ -69,6 +76,8 @@ impl Builder {
             delegation_zone: None,
             policy: Policy::new(),
             record_profile: Profile::PUBLISHED,
+            subscribers: Vec::new(),
+            tenant_log: false,
         }
     }
 
@@ -160,6 +169,26 @@ impl Builder {
         self
     }
 
+    /// Adds somebody who is told what happens to domains: from the next notice of each on.
+    ///
+    /// Plug the same subscribers into every process on a store, those without a worker included:
+    /// whoever logs the first notice of a domain makes its feed.
+    #[must_use]
+    pub fn with_subscriber(mut self, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Arc::new(subscriber));
+        self
+    }
+
+    /// Keeps a log of what happens to all domains of a tenant, in the store, for
+    /// [`Onboarding::follow`].
+    ///
+    /// A subscriber like others, called `tenant-log`. It costs a write for each notice.
+    #[must_use]
+    pub const fn with_tenant_log(mut self) -> Self {
+        self.tenant_log = true;
+        self
+    }
+
     /// Sets the numbers.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
@@ -209,9 +238,15 @@ impl Builder {
         let authority = self.authority.ok_or_else(|| missing("a certificate authority"))?;
         let timer = self.timer.ok_or_else(|| missing("a timer"))?;
         let store = Timely::new(self.store, timer.clone(), self.policy.store_timeout);
+        let store: Arc<dyn Store> = Arc::new(store);
+        let mut subscribers = self.subscribers;
+        if self.tenant_log {
+            subscribers.push(Arc::new(TenantLog::new(store.clone(), self.random.clone())));
+        }
+        feed::check(&subscribers).map_err(BuildError::Invalid)?;
         let settings = Settings::new(self.policy, authority.id().to_owned());
         Ok(Onboarding::new(Arc::new(Backends {
-            store: Arc::new(store),
+            store,
             resolver: self.resolver.ok_or_else(|| missing("a resolver"))?,
             dns: self.dns,
             authority,
@@ -225,6 +260,7 @@ impl Builder {
             claims: self.claims,
             delegation_zone: self.delegation_zone,
             record_profile: self.record_profile,
+            subscribers,
             settings,
         })))
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use self::stored::Stored;
 use super::{
+    feed::Feed,
     notice::{Notice, Numbered},
     root::{AccountRoot, Answer, DomainRoot, Intent, Root, SealedKey},
 };
@@ -123,6 +124,10 @@ pub(super) fn answer_key(id: &str) -> Key {
     Key::new(Kind::Answer, id)
 }
 
+pub(super) fn feed_key(id: DomainId) -> Key {
+    Key::new(Kind::Feed, id)
+}
+
 /// What every claim carries: one per tenant and name.
 pub(super) fn slot(tenant: TenantId, name: &DomainName) -> UniqueKey {
     UniqueKey::new("slot", &[&tenant.to_string(), name.as_str()])
@@ -160,6 +165,13 @@ pub(super) fn read_root(item: &Item) -> Result<Root> {
             let (domain, intent) = domain_and_intent(item)?;
             Ok(Root::Domain(Box::new(DomainRoot { domain, order: None, intent })))
         }
+        // Whoever asks had trouble with it: it has no place for that, like what cannot be read.
+        Kind::Feed => Err(Error::new(
+            ErrorKind::Malformed,
+            "engine",
+            "read",
+            format!("{} is no root that decisions are made about", item.key),
+        )),
         other => Err(Error::new(
             ErrorKind::Unsupported,
             "engine",
@@ -200,6 +212,18 @@ pub(super) fn write_root(root: &Root, due: Option<Timestamp>) -> Result<(Key, He
         header.status = Some(PARKED.to_owned());
     }
     Ok((key, header, Body::new(body)))
+}
+
+/// Writes down how far subscribers were told of a domain.
+pub(super) fn write_feed(feed: &Feed, due: Option<Timestamp>) -> Result<(Key, Header, Body)> {
+    let header = Header {
+        tenant: Some(feed.tenant),
+        name: Some(feed.name.to_string()),
+        status: Some(feed.status().to_owned()),
+        due,
+        ..Header::default()
+    };
+    Ok((feed_key(feed.domain()), header, Body::new(write(feed)?)))
 }
 
 pub(super) fn write_order(order: &Order, tenant: TenantId) -> Result<(Key, Header, Body)> {
@@ -254,6 +278,14 @@ pub(super) fn write_notice(of: &Key, notice: &Notice) -> Result<NewEntry> {
 pub(super) fn read_notice(entry: &Entry) -> Result<Numbered> {
     let notice = read(&entry.body, &"a log entry")?;
     Ok(Numbered::new(entry.number, entry.at, notice))
+}
+
+/// Reads a log entry; `None` if it is nothing that subscribers are told.
+pub(super) fn read_entry(entry: &Entry) -> Result<Option<Numbered>> {
+    if entry.body.is_empty() {
+        return Ok(None);
+    }
+    read_notice(entry).map(Some)
 }
 
 #[cfg(test)]

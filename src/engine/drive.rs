@@ -7,6 +7,7 @@ use super::{
     codec,
     crew::Tenure,
     decide::questions,
+    feed,
     held::{COMMIT_ATTEMPTS, Held, commit},
     root::{Effect, Fact, Intent, Outcome, Root, Trouble},
     setback::give_back,
@@ -17,7 +18,7 @@ use crate::{
     clock::{Timestamp, between},
     error::{ErrorKind, Result},
     id::OperationId,
-    store::{Batch, Commit, Expect, Item, Then, Write},
+    store::{Batch, Commit, Expect, Item, Kind, Then, Write},
 };
 
 /// How long what only another release can read is left alone: long enough for it not to take the
@@ -94,6 +95,10 @@ impl Driver<'_> {
     }
 
     async fn drive(&self, item: Item, now: Timestamp) -> Result<End> {
+        if item.key.kind == Kind::Feed {
+            let released = feed::visit(self.backends, &self.tenure, item, now).await?;
+            return Ok(if released { End::Released } else { End::Left });
+        }
         let Some(mut held) = Held::load(self.backends, self.tenure.lease(), item).await? else {
             return Ok(self.put_off().await);
         };

@@ -4,6 +4,7 @@ use super::{
     backends::Backends,
     codec::{self, domain_key},
     decide::{decide, set_back},
+    feed::announce,
     policy::Policy,
     root::{Decision, Fact, Moment, Root, Satellite, Trouble},
     telemetry,
@@ -86,8 +87,13 @@ impl Held {
             if then == Then::Release && !last && !decision.root.is_parked() {
                 *decision.root.setback_mut() = None;
             }
+            let mut told = None;
+            if let (Root::Domain(root), false) = (&mut decision.root, decision.notices.is_empty()) {
+                told = announce(backends, &mut root.domain, Some(self.revision), now).await?;
+            }
             let operation = OperationId::random(&*backends.random)?;
             let batch = self.batch(backends, &decision, operation, then, now).await?;
+            let batch = told.into_iter().fold(batch, Batch::with);
             let result = commit(backends, batch, &self.lease.key).await?;
             telemetry::committed(self.lease.key.kind, &result, &decision.notices);
             match result {

@@ -29,6 +29,7 @@ mod crew;
 mod decide;
 mod drive;
 mod edge;
+mod feed;
 mod held;
 mod notice;
 mod observe;
@@ -48,6 +49,10 @@ pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Mani
 pub use builder::{BuildError, Builder};
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};
+pub use feed::{
+    DeadLetter, DeadLetters, Deliveries, Delivery, Envelope, Followed, InMemorySubscriber, Letter,
+    Since, Subscriber,
+};
 pub use notice::{Notice, Numbered};
 pub use onboarding::{Domains, Onboarding};
 pub use operator::{Operator, Parked};

@@ -7,6 +7,7 @@ use super::{
     builder::Builder,
     codec::{self, REMOVED},
     edge::Edge,
+    feed::announce,
     held::find,
     notice::{Notice, Numbered},
     policy::Policy,
@@ -139,7 +140,8 @@ impl Onboarding {
         };
         let founding = Founding::new(id, *tenant, challenge, validation, delegation);
         let domain = Domain::new(wanted, founding, now);
-        let root = DomainRoot::new(domain);
+        let mut root = DomainRoot::new(domain);
+        let told = announce(backends, &mut root.domain, None, now).await?;
 
         let operation = OperationId::random(&*backends.random)?;
         let (key, header, body) =
@@ -147,6 +149,7 @@ impl Onboarding {
         let batch = Batch::new(operation)
             .with_entry(codec::write_notice(&key, &Notice::Added)?)
             .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
+        let batch = told.into_iter().fold(batch, Batch::with);
         match self.commit(batch, &key).await? {
             Commit::Done => Ok(root.domain),
             Commit::Taken(_) => Err(self.existing(tenant, &root.domain).await?),
@@ -366,6 +369,10 @@ impl Onboarding {
             let from = root.domain.status();
             change(&mut root.domain, now)?;
             let to = root.domain.status();
+            let told = match from == to {
+                true => None,
+                false => announce(backends, &mut root.domain, Some(item.revision), now).await?,
+            };
             let root = Root::Domain(root);
             let (key, header, body) = codec::write_root(&root, Some(now))?;
             let expect = Expect::Revision(item.revision);
@@ -380,6 +387,7 @@ impl Onboarding {
                 let notice = Notice::StatusChanged { from, to, event };
                 batch = batch.with_entry(codec::write_notice(&key, &notice)?);
             }
+            batch = told.into_iter().fold(batch, Batch::with);
             match self.commit(batch, &key).await? {
                 Commit::Done => {
                     let Root::Domain(root) = root else { return Err(lost_race(operation)) };

@@ -49,6 +49,11 @@ pub struct Policy {
     /// How long a worker that is told to stop goes on with what is under way, before it hands it
     /// over. Twenty seconds: what service managers wait before they kill is longer.
     pub drain: Duration,
+    /// How long a subscriber may take for one notice. Ten seconds.
+    pub delivery_timeout: Duration,
+    /// How old a notice may be when an attempt to deliver it fails, before it is given up. Three
+    /// days: a weekend, and about sixteen attempts.
+    pub delivery_patience: Duration,
     /// How many domains a worker works on at a time. 32.
     pub batch: u32,
     /// How long a worker that found nothing waits. One second.
@@ -88,6 +93,8 @@ impl Policy {
             call_timeout: Duration::from_secs(20),
             store_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(20),
+            delivery_timeout: Duration::from_secs(10),
+            delivery_patience: HOUR.saturating_mul(72),
             batch: 32,
             poll_interval: Duration::from_secs(1),
             park_after: 5,

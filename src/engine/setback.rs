@@ -8,9 +8,10 @@ use super::{
     codec::{self, PARKED},
     decide::set_back,
     drive::End,
+    feed::{announce, wake},
     held::{COMMIT_ATTEMPTS, commit},
     notice::Notice,
-    root::{Moment, Trouble},
+    root::{Moment, Root, Trouble},
 };
 use crate::{
     clock::Timestamp,
@@ -62,9 +63,16 @@ pub(super) async fn give_back(backends: &Backends, lease: Lease, trouble: &Troub
                 let policy = &backends.settings.policy;
                 let (setback, due, notice) = set_back(root.setback(), trouble, policy, moment);
                 *root.setback_mut() = Some(setback);
+                let told = match &mut root {
+                    Root::Domain(root) if notice.is_some() => {
+                        announce(backends, &mut root.domain, Some(item.revision), now).await?
+                    }
+                    _ => None,
+                };
                 let (key, header, body) = codec::write_root(&root, due)?;
                 let expect = Expect::Revision(item.revision);
-                Note { writes: vec![Write::Put { key, expect, header, body }], notice }
+                let put = Write::Put { key, expect, header, body };
+                Note { writes: [put].into_iter().chain(told).collect(), notice }
             }
             // Of another release, which knows what to do with it.
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(End::Left),
@@ -116,6 +124,9 @@ fn unread(
     let of = item.key.to_string();
     let mut writes =
         vec![Write::Put { key: item.key.clone(), expect, header, body: item.body.clone() }];
+    if notice.is_some() {
+        writes.extend(wake(&item.key));
+    }
     if let Some(setback) = setback {
         let content = Unreadable { of, digest, setback, status };
         let expect = beside.map_or(Expect::Absent, |it| Expect::Revision(it.revision));

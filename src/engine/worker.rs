@@ -21,6 +21,9 @@ use crate::{
 /// The kinds of roots that a worker works on.
 const ROOTS: [Kind; 2] = [Kind::Account, Kind::Domain];
 
+/// The same for a worker that has somebody to tell what happens.
+const ROOTS_AND_FEEDS: [Kind; 3] = [Kind::Account, Kind::Domain, Kind::Feed];
+
 /// The background half of nameplate.
 ///
 /// Any number of workers may run on one store, in one process or in many.
@@ -91,8 +94,13 @@ impl Worker {
     /// an error of the step: it is stored with the root.
     pub async fn step(&self) -> Result<Step> {
         let policy = &self.backends.settings.policy;
-        let wanted = LeaseRequest::new(ROOTS, policy.batch, policy.lease);
+        let wanted = LeaseRequest::new(self.roots(), policy.batch, policy.lease);
         telemetry::stepping(policy.batch, self.lease(&wanted)).await
+    }
+
+    /// Returns the kinds of roots to work on.
+    fn roots(&self) -> &'static [Kind] {
+        if self.backends.subscribers.is_empty() { &ROOTS } else { &ROOTS_AND_FEEDS }
     }
 
     /// Works on one domain, if it is due and nobody else does.
@@ -186,7 +194,7 @@ impl Worker {
             return Next::Full;
         }
         let limit = u32::try_from(room).unwrap_or(policy.batch);
-        let wanted = LeaseRequest::new(ROOTS, limit, policy.lease);
+        let wanted = LeaseRequest::new(self.roots(), limit, policy.lease);
         let lease = async move { self.backends.store.lease(&wanted).await };
         Next::Leasing(room, Box::pin(lease))
     }

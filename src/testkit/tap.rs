@@ -10,6 +10,7 @@ use crate::{
     certificate::Handle,
     clock::Timestamp,
     dns::{Applied, Capabilities, DnsProvider},
+    engine::{Envelope, Subscriber},
     error::Result,
     name::{DnsName, DomainName},
     record::{RecordSet, RecordType},
@@ -211,5 +212,17 @@ impl<S: Sealer> Sealer for Tap<S> {
 
     async fn open(&self, context: &Context, sealed: &Sealed) -> Result<Secret> {
         self.call("sealer", "open", self.inner.open(context, sealed)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Subscriber> Subscriber for Tap<S> {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<()> {
+        self.call("subscriber", "deliver", self.inner.deliver(envelope)).await
     }
 }

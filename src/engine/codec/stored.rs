@@ -105,6 +105,9 @@ pub(super) struct Stored<'a> {
     paused: Option<Cow<'a, Paused>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     throttled: Option<Cow<'a, Throttled>>,
+    /// That nobody is told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    feed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     intent: Option<Cow<'a, Intent>>,
 }
@@ -216,6 +219,7 @@ impl<'a> Stored<'a> {
             setback,
             paused,
             throttled,
+            has_feed,
         } = domain;
         let base = name.base();
         Self {
@@ -248,6 +252,7 @@ impl<'a> Stored<'a> {
             setback: setback.as_ref().map(Cow::Borrowed),
             paused: paused.as_ref().map(Cow::Borrowed),
             throttled: throttled.as_ref().map(Cow::Borrowed),
+            feed: *has_feed,
             intent: intent.map(Cow::Borrowed),
         }
     }
@@ -319,6 +324,7 @@ impl<'a> Stored<'a> {
             setback: self.setback.map(Cow::into_owned),
             paused: self.paused.map(Cow::into_owned),
             throttled: self.throttled.map(Cow::into_owned),
+            has_feed: self.feed,
             name,
             challenge,
         };

@@ -6,6 +6,7 @@ use crate::{
     domain::{Failure, Setback},
     engine::{
         codec::{self, PARKED},
+        feed::{announce, wake},
         notice::Notice,
         root::Root,
         setback::{Unreadable, retried},
@@ -95,6 +96,11 @@ impl Operator {
             match (codec::read_root(&item), beside) {
                 (Ok(mut root), _) if root.is_parked() => {
                     *root.setback_mut() = None;
+                    if let Root::Domain(root) = &mut root {
+                        let known = Some(item.revision);
+                        let told = announce(&self.backends, &mut root.domain, known, now).await?;
+                        batch.writes.extend(told);
+                    }
                     batch.writes.extend(Self::put(&root, &item, now)?);
                     if let Root::Domain(_) = root {
                         batch = batch.with_entry(codec::write_notice(key, &Notice::Revived)?);
@@ -103,6 +109,7 @@ impl Operator {
                 // It can be read since, or never could, and was given up.
                 (_, Some(beside)) if item.header.status.as_deref() == Some(PARKED) => {
                     batch.writes.extend(retried(item, beside, now)?);
+                    batch.writes.extend(wake(key));
                     batch = batch.with_entry(codec::write_notice(key, &Notice::Revived)?);
                 }
                 _ => return Err(not_parked()),

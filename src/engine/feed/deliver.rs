@@ -1,0 +1,189 @@
+//! A worker's visit to a feed: reads what is to be told, tells it, and stores how far it came.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    cursor::{End, Feed, Report, Tried, Work},
+    subscriber::{Envelope, Subscriber},
+};
+use crate::{
+    clock::{Timestamp, between},
+    engine::{
+        backends::Backends,
+        codec,
+        crew::Tenure,
+        held::commit,
+        root::{Moment, Trouble},
+        together::{all, caught, within},
+    },
+    error::{ErrorKind, Result},
+    id::OperationId,
+    store::{Batch, Commit, Entry, Expect, Item, Key, Then, Write},
+};
+
+/// Most notices that a subscriber is given in one visit: as many may come twice after a crash.
+const PAGE: u32 = 32;
+
+/// How often what came of the deliveries is stored again because commands came in between.
+const ATTEMPTS: usize = 8;
+
+/// Delivers what a domain's subscribers are to be told now; says whether the lease was given back.
+pub(in crate::engine) async fn visit(
+    backends: &Backends,
+    tenure: &Tenure,
+    item: Item,
+    now: Timestamp,
+) -> Result<bool> {
+    let mut feed = match codec::read_item::<Feed>(&item) {
+        Ok(feed) => feed,
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let key = item.key.clone();
+    let mut revision = item.revision;
+    let subscribers = &backends.subscribers;
+    let plugged: Vec<&str> = subscribers.iter().map(|subscriber| subscriber.id()).collect();
+    feed.admit(&plugged);
+    let work = feed.work(&plugged, now);
+    let domain = codec::domain_key(feed.domain());
+    let pages = read(backends, &domain, &work).await?;
+    let mut running = Vec::with_capacity(pages.len());
+    for (work, (entries, more)) in work.into_iter().zip(pages) {
+        if let Some(subscriber) = subscribers.iter().find(|it| it.id() == work.subscriber) {
+            running.push(Box::pin(tell(backends, subscriber, &feed, work, entries, more, tenure)) as _);
+        }
+    }
+    let reports: Vec<Report> = all(running).await;
+    let nothing = reports.iter().all(|report| report.tried.is_empty() && !report.more);
+    // A feed outlives its domain by one visit, to say that it is gone.
+    let orphaned = nothing && {
+        let found = backends.store.get(std::slice::from_ref(&domain)).await?;
+        found.into_iter().flatten().next().is_none()
+    };
+    for _ in 0..ATTEMPTS {
+        let mut seed = [0; 32];
+        backends.random.fill(&mut seed)?;
+        let now = backends.store.now().await?;
+        feed.admit(&plugged);
+        let policy = &backends.settings.policy;
+        let due = feed.settle(&reports, &plugged, policy, Moment::new(now, seed));
+        let expect = Expect::Revision(revision);
+        let write = if orphaned {
+            Write::Delete { key: key.clone(), expect }
+        } else {
+            let (key, header, body) = codec::write_feed(&feed, due)?;
+            Write::Put { key, expect, header, body }
+        };
+        let operation = OperationId::random(&*backends.random)?;
+        let batch = Batch::new(operation).with_lease(tenure.lease(), Then::Release).with(write);
+        match commit(backends, batch, &key).await? {
+            Commit::Done => return Ok(true),
+            Commit::Fenced | Commit::Taken(_) => return Ok(false),
+            Commit::Stale(_) => {
+                let found = backends.store.get(std::slice::from_ref(&key)).await?;
+                let Some(item) = found.into_iter().flatten().next() else { return Ok(false) };
+                feed = codec::read_item(&item)?;
+                revision = item.revision;
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Reads what each subscriber is to be given, and whether there is more. Subscribers that are equally
+/// far share one read.
+async fn read(backends: &Backends, domain: &Key, work: &[Work]) -> Result<Vec<(Vec<Entry>, bool)>> {
+    let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let mut known: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
+    let mut pages = Vec::with_capacity(work.len());
+    for work in work {
+        let mut entries = Vec::new();
+        for number in work.again.iter().take(page) {
+            let found = backends.store.entries(domain, number.saturating_sub(1), 1).await?;
+            let found = found.into_iter().find(|entry| entry.number == *number);
+            // What is no longer kept is passed over: an entry without a body.
+            entries.push(
+                found.unwrap_or_else(|| Entry::new(*number, Timestamp::UNIX_EPOCH, String::new())),
+            );
+        }
+        if !entries.is_empty() {
+            pages.push((entries, true));
+            continue;
+        }
+        if !known.contains_key(&work.after) {
+            let entries = backends.store.entries(domain, work.after, PAGE).await?;
+            known.insert(work.after, entries);
+        }
+        let entries = known.get(&work.after).cloned().unwrap_or_default();
+        let more = entries.len() >= page;
+        pages.push((entries, more));
+    }
+    Ok(pages)
+}
+
+/// Gives one subscriber its notices, one after the other, up to the first failure.
+async fn tell(
+    backends: &Backends,
+    subscriber: &Arc<dyn Subscriber>,
+    feed: &Feed,
+    work: Work,
+    entries: Vec<Entry>,
+    mut more: bool,
+    tenure: &Tenure,
+) -> Report {
+    let Work { subscriber: id, epoch, is_gone, .. } = work;
+    let mut tried = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (number, at) = (entry.number, entry.at);
+        let end = match codec::read_entry(&entry) {
+            Ok(None) => End::Skipped,
+            _ if is_gone => End::Untried,
+            // A notice that a later release logged, perhaps: that one may be there soon.
+            Err(error) => End::Failed(Trouble::from(&error)),
+            Ok(Some(notice)) => {
+                if !is_held(backends, tenure).await {
+                    more = true;
+                    break;
+                }
+                let envelope = Envelope::new(feed.tenant, feed.domain(), feed.name.clone(), notice);
+                let delivery = caught(subscriber.deliver(&envelope));
+                let timeout = backends.settings.policy.delivery_timeout;
+                let delivery = within(&*backends.timer, timeout, delivery);
+                let Some(delivered) = tenure.unless_lost(delivery).await else {
+                    more = true;
+                    break;
+                };
+                match delivered {
+                    Some(Some(Ok(()))) => End::Delivered,
+                    Some(Some(Err(error))) => End::Failed(Trouble::from(&error)),
+                    Some(None) => End::Failed(Trouble::new(
+                        ErrorKind::Internal,
+                        format!("feed: deliver: {id} panicked"),
+                    )),
+                    None => End::Failed(Trouble::new(
+                        ErrorKind::Unknown,
+                        format!("feed: deliver: no answer of {id} in time"),
+                    )),
+                }
+            }
+        };
+        let failed = matches!(end, End::Failed(_));
+        tried.push(Tried { number, at, end });
+        if failed {
+            break;
+        }
+    }
+    Report { subscriber: id, epoch, tried, more }
+}
+
+/// Returns whether there is time for a delivery under the lease: who lost it while waiting must not
+/// go on, since others have.
+async fn is_held(backends: &Backends, tenure: &Tenure) -> bool {
+    let policy = &backends.settings.policy;
+    match backends.store.now().await {
+        Ok(now) if !tenure.is_lost() => {
+            between(now, tenure.until()) >= policy.delivery_timeout.min(policy.lease / 2)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,40 @@
+//! The outbox: telling those who subscribed what happened to a domain.
+//!
+//! # Flow
+//!
+//! A notice is a log entry in the same batch as the change that it tells of, and that batch wakes the
+//! feed of the domain. A feed is a root like others: a worker leases it, reads the notices that a
+//! subscriber has not had, delivers them one after the other, and stores how far it came.
+//!
+//! # Guarantees
+//!
+//! * What happened is delivered at least once, to each subscriber. A repetition carries the same
+//!   [`Envelope::id`].
+//! * The first arrivals of the notices of a domain are in order at each subscriber.
+//! * A subscriber that fails holds up neither another one nor another domain.
+//! * What is given up is kept as a dead letter, and what happened later goes on.
+//!
+//! # Assumptions
+//!
+//! All processes on a store have the same subscribers. A notice that was logged by a process without
+//! any wakes nobody until the domain has had its first with one.
+
+mod announce;
+mod command;
+mod cursor;
+mod deliver;
+mod log;
+mod memory;
+mod subscriber;
+
+pub use command::{DeadLetters, Deliveries, Delivery, Letter};
+pub use cursor::DeadLetter;
+pub use log::{Followed, Since};
+pub use memory::InMemorySubscriber;
+pub use subscriber::{Envelope, Subscriber};
+
+pub(super) use announce::{announce, wake};
+pub(super) use cursor::Feed;
+pub(super) use deliver::visit;
+pub(super) use log::TenantLog;
+pub(super) use subscriber::check;

@@ -1,0 +1,168 @@
+//! Who is told, and what they are given.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    engine::notice::{Notice, Numbered},
+    error::{Error, ErrorKind, Result},
+    id::{DomainId, TenantId},
+    name::DomainName,
+};
+
+/// Longest id of a subscriber, in bytes.
+const MAX_ID: usize = 64;
+
+/// A notice as it is delivered: what happened, to what, and under which id.
+///
+/// Its JSON form is what a webhook sends.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Envelope {
+    /// The version of this form: 1.
+    pub v: u32,
+    /// The same for every repetition, and for no other notice: the domain's id and the number.
+    pub id: String,
+    /// Whose domain it is.
+    pub tenant: TenantId,
+    /// The domain.
+    pub domain: DomainId,
+    /// Its name.
+    pub name: DomainName,
+    /// Rises within a domain, with gaps: a smaller one than was seen before is a repetition.
+    pub number: u64,
+    /// When it happened, by the store's time.
+    pub at: Timestamp,
+    /// What happened.
+    pub notice: Notice,
+}
+
+impl Envelope {
+    /// The version that is written.
+    pub const VERSION: u32 = 1;
+
+    /// Puts a notice into its envelope.
+    pub(super) fn new(
+        tenant: TenantId,
+        domain: DomainId,
+        name: DomainName,
+        notice: Numbered,
+    ) -> Self {
+        let Numbered { number, at, notice } = notice;
+        let id = format!("{domain}-{number}");
+        Self { v: Self::VERSION, id, tenant, domain, name, number, at, notice }
+    }
+
+    /// Returns the JSON form.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` if it has none, which is a bug.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| {
+            Error::new(ErrorKind::Internal, "feed", "write", "a notice that cannot be written")
+                .with_source(error)
+        })
+    }
+
+    /// Reads the JSON form, as a receiver does.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` for what is no envelope, or tells of something that this release does not know;
+    /// `Unsupported` for another version.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let malformed = |error| {
+            Error::new(ErrorKind::Malformed, "feed", "read", "not a notice in its envelope")
+                .with_source(error)
+        };
+        let Version { v } = serde_json::from_slice(json).map_err(malformed)?;
+        if v != Self::VERSION {
+            let message =
+                format!("an envelope of version {v}; this release knows {}", Self::VERSION);
+            return Err(Error::new(ErrorKind::Unsupported, "feed", "read", message));
+        }
+        serde_json::from_slice(json).map_err(malformed)
+    }
+}
+
+/// Somebody who wants to know what happens to domains.
+///
+/// # Contract
+///
+/// * `Ok` means that the notice will not be needed again: it is stored, or acted on.
+/// * The same notice may come again, by the same [`Envelope::id`]: after a crash, or when the answer
+///   was lost. A repetition may come after notices that followed it.
+/// * Notices of different domains come at the same time; those of one domain one after the other.
+/// * A delivery ends by itself. One that takes longer than
+///   [`Policy::delivery_timeout`](crate::engine::Policy::delivery_timeout) is dropped, and counts as
+///   failed.
+///
+/// # Errors
+///
+/// What fails is tried again, ever more rarely, and honors
+/// [`retry_after`](crate::error::Error::retry_after): up to a day. It holds up the later notices of
+/// the same domain to this subscriber, and nothing else. Once it is older than
+/// [`Policy::delivery_patience`](crate::engine::Policy::delivery_patience) it is given up: a
+/// dead letter, and the next one is tried. Two kinds are different:
+///
+/// * `Refused`: this notice is given up at once.
+/// * `NotFound`: nobody is there any more. This and all later notices of the domain are dead letters
+///   at once, until somebody [revives](crate::engine::Deliveries::revive) them.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Subscriber`",
+    note = "implement `nameplate::engine::Subscriber`, or use `nameplate::webhook::Webhook` (feature \
+            `webhooks`)"
+)]
+pub trait Subscriber: fmt::Debug + Send + Sync + 'static {
+    /// Returns the name under which is stored how far it was told: 1 to 64 lower-case letters,
+    /// digits, `-` and `_`.
+    fn id(&self) -> &str;
+
+    /// Takes a notice.
+    async fn deliver(&self, envelope: &Envelope) -> Result<()>;
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<S: Subscriber + ?Sized> Subscriber for $pointer {
+            fn id(&self) -> &str {
+                (**self).id()
+            }
+
+            async fn deliver(&self, envelope: &Envelope) -> Result<()> {
+                (**self).deliver(envelope).await
+            }
+        }
+    )*};
+}
+
+forward!(Arc<S>, Box<S>);
+
+/// Says what is wrong with the ids of subscribers, if anything is.
+pub(in crate::engine) fn check(subscribers: &[Arc<dyn Subscriber>]) -> Result<(), String> {
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    for (index, subscriber) in subscribers.iter().enumerate() {
+        let id = subscriber.id();
+        if !(1..=MAX_ID).contains(&id.len()) || !id.bytes().all(is_allowed) {
+            return Err(format!(
+                "a subscriber's id is 1 to {MAX_ID} lower-case letters, digits, `-` and `_`, which \
+                 {id:?} is not"
+            ));
+        }
+        if subscribers.iter().take(index).any(|other| other.id() == id) {
+            return Err(format!("there are two subscribers {id:?}"));
+        }
+    }
+    Ok(())
+}

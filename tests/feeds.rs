@@ -1,0 +1,620 @@
+//! Whoever subscribed is told everything, in order, whatever goes wrong on the way.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use common::{DAY, EDGE, HOUR, MINUTE, OTHER, TENANT, World, run_until};
+use nameplate::{
+    clock::{Clock, Timer, after},
+    domain::Targets,
+    engine::{
+        BuildError, Builder, Envelope, InMemorySubscriber, Notice, Onboarding, Since, Subscriber,
+    },
+    error::{Error, ErrorKind, Result},
+    id::DomainId,
+    store::{Key, Kind, Store},
+    testkit::{EndlessTimer, Tap, Tape},
+};
+
+/// A process on a world, to plug subscribers into.
+fn builder(world: &World, store: impl Store) -> Builder {
+    Onboarding::builder(store)
+        .with_brand("plat")
+        .with_targets(Targets::cname(EDGE).with_addresses([[203, 0, 113, 10].into()], []))
+        .with_resolver(world.resolver.clone())
+        .with_dns(world.dns.clone())
+        .with_authority(world.ca.clone())
+        .with_keys(world.keys.clone())
+        .with_sealer(world.sealer.clone())
+        .with_timer(EndlessTimer)
+        .with_random(world.random.clone())
+        .with_claims(nameplate::name::ClaimPolicy::new().with_allowed([common::dns("example.com")]))
+        .with_policy(world.policy.clone())
+}
+
+fn process(world: &World, subscribers: Vec<Arc<dyn Subscriber>>) -> Onboarding {
+    let builder = builder(world, world.store.clone());
+    subscribers.into_iter().fold(builder, Builder::with_subscriber).build().unwrap()
+}
+
+async fn run(world: &World, onboarding: &Onboarding, time: Duration) {
+    let end = after(world.clock.now(), time);
+    run_until(onboarding, &world.store, &world.clock, end).await;
+    world.clock.set(end);
+}
+
+/// What happened to a domain, as numbers.
+async fn numbers(onboarding: &Onboarding, id: DomainId) -> Vec<u64> {
+    let notices = onboarding.notices(&TENANT, id, 0).await.unwrap();
+    notices.iter().map(|notice| notice.number).collect()
+}
+
+fn heard(envelopes: &[Envelope]) -> Vec<u64> {
+    envelopes.iter().map(|envelope| envelope.number).collect()
+}
+
+/// The first arrivals, by domain.
+fn first_arrivals(envelopes: &[Envelope]) -> BTreeMap<DomainId, Vec<u64>> {
+    let mut first: BTreeMap<DomainId, Vec<u64>> = BTreeMap::new();
+    for envelope in envelopes {
+        let known = first.entry(envelope.domain).or_default();
+        if !known.contains(&envelope.number) {
+            known.push(envelope.number);
+        }
+    }
+    first
+}
+
+fn inbox(id: &str) -> InMemorySubscriber {
+    InMemorySubscriber::new(id, 1000)
+}
+
+/// A subscriber that does as a function says, and else takes everything.
+struct Odd {
+    id: &'static str,
+    inner: InMemorySubscriber,
+    vice: Box<Vice>,
+    tries: AtomicUsize,
+}
+
+type Vice =
+    dyn Fn(usize, &Envelope) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync;
+
+impl std::fmt::Debug for Odd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Odd")
+    }
+}
+
+impl Odd {
+    fn new<F>(
+        id: &'static str,
+        vice: impl Fn(usize, &Envelope) -> F + Send + Sync + 'static,
+    ) -> Arc<Self>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let vice = Box::new(move |tries, envelope: &Envelope| Box::pin(vice(tries, envelope)) as _);
+        Arc::new(Self { id, inner: inbox(id), vice, tries: AtomicUsize::new(0) })
+    }
+
+    fn tries(&self) -> usize {
+        self.tries.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Subscriber for Odd {
+    fn id(&self) -> &str {
+        self.id
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<()> {
+        (self.vice)(self.tries.fetch_add(1, Ordering::Relaxed), envelope).await?;
+        self.inner.deliver(envelope).await
+    }
+}
+
+fn fail(kind: ErrorKind) -> Error {
+    Error::new(kind, "odd", "deliver", "on request")
+}
+
+/// A name that becomes active, with everybody told.
+async fn active(world: &World, onboarding: &Onboarding, name: &str) -> DomainId {
+    let id = onboarding.add(&TENANT, name.parse().unwrap()).await.unwrap().id();
+    world.publish(id).await;
+    run(world, onboarding, MINUTE).await;
+    assert_eq!(world.get(id).await.status().as_str(), "active");
+    id
+}
+
+#[tokio::test]
+async fn every_subscriber_is_told_everything_in_order() {
+    let world = World::new();
+    let (one, two) = (inbox("one"), inbox("two"));
+    let onboarding = process(&world, vec![Arc::new(one.clone()), Arc::new(two.clone())]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    onboarding.remove(&TENANT, id).await.unwrap();
+    run(&world, &onboarding, HOUR).await;
+
+    let told = one.take();
+    assert_eq!(told, two.take());
+    assert_eq!(heard(&told), numbers(&onboarding, id).await);
+    assert_eq!(told.first().map(|it| &it.notice), Some(&Notice::Added));
+    assert_eq!(told.last().map(|it| &it.notice), Some(&Notice::Removed));
+    let notices = onboarding.notices(&TENANT, id, 0).await.unwrap();
+    for (envelope, notice) in told.iter().zip(notices) {
+        assert_eq!((&envelope.notice, envelope.at), (&notice.notice, notice.at));
+        assert_eq!((envelope.tenant, envelope.domain), (TENANT, id));
+        assert_eq!(envelope.id, format!("{id}-{}", envelope.number));
+        assert_eq!(envelope.name.as_str(), "shop.example.com");
+        let json = envelope.to_json().unwrap();
+        assert_eq!(&Envelope::from_json(json.as_bytes()).unwrap(), envelope);
+    }
+    // At rest: nothing is left to do.
+    let calm = onboarding.deliveries(id).list().await.unwrap();
+    assert!(calm.iter().all(|it| it.after == told.last().unwrap().number && it.trouble.is_none()));
+    run(&world, &onboarding, DAY).await;
+    assert_eq!(one.take(), []);
+}
+
+#[test]
+fn an_envelope_of_another_version_or_with_an_unknown_notice_is_refused() {
+    for (json, kind) in [
+        ("", ErrorKind::Malformed),
+        ("{}", ErrorKind::Malformed),
+        (r#"{"v":2}"#, ErrorKind::Unsupported),
+        (r#"{"v":1,"id":"x"}"#, ErrorKind::Malformed),
+    ] {
+        assert_eq!(Envelope::from_json(json.as_bytes()).unwrap_err().kind(), kind, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_that_fails_holds_up_only_itself_and_only_that_domain() {
+    let world = World::new();
+    let good = inbox("good");
+    let bad = Odd::new("bad", |_, envelope: &Envelope| {
+        let refuses = envelope.name.as_str() == "one.example.com";
+        async move { if refuses { Err(fail(ErrorKind::Unavailable)) } else { Ok(()) } }
+    });
+    let onboarding = process(&world, vec![bad.clone(), Arc::new(good.clone())]);
+    let one = active(&world, &onboarding, "one.example.com").await;
+    let two = active(&world, &onboarding, "two.example.com").await;
+    let all = first_arrivals(&good.take());
+    assert_eq!(all[&one], numbers(&onboarding, one).await);
+    assert_eq!(all[&two], numbers(&onboarding, two).await);
+    let heard_by_bad = first_arrivals(&bad.inner.take());
+    assert_eq!(heard_by_bad.get(&one), None);
+    assert_eq!(heard_by_bad[&two], numbers(&onboarding, two).await);
+    let delivery = &onboarding.deliveries(one).list().await.unwrap()[0];
+    assert_eq!(delivery.subscriber, "bad");
+    assert!(delivery.failures >= 2 && delivery.next_at.is_some());
+    assert_eq!(delivery.trouble.as_ref().map(|it| it.kind), Some(ErrorKind::Unavailable));
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_a_repetition_with_the_same_id() {
+    let world = World::new();
+    let inbox = inbox("a");
+    let onboarding = process(&world, vec![Arc::new(inbox.clone())]);
+    inbox.fail_next_after(ErrorKind::Unknown);
+    onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    let told = inbox.take();
+    assert_eq!(told[0], told[1]);
+    assert_eq!(first_arrivals(&told)[&told[0].domain].len(), told.len() - 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_the_rest_later() {
+    let world = World::new();
+    let inbox = InMemorySubscriber::new("a", 2);
+    let onboarding = process(&world, vec![Arc::new(inbox.clone())]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    let mut told = inbox.take();
+    assert_eq!(told.len(), 2);
+    for _ in 0..20 {
+        run(&world, &onboarding, HOUR).await;
+        told.extend(inbox.take());
+    }
+    assert_eq!(heard(&told), numbers(&onboarding, id).await);
+}
+
+/// A timer that rings at once.
+#[derive(Debug)]
+struct Impatient;
+
+#[async_trait]
+impl Timer for Impatient {
+    async fn sleep(&self, _: Duration) {}
+}
+
+#[tokio::test]
+async fn a_subscriber_that_hangs_or_panics_counts_as_one_that_fails() {
+    let world = World::new();
+    let good = inbox("good");
+    let hangs = Odd::new("hangs", |tries, _: &Envelope| async move {
+        if tries == 0 { std::future::pending().await } else { Ok(()) }
+    });
+    let panics = Odd::new("panics", |tries, _: &Envelope| async move {
+        assert!(tries > 0, "on request");
+        Ok(())
+    });
+    let onboarding = builder(&world, world.store.clone())
+        .with_timer(Impatient)
+        .with_subscriber(hangs.clone())
+        .with_subscriber(good.clone())
+        .with_subscriber(panics.clone())
+        .build()
+        .unwrap();
+    let id = onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
+    run(&world, &onboarding, Duration::ZERO).await;
+    assert_eq!(heard(&good.take()), numbers(&onboarding, id).await);
+    let troubles: Vec<_> = onboarding
+        .deliveries(id)
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|it| (it.subscriber, it.trouble.map(|trouble| trouble.message)))
+        .collect();
+    let message = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        troubles,
+        [
+            ("good".to_owned(), None),
+            ("hangs".to_owned(), message("feed: deliver: no answer of hangs in time")),
+            ("panics".to_owned(), message("feed: deliver: panics panicked")),
+        ]
+    );
+    run(&world, &onboarding, MINUTE).await;
+    let all = numbers(&onboarding, id).await;
+    assert_eq!(heard(&hangs.inner.take()), all);
+    assert_eq!(heard(&panics.inner.take()), all);
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_kept_and_can_be_revived() {
+    let world = World::new();
+    let open = Arc::new(Mutex::new(false));
+    let gate = open.clone();
+    let shy = Odd::new("shy", move |_, _: &Envelope| {
+        let open = *gate.lock().unwrap();
+        async move { if open { Ok(()) } else { Err(fail(ErrorKind::Unavailable)) } }
+    });
+    let onboarding = process(&world, vec![shy.clone()]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    let early = numbers(&onboarding, id).await;
+    run(&world, &onboarding, world.policy.delivery_patience + HOUR * 12).await;
+
+    let page = onboarding.dead_letters(None).await.unwrap();
+    assert_eq!((page.letters.len(), page.next), (1, None));
+    let letter = &page.letters[0];
+    assert_eq!((letter.domain, letter.tenant), (id, TENANT));
+    let dead: Vec<u64> = letter.deliveries[0].dead.iter().map(|it| it.number).collect();
+    assert_eq!(dead, early);
+    assert!((12..=20).contains(&letter.deliveries[0].dead[0].attempts), "{letter:?}");
+
+    // What happens later goes on.
+    *open.lock().unwrap() = true;
+    onboarding.remove(&TENANT, id).await.unwrap();
+    run(&world, &onboarding, HOUR).await;
+    let all = numbers(&onboarding, id).await;
+    assert_eq!(heard(&shy.inner.take()), all[early.len()..]);
+
+    onboarding.deliveries(id).revive("shy").await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    assert_eq!(heard(&shy.inner.take()), early);
+    assert_eq!(onboarding.dead_letters(None).await.unwrap().letters, []);
+
+    onboarding.deliveries(id).replay("shy", early[1]).await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    assert_eq!(heard(&shy.inner.take()), all[2..]);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_any_more_once_nobody_is_there() {
+    let world = World::new();
+    let gone = Odd::new("gone", |_, _: &Envelope| async { Err(fail(ErrorKind::NotFound)) });
+    let onboarding = process(&world, vec![gone.clone()]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    assert_eq!(gone.tries(), 1);
+    let delivery = &onboarding.deliveries(id).list().await.unwrap()[0];
+    assert!(delivery.gone_at.is_some());
+    let dead: Vec<u64> = delivery.dead.iter().map(|it| it.number).collect();
+    assert_eq!(dead, numbers(&onboarding, id).await);
+    assert!(delivery.dead[1..].iter().all(|it| it.attempts == 0));
+    onboarding.deliveries(id).revive("gone").await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    assert_eq!(gone.tries(), 2);
+}
+
+#[tokio::test]
+async fn commands_about_nobody_are_refused() {
+    let world = World::new();
+    let onboarding = process(&world, vec![Arc::new(inbox("a"))]);
+    let id = world.add("shop.example.com").await.id();
+    // It was added by a process without subscribers.
+    let deliveries = onboarding.deliveries(id);
+    assert_eq!(deliveries.list().await.unwrap(), []);
+    assert_eq!(deliveries.replay("a", 0).await.unwrap_err().kind(), ErrorKind::NotFound);
+    run(&world, &onboarding, MINUTE).await;
+    world.publish(id).await;
+    run(&world, &onboarding, HOUR).await;
+    assert_eq!(deliveries.revive("b").await.unwrap_err().kind(), ErrorKind::NotFound);
+    deliveries.replay("a", 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_domain_from_before_there_were_subscribers_is_told_of_from_its_next_notice() {
+    let world = World::new();
+    let id = world.add("shop.example.com").await.id();
+    world.settle().await;
+    let before = numbers(&world.onboarding, id).await;
+    let inbox = inbox("a");
+    let onboarding = process(&world, vec![Arc::new(inbox.clone())]);
+    world.publish(id).await;
+    onboarding.check(&TENANT, id).await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    let all = numbers(&onboarding, id).await;
+    assert!(all.len() > before.len());
+    assert_eq!(heard(&inbox.take()), all[before.len()..]);
+    // The rest is there for the asking.
+    onboarding.deliveries(id).replay("a", 0).await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    assert_eq!(heard(&inbox.take()), all);
+}
+
+#[tokio::test]
+async fn a_worker_that_lacks_a_subscriber_loses_nothing_for_it() {
+    let world = World::new();
+    let (one, two) = (inbox("one"), inbox("two"));
+    let both = process(&world, vec![Arc::new(one.clone()), Arc::new(two.clone())]);
+    let half = process(&world, vec![Arc::new(one.clone())]);
+    let id = both.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
+    run(&world, &both, Duration::ZERO).await;
+    world.publish(id).await;
+    half.check(&TENANT, id).await.unwrap();
+    run(&world, &half, MINUTE).await;
+    // A worker without any does not even look.
+    run(&world, &both, HOUR).await;
+    let all = numbers(&both, id).await;
+    assert_eq!(heard(&one.take()), all);
+    assert_eq!(heard(&two.take()), all);
+}
+
+#[tokio::test]
+async fn an_orphaned_feed_goes_with_its_domain() {
+    use nameplate::{
+        id::OperationId,
+        store::{Batch, Expect, Write},
+    };
+    let world = World::new();
+    let onboarding = process(&world, vec![Arc::new(inbox("a"))]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    let (domain, feed) = (Key::new(Kind::Domain, id), Key::new(Kind::Feed, id));
+    let found = world.store.get(&[domain.clone(), feed.clone()]).await.unwrap();
+    let expect = Expect::Revision(found[0].as_ref().unwrap().revision);
+    assert!(found[1].is_some());
+    let batch = Batch::new(OperationId::from_bytes([9; 16]))
+        .with(Write::Delete { key: domain, expect })
+        .with(Write::Wake { key: feed.clone() });
+    world.store.commit(batch).await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    assert_eq!(world.store.get(&[feed]).await.unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn subscribers_have_distinct_plain_ids() {
+    let world = World::new();
+    for ids in [&["a", "a"][..], &["Two Words"], &[""], &["x".repeat(65).as_str()]] {
+        let builder = ids.iter().fold(builder(&world, world.store.clone()), |builder, id| {
+            builder.with_subscriber(inbox(id))
+        });
+        assert!(matches!(builder.build(), Err(BuildError::Invalid(_))), "{ids:?}");
+    }
+}
+
+/// Polls a future until it is done or can go no further.
+fn drive<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn now_or_never<F: Future>(future: F) -> F::Output {
+    drive(pin!(future)).expect("the untapped process waits for nothing")
+}
+
+/// Added, active, removed; from wherever an earlier process left it.
+async fn life(world: &World, onboarding: &Onboarding) -> Result<DomainId> {
+    let id = match onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await {
+        Ok(domain) => domain.id(),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            error.subject().unwrap().parse().unwrap()
+        }
+        Err(error) => return Err(error),
+    };
+    for instruction in onboarding.instructions(&TENANT, id).await? {
+        world.publish_one(&instruction);
+    }
+    onboarding.check(&TENANT, id).await?;
+    let end = after(world.clock.now(), MINUTE * 10);
+    run_until(onboarding, &world.store, &world.clock, end).await;
+    onboarding.remove(&TENANT, id).await?;
+    let end = after(world.clock.now(), HOUR * 2);
+    run_until(onboarding, &world.store, &world.clock, end).await;
+    Ok(id)
+}
+
+/// Stops a process at one point, lets others finish, and lets it go on or not. Returns whether it was
+/// stopped, and where.
+fn stopped(number: usize, resumed: bool) -> Option<String> {
+    let world = World::new();
+    let (one, two) = (inbox("one"), inbox("two"));
+    let tape = Tape::stopping_at(number);
+    let tapped = builder(&world, Tap::new(world.store.clone(), tape.clone()))
+        .with_subscriber(Tap::new(one.clone(), tape.clone()))
+        .with_subscriber(Tap::new(two.clone(), tape.clone()))
+        .build()
+        .unwrap();
+    let mut told: [Vec<Envelope>; 2] = Default::default();
+    let mut listen = || {
+        for (told, inbox) in told.iter_mut().zip([&one, &two]) {
+            told.extend(inbox.take());
+        }
+    };
+    let mut running = Box::pin(life(&world, &tapped));
+    if let Some(ended) = drive(running.as_mut()) {
+        ended.unwrap();
+        return None;
+    }
+    let point = tape.passed()[number].to_string();
+    listen();
+    world.clock.advance(MINUTE * 2);
+    let other = process(&world, vec![Arc::new(one.clone()), Arc::new(two.clone())]);
+    // It may be gone already.
+    let _ = now_or_never(life(&world, &other));
+    now_or_never(run(&world, &other, DAY));
+    listen();
+    if resumed {
+        tape.resume();
+        let _ = drive(running.as_mut());
+        now_or_never(run(&world, &other, DAY));
+        listen();
+    }
+    for told in &told {
+        let first = first_arrivals(told);
+        assert!(!first.is_empty(), "{number} {point}");
+        for (id, heard) in first {
+            let all = now_or_never(numbers(&other, id));
+            assert_eq!(heard, all, "{number} {point}");
+            let calm = now_or_never(other.deliveries(id).list()).unwrap();
+            assert!(calm.iter().all(|it| it.dead.is_empty()), "{number} {point}: {calm:?}");
+        }
+    }
+    Some(point)
+}
+
+fn every_point(resumed: bool) {
+    let mut points = std::collections::BTreeSet::new();
+    let mut number = 0;
+    while let Some(point) = stopped(number, resumed) {
+        points.insert(point);
+        number += 1;
+    }
+    assert!(number > 100, "{number}");
+    for point in ["before subscriber.deliver", "after subscriber.deliver", "after store.commit"] {
+        assert!(points.contains(point), "never stopped {point}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_call_loses_no_notice_and_no_order() {
+    every_point(false);
+}
+
+#[test]
+fn a_process_that_is_stopped_at_any_call_and_goes_on_later_loses_none_either() {
+    every_point(true);
+}
+
+#[tokio::test]
+async fn a_place_in_what_happens_survives_a_restart() {
+    let world = World::new();
+    let build = || builder(&world, world.store.clone()).with_tenant_log().build().unwrap();
+    let onboarding = build();
+    let one = active(&world, &onboarding, "one.example.com").await;
+    let mut place = Since::Tenant(0).to_string();
+    let mut told = Vec::new();
+    for name in ["two.example.com", "three.example.com"] {
+        let onboarding = build();
+        loop {
+            let page = onboarding.follow(&TENANT, place.parse().unwrap()).await.unwrap();
+            place = page.next.to_string();
+            if page.envelopes.is_empty() {
+                break;
+            }
+            told.extend(page.envelopes);
+        }
+        active(&world, &onboarding, name).await;
+    }
+    let rest = build().follow(&TENANT, place.parse().unwrap()).await.unwrap();
+    told.extend(rest.envelopes);
+    let first = first_arrivals(&told);
+    assert_eq!(first.len(), 3);
+    for (id, heard) in first {
+        assert_eq!(heard, numbers(&onboarding, id).await);
+    }
+    // Another tenant hears nothing of it.
+    let other = onboarding.follow(&OTHER, Since::Tenant(0)).await.unwrap();
+    assert_eq!((other.envelopes, other.next), (Vec::new(), Since::Tenant(0)));
+    let foreign = onboarding.follow(&OTHER, Since::Domain(one, 0)).await.unwrap_err();
+    assert_eq!(foreign.kind(), ErrorKind::NotFound);
+
+    // Of one domain the same, without a log of its own.
+    let all = onboarding.follow(&TENANT, Since::Domain(one, 0)).await.unwrap();
+    let of_one: Vec<_> = told.iter().filter(|it| it.domain == one).cloned().collect();
+    assert_eq!(all.envelopes, of_one);
+    let Since::Domain(_, last) = all.next else { panic!("{:?}", all.next) };
+    assert_eq!(last, of_one.last().unwrap().number);
+    assert_eq!(onboarding.follow(&TENANT, all.next).await.unwrap().envelopes, []);
+
+    onboarding.forget(&TENANT, rest.next).await.unwrap();
+    assert_eq!(onboarding.follow(&TENANT, Since::Tenant(0)).await.unwrap().envelopes, []);
+    assert!(onboarding.forget(&TENANT, all.next).await.is_err());
+}
+
+#[test]
+fn a_place_reads_back_and_nonsense_is_refused() {
+    for since in [Since::Tenant(7), Since::Domain(DomainId::from_bytes([3; 16]), u64::MAX)] {
+        assert_eq!(since.to_string().parse::<Since>().unwrap(), since);
+    }
+    for text in ["", "tenant", "tenant/", "tenant/x", "domain/1", "domain/x/1", "other/1"] {
+        assert_eq!(text.parse::<Since>().unwrap_err().kind(), ErrorKind::Invalid, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn two_workers_tell_each_notice_once() {
+    let world = World::new();
+    let inbox = inbox("a");
+    let one = process(&world, vec![Arc::new(inbox.clone())]);
+    let two = process(&world, vec![Arc::new(inbox.clone())]);
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let name = format!("shop{number}.example.com");
+        ids.push(one.add(&TENANT, name.parse().unwrap()).await.unwrap().id());
+        world.publish(ids[number]).await;
+    }
+    for _ in 0..200 {
+        let (one, two) = (one.worker(), two.worker());
+        let (first, second) = tokio::join!(one.step(), two.step());
+        first.unwrap();
+        second.unwrap();
+        world.clock.advance(Duration::from_millis(500));
+    }
+    let told = inbox.take();
+    let first = first_arrivals(&told);
+    for id in ids {
+        assert_eq!(first[&id], numbers(&one, id).await);
+    }
+    // Nothing went wrong, so nothing came twice.
+    assert_eq!(told.len(), first.values().map(Vec::len).sum::<usize>());
+}
