@@ -56,6 +56,8 @@ pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod transport;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 pub mod zone;
 
 pub use ca::{CertificateAuthority, InMemoryCa};

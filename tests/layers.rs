@@ -57,6 +57,7 @@ const PLAN: &[(&str, &str)] = &[
     // Floor 6
     ("api", "types, engine"),
     ("serve", "types, engine"),
+    ("webhook", "types, transport, engine"),
     // Beside the house
     ("conformance", "types, a trait"),
     ("testkit", "types, a trait, a backend, transport, engine"),
