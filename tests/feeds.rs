@@ -289,6 +289,32 @@ async fn a_subscriber_that_hangs_or_panics_counts_as_one_that_fails() {
 }
 
 #[tokio::test]
+async fn a_subscriber_that_hangs_is_not_waited_for_by_every_domain() {
+    let world = World::new();
+    let hangs = Odd::new("hangs", |tries, _: &Envelope| async move {
+        if tries < 4 { std::future::pending().await } else { Ok(()) }
+    });
+    let onboarding = builder(&world, world.store.clone())
+        .with_timer(Impatient)
+        .with_subscriber(hangs.clone())
+        .build()
+        .unwrap();
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let name = format!("shop{number}.example.com");
+        ids.push(onboarding.add(&TENANT, name.parse().unwrap()).await.unwrap().id());
+    }
+    run(&world, &onboarding, MINUTE - Duration::from_secs(1)).await;
+    // Here they are waited for one after the other; those under way at the same time are all tried.
+    assert_eq!(hangs.tries(), 3);
+    run(&world, &onboarding, HOUR * 3).await;
+    let told = first_arrivals(&hangs.inner.take());
+    for id in ids {
+        assert_eq!(told[&id], numbers(&onboarding, id).await);
+    }
+}
+
+#[tokio::test]
 async fn what_is_given_up_is_kept_and_can_be_revived() {
     let world = World::new();
     let open = Arc::new(Mutex::new(false));
@@ -420,9 +446,10 @@ async fn an_orphaned_feed_goes_with_its_domain() {
 }
 
 #[tokio::test]
-async fn subscribers_have_distinct_plain_ids() {
+async fn subscribers_have_distinct_plain_ids_and_are_few() {
+    const THIRTEEN: [&str; 13] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"];
     let world = World::new();
-    for ids in [&["a", "a"][..], &["Two Words"], &[""], &["x".repeat(65).as_str()]] {
+    for ids in [&["a", "a"][..], &["Two Words"], &[""], &["x".repeat(65).as_str()], &THIRTEEN] {
         let builder = ids.iter().fold(builder(&world, world.store.clone()), |builder, id| {
             builder.with_subscriber(inbox(id))
         });

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use super::{decide::Settings, feed::Subscriber};
+use super::{decide::Settings, feed::Seat};
 use crate::{
     ca::CertificateAuthority,
     challenge::Brand,
@@ -39,6 +39,6 @@ pub(super) struct Backends {
     /// Which records tenants may have, and which fields of them.
     pub(super) record_profile: Profile,
     /// Who is told what happens.
-    pub(super) subscribers: Vec<Arc<dyn Subscriber>>,
+    pub(super) subscribers: Vec<Seat>,
     pub(super) settings: Settings,
 }

@@ -243,7 +243,7 @@ impl Builder {
         if self.tenant_log {
             subscribers.push(Arc::new(TenantLog::new(store.clone(), self.random.clone())));
         }
-        feed::check(&subscribers).map_err(BuildError::Invalid)?;
+        let subscribers = feed::seat(subscribers).map_err(BuildError::Invalid)?;
         let settings = Settings::new(self.policy, authority.id().to_owned());
         Ok(Onboarding::new(Arc::new(Backends {
             store,

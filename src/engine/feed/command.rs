@@ -1,6 +1,9 @@
 //! What the platform's own people can see of deliveries, and do about them.
 
-use super::cursor::{DEAD, DeadLetter, Feed};
+use super::{
+    cursor::{DEAD, DeadLetter, Feed},
+    subscriber::Seat,
+};
 use crate::{
     clock::Timestamp,
     engine::{backends::Backends, codec, held::commit, onboarding::Onboarding, root::Trouble},
@@ -29,7 +32,7 @@ pub struct Delivery {
     pub trouble: Option<Trouble>,
     /// Since when nobody is there who wants anything of this domain.
     pub gone_at: Option<Timestamp>,
-    /// What was given up: the latest 100.
+    /// What was given up: the latest 32.
     pub dead: Vec<DeadLetter>,
     /// How many more were given up and are no longer listed: a [replay](Deliveries::replay) finds them.
     pub unlisted: u64,
@@ -161,7 +164,7 @@ impl Deliveries<'_> {
                 let message = format!("nobody was told of domain {}", self.domain);
                 return Err(fail(ErrorKind::NotFound, message));
             };
-            let plugged: Vec<&str> = backends.subscribers.iter().map(|it| it.id()).collect();
+            let plugged: Vec<&str> = backends.subscribers.iter().map(Seat::id).collect();
             feed.admit(&plugged);
             let now = backends.store.now().await?;
             if !change(&mut feed, now) {

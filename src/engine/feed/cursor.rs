@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// Most dead letters that are kept of one domain for one subscriber: the latest.
-pub(super) const MAX_DEAD: usize = 100;
+pub(super) const MAX_DEAD: usize = 32;
+
+/// How much of a message is kept with a dead letter, in characters.
+const MAX_MESSAGE: usize = 160;
 
 /// Longest wait that a subscriber can ask for.
 const MAX_WAIT: Duration = Duration::from_secs(86_400);
@@ -94,12 +97,23 @@ impl Cursor {
 
     fn bury(&mut self, number: u64, attempts: u32, trouble: Trouble, now: Timestamp) {
         self.dead.retain(|letter| letter.number != number);
+        let message = trouble.message.chars().take(MAX_MESSAGE).collect();
+        let trouble = Trouble { message, ..trouble };
         self.dead.push(DeadLetter { number, at: now, attempts, trouble });
         if self.dead.len() > MAX_DEAD {
             self.dead.remove(0);
             self.lost = self.lost.saturating_add(1);
         }
         self.pass(number);
+    }
+
+    /// Puts the next attempt off.
+    fn wait(&mut self, trouble: &Trouble, now: Timestamp, seed: u64) {
+        let asked = trouble.retry_after.unwrap_or_default().min(MAX_WAIT);
+        let wait = Backoff::DELIVERY.delay(self.failures, seed);
+        self.next_at = Some(after(now, wait.max(asked)));
+        self.failures = self.failures.saturating_add(1);
+        self.trouble = Some(trouble.clone());
     }
 
     /// Notes what came of one notice; says whether the next one may be tried at once.
@@ -118,21 +132,23 @@ impl Cursor {
                 });
                 self.bury(*number, 0, trouble, now);
             }
+            End::Postponed(trouble) => {
+                self.wait(trouble, now, seed);
+                return false;
+            }
             End::Failed(trouble) => {
-                self.trouble = Some(trouble.clone());
-                self.failures = self.failures.saturating_add(1);
                 let since = self.asked_at.map_or(*at, |asked| asked.max(*at));
                 if trouble.kind == ErrorKind::NotFound {
                     self.gone_at = Some(now);
                 } else if trouble.kind != ErrorKind::Refused
                     && between(since, now) < policy.delivery_patience
                 {
-                    let asked = trouble.retry_after.unwrap_or_default().min(MAX_WAIT);
-                    let wait = Backoff::DELIVERY.delay(self.failures.saturating_sub(1), seed);
-                    self.next_at = Some(after(now, wait.max(asked)));
+                    self.wait(trouble, now, seed);
                     return false;
                 }
-                self.bury(*number, self.failures, trouble.clone(), now);
+                self.trouble = Some(trouble.clone());
+                let attempts = self.failures.saturating_add(1);
+                self.bury(*number, attempts, trouble.clone(), now);
             }
         }
         true
@@ -184,6 +200,8 @@ pub(super) enum End {
     Delivered,
     /// It was not.
     Failed(Trouble),
+    /// It was not tried now.
+    Postponed(Trouble),
     /// It is no notice, or no longer kept.
     Skipped,
     /// Nobody is there to take it.

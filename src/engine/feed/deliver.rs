@@ -1,10 +1,10 @@
 //! A worker's visit to a feed: reads what is to be told, tells it, and stores how far it came.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::{BTreeMap, btree_map::Entry as Slot};
 
 use super::{
     cursor::{End, Feed, Report, Tried, Work},
-    subscriber::{Envelope, Subscriber},
+    subscriber::{Envelope, Seat},
 };
 use crate::{
     clock::{Timestamp, between},
@@ -42,15 +42,15 @@ pub(in crate::engine) async fn visit(
     let key = item.key.clone();
     let mut revision = item.revision;
     let subscribers = &backends.subscribers;
-    let plugged: Vec<&str> = subscribers.iter().map(|subscriber| subscriber.id()).collect();
+    let plugged: Vec<&str> = subscribers.iter().map(Seat::id).collect();
     feed.admit(&plugged);
     let work = feed.work(&plugged, now);
     let domain = codec::domain_key(feed.domain());
     let pages = read(backends, &domain, &work).await?;
     let mut running = Vec::with_capacity(pages.len());
     for (work, (entries, more)) in work.into_iter().zip(pages) {
-        if let Some(subscriber) = subscribers.iter().find(|it| it.id() == work.subscriber) {
-            running.push(Box::pin(tell(backends, subscriber, &feed, work, entries, more, tenure)) as _);
+        if let Some(seat) = subscribers.iter().find(|it| it.id() == work.subscriber) {
+            running.push(Box::pin(tell(backends, seat, &feed, work, entries, more, tenure)) as _);
         }
     }
     let reports: Vec<Report> = all(running).await;
@@ -110,11 +110,13 @@ async fn read(backends: &Backends, domain: &Key, work: &[Work]) -> Result<Vec<(V
             pages.push((entries, true));
             continue;
         }
-        if !known.contains_key(&work.after) {
-            let entries = backends.store.entries(domain, work.after, PAGE).await?;
-            known.insert(work.after, entries);
-        }
-        let entries = known.get(&work.after).cloned().unwrap_or_default();
+        let entries = match known.entry(work.after) {
+            Slot::Occupied(read) => read.get().clone(),
+            Slot::Vacant(unread) => {
+                let entries = backends.store.entries(domain, work.after, PAGE).await?;
+                unread.insert(entries).clone()
+            }
+        };
         let more = entries.len() >= page;
         pages.push((entries, more));
     }
@@ -124,7 +126,7 @@ async fn read(backends: &Backends, domain: &Key, work: &[Work]) -> Result<Vec<(V
 /// Gives one subscriber its notices, one after the other, up to the first failure.
 async fn tell(
     backends: &Backends,
-    subscriber: &Arc<dyn Subscriber>,
+    seat: &Seat,
     feed: &Feed,
     work: Work,
     entries: Vec<Entry>,
@@ -141,33 +143,29 @@ async fn tell(
             // A notice that a later release logged, perhaps: that one may be there soon.
             Err(error) => End::Failed(Trouble::from(&error)),
             Ok(Some(notice)) => {
-                if !is_held(backends, tenure).await {
-                    more = true;
-                    break;
-                }
-                let envelope = Envelope::new(feed.tenant, feed.domain(), feed.name.clone(), notice);
-                let delivery = caught(subscriber.deliver(&envelope));
-                let timeout = backends.settings.policy.delivery_timeout;
-                let delivery = within(&*backends.timer, timeout, delivery);
-                let Some(delivered) = tenure.unless_lost(delivery).await else {
+                let Some(now) = held_at(backends, tenure).await else {
                     more = true;
                     break;
                 };
-                match delivered {
-                    Some(Some(Ok(()))) => End::Delivered,
-                    Some(Some(Err(error))) => End::Failed(Trouble::from(&error)),
-                    Some(None) => End::Failed(Trouble::new(
-                        ErrorKind::Internal,
-                        format!("feed: deliver: {id} panicked"),
-                    )),
-                    None => End::Failed(Trouble::new(
-                        ErrorKind::Unknown,
-                        format!("feed: deliver: no answer of {id} in time"),
-                    )),
+                if seat.silence.may_try(now) {
+                    let envelope =
+                        Envelope::new(feed.tenant, feed.domain(), feed.name.clone(), notice);
+                    match deliver(backends, seat, &envelope, tenure).await {
+                        Some(end) => end,
+                        None => {
+                            more = true;
+                            break;
+                        }
+                    }
+                } else {
+                    End::Postponed(Trouble::new(
+                        ErrorKind::Unavailable,
+                        format!("feed: deliver: {id} did not answer others just before"),
+                    ))
                 }
             }
         };
-        let failed = matches!(end, End::Failed(_));
+        let failed = matches!(end, End::Failed(_) | End::Postponed(_));
         tried.push(Tried { number, at, end });
         if failed {
             break;
@@ -176,14 +174,41 @@ async fn tell(
     Report { subscriber: id, epoch, tried, more }
 }
 
-/// Returns whether there is time for a delivery under the lease: who lost it while waiting must not
-/// go on, since others have.
-async fn is_held(backends: &Backends, tenure: &Tenure) -> bool {
-    let policy = &backends.settings.policy;
-    match backends.store.now().await {
-        Ok(now) if !tenure.is_lost() => {
-            between(now, tenure.until()) >= policy.delivery_timeout.min(policy.lease / 2)
-        }
-        _ => false,
+/// Delivers one notice; `None` if the lease was lost meanwhile.
+async fn deliver(
+    backends: &Backends,
+    seat: &Seat,
+    envelope: &Envelope,
+    tenure: &Tenure,
+) -> Option<End> {
+    let timeout = backends.settings.policy.delivery_timeout;
+    let delivery = caught(seat.subscriber.deliver(envelope));
+    let delivery = within(&*backends.timer, timeout, delivery);
+    let delivered = tenure.unless_lost(delivery).await?;
+    // Without the time there is no harm in taking a minute for another.
+    if let Ok(now) = backends.store.now().await {
+        seat.silence.note(delivered.is_some(), now);
     }
+    let id = seat.id();
+    Some(match delivered {
+        Some(Some(Ok(()))) => End::Delivered,
+        Some(Some(Err(error))) => End::Failed(Trouble::from(&error)),
+        Some(None) => {
+            End::Failed(Trouble::new(ErrorKind::Internal, format!("feed: deliver: {id} panicked")))
+        }
+        None => End::Failed(Trouble::new(
+            ErrorKind::Unknown,
+            format!("feed: deliver: no answer of {id} in time"),
+        )),
+    })
+}
+
+/// Returns the time if there is enough of it for a delivery under the lease: who lost it while waiting
+/// must not go on, since others have.
+async fn held_at(backends: &Backends, tenure: &Tenure) -> Option<Timestamp> {
+    let policy = &backends.settings.policy;
+    let now = backends.store.now().await.ok()?;
+    let left = between(now, tenure.until());
+    let is_held = !tenure.is_lost() && left >= policy.delivery_timeout.min(policy.lease / 2);
+    is_held.then_some(now)
 }

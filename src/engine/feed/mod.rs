@@ -12,6 +12,8 @@
 //!   [`Envelope::id`].
 //! * The first arrivals of the notices of a domain are in order at each subscriber.
 //! * A subscriber that fails holds up neither another one nor another domain.
+//! * A subscriber that hangs does not keep workers waiting: others are told after the delivery timeout at
+//!   most, and after a few deliveries without an answer it is tried once a minute.
 //! * What is given up is kept as a dead letter, and what happened later goes on.
 //!
 //! # Assumptions
@@ -25,6 +27,7 @@ mod cursor;
 mod deliver;
 mod log;
 mod memory;
+mod patience;
 mod subscriber;
 
 pub use command::{DeadLetters, Deliveries, Delivery, Letter};
@@ -37,4 +40,4 @@ pub(super) use announce::{announce, wake};
 pub(super) use cursor::Feed;
 pub(super) use deliver::visit;
 pub(super) use log::TenantLog;
-pub(super) use subscriber::check;
+pub(super) use subscriber::{Seat, seat};

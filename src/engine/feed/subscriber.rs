@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::patience::Silence;
 use crate::{
     clock::Timestamp,
     engine::notice::{Notice, Numbered},
@@ -12,6 +13,9 @@ use crate::{
     id::{DomainId, TenantId},
     name::DomainName,
 };
+
+/// Most subscribers: what is stored of each of them has room in one item.
+const MAX_SUBSCRIBERS: usize = 12;
 
 /// Longest id of a subscriber, in bytes.
 const MAX_ID: usize = 64;
@@ -149,10 +153,27 @@ macro_rules! forward {
 
 forward!(Arc<S>, Box<S>);
 
-/// Says what is wrong with the ids of subscribers, if anything is.
-pub(in crate::engine) fn check(subscribers: &[Arc<dyn Subscriber>]) -> Result<(), String> {
+/// A subscriber that is plugged in, and what this process knows of it.
+#[derive(Debug)]
+pub(in crate::engine) struct Seat {
+    pub(super) subscriber: Arc<dyn Subscriber>,
+    pub(super) silence: Silence,
+}
+
+impl Seat {
+    pub(super) fn id(&self) -> &str {
+        self.subscriber.id()
+    }
+}
+
+/// Takes subscribers, or says what is wrong with them.
+pub(in crate::engine) fn seat(subscribers: Vec<Arc<dyn Subscriber>>) -> Result<Vec<Seat>, String> {
+    if subscribers.len() > MAX_SUBSCRIBERS {
+        return Err(format!("there are more than {MAX_SUBSCRIBERS} subscribers"));
+    }
     let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    for (index, subscriber) in subscribers.iter().enumerate() {
+    let mut seats: Vec<Seat> = Vec::with_capacity(subscribers.len());
+    for subscriber in subscribers {
         let id = subscriber.id();
         if !(1..=MAX_ID).contains(&id.len()) || !id.bytes().all(is_allowed) {
             return Err(format!(
@@ -160,9 +181,10 @@ pub(in crate::engine) fn check(subscribers: &[Arc<dyn Subscriber>]) -> Result<()
                  {id:?} is not"
             ));
         }
-        if subscribers.iter().take(index).any(|other| other.id() == id) {
+        if seats.iter().any(|other| other.id() == id) {
             return Err(format!("there are two subscribers {id:?}"));
         }
+        seats.push(Seat { subscriber, silence: Silence::default() });
     }
-    Ok(())
+    Ok(seats)
 }
