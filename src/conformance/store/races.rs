@@ -335,7 +335,7 @@ pub async fn lost_answer_is_resolved_by_the_operation(store: impl Store, _time: 
             let (store, batch) = (Arc::clone(&store), batch.clone());
             async move { store.commit(batch).await }
         });
-        tokio::time::sleep(Duration::from_micros(u64::from(round) * 20)).await;
+        tokio::time::sleep(Duration::from_micros(round * 20)).await;
         task.abort();
         let _ = task.await;
 
