@@ -102,7 +102,7 @@ impl Left {
 
     /// Keeps what `unwrap` and `expect` put into the message of a panic.
     fn panic(&mut self, what: &str, value: &impl Debug) {
-        let failed: Result<(), _> = Err(value);
+        let failed: Result<(), _> = std::hint::black_box(Err(value));
         let panicked = panic::catch_unwind(panic::AssertUnwindSafe(|| failed.unwrap()));
         let message = *panicked.unwrap_err().downcast::<String>().expect("a message");
         self.keep(format!("a panic with {what}"), message);
