@@ -80,20 +80,20 @@ fn seen() -> impl Strategy<Value = Seen> {
 
 fn change() -> impl Strategy<Value = Change> {
     let unique = subsequence(UNIQUE.to_vec(), 0..=2);
-    let put = (0..6_usize, seen(), proptest::option::of(0..60_u64), 0..3_usize, unique).prop_map(
+    let put = (0..3_usize, seen(), proptest::option::of(0..60_u64), 0..3_usize, unique).prop_map(
         |(key, seen, due, status, unique)| Change::Put { key, seen, due, status, unique },
     );
     prop_oneof![
         5 => put,
-        1 => (0..6_usize, seen()).prop_map(|(key, seen)| Change::Delete { key, seen }),
-        2 => (0..6_usize).prop_map(|key| Change::Wake { key }),
+        1 => (0..3_usize, seen()).prop_map(|(key, seen)| Change::Delete { key, seen }),
+        2 => (0..3_usize).prop_map(|key| Change::Wake { key }),
     ]
 }
 
 fn call() -> impl Strategy<Value = Call> {
     let then = select(vec![Then::Keep, Then::Release]);
     let under = proptest::option::of((any::<Index>(), then));
-    let commit = (vec(change(), 0..4), under, vec(0..6_usize, 0..3))
+    let commit = (vec(change(), 0..4), under, vec(0..3_usize, 0..3))
         .prop_map(|(changes, under, log)| Call::Commit { changes, under, log });
     let lease = (subsequence(KINDS.to_vec(), 1..=2), 0..5_u32)
         .prop_map(|(kinds, limit)| Call::Lease { kinds, limit });
@@ -102,9 +102,9 @@ fn call() -> impl Strategy<Value = Call> {
     prop_oneof![
         8 => commit,
         4 => lease,
-        2 => (0..6_usize).prop_map(|key| Call::LeaseOne { key }),
+        2 => (0..3_usize).prop_map(|key| Call::LeaseOne { key }),
         1 => extend,
-        1 => (0..6_usize, 0..4_u64).prop_map(|(key, counter)| Call::Trim { key, counter }),
+        1 => (0..3_usize, 0..4_u64).prop_map(|(key, counter)| Call::Trim { key, counter }),
         3 => (0..30_u64).prop_map(|seconds| Call::Wait { seconds }),
     ]
 }
@@ -467,7 +467,7 @@ proptest! {
     #![proptest_config(config(256))]
 
     #[test]
-    fn the_store_in_memory_is_as_the_map(calls in vec(call(), 1..60)) {
+    fn the_store_in_memory_is_as_the_map(calls in vec(call(), 1..100)) {
         let clock = clock();
         block_on(agrees(InMemoryStore::new(Arc::new(clock.clone())), clock, &calls))?;
     }
@@ -477,7 +477,7 @@ proptest! {
     #![proptest_config(config(32))]
 
     #[test]
-    fn the_store_on_disk_is_as_the_map(calls in vec(call(), 1..60)) {
+    fn the_store_on_disk_is_as_the_map(calls in vec(call(), 1..100)) {
         let (clock, folder) = (clock(), Scratch::new());
         block_on(async {
             let builder = Sqlite::builder(folder.file("store.db"));
@@ -488,7 +488,7 @@ proptest! {
     }
 
     #[test]
-    fn the_example_of_a_store_is_as_the_map(calls in vec(call(), 1..60)) {
+    fn the_example_of_a_store_is_as_the_map(calls in vec(call(), 1..100)) {
         let (clock, folder) = (clock(), Scratch::new());
         let store = OwnStore::open(&folder.file("own.redb"), Arc::new(clock.clone())).unwrap();
         block_on(agrees(store, clock, &calls))?;
