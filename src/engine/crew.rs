@@ -11,6 +11,7 @@ use std::{
 use super::{
     backends::Backends,
     drive::{End, work},
+    pauses::Pauses,
     telemetry,
     together::{Boxed, all},
 };
@@ -120,13 +121,14 @@ impl<'a> Crew<'a> {
     }
 
     /// Takes roots on.
-    pub(super) fn take(&mut self, leased: Leased) {
+    pub(super) fn take(&mut self, leased: Leased, pauses: Pauses) {
         let now = leased.now;
+        let pauses = Arc::new(pauses);
         for (lease, item) in leased.leases {
             telemetry::leased(&item, now);
             let (key, tenant) = (lease.key.clone(), item.header.tenant);
             let tenure = Arc::new(Tenure::new(lease));
-            let work = work(self.backends, tenure.clone(), item, now);
+            let work = work(self.backends, tenure.clone(), pauses.clone(), item, now);
             let work = Box::pin(telemetry::working(&key, tenant, work));
             self.slots.push(Slot { tenure, work });
         }

@@ -9,13 +9,15 @@ use super::{
     decide::questions,
     feed,
     held::{COMMIT_ATTEMPTS, Held, commit},
-    root::{Effect, Fact, Intent, Outcome, Root, Trouble},
+    pauses::Pauses,
+    root::{Effect, Fact, Intent, Outcome, Question, Root, Trouble},
     setback::give_back,
     telemetry,
     together::{Boxed, all, caught, within},
 };
 use crate::{
     clock::{Timestamp, between},
+    domain::{Domain, PauseScope},
     error::{ErrorKind, Result},
     id::OperationId,
     store::{Batch, Commit, Expect, Item, Kind, Then, Write},
@@ -44,10 +46,12 @@ pub(super) enum End {
 pub(super) async fn work(
     backends: &Backends,
     tenure: Arc<Tenure>,
+    pauses: Arc<Pauses>,
     item: Item,
     now: Timestamp,
 ) -> End {
-    let driver = Driver { backends, tenure };
+    let paused = pauses.facts(item.header.tenant);
+    let driver = Driver { backends, tenure, paused };
     let panicked = match caught(Box::pin(driver.drive(item, now))).await {
         Some(Ok(end)) => return end,
         // Of another release, which knows what to do with it.
@@ -78,6 +82,8 @@ pub(super) async fn work(
 struct Driver<'a> {
     backends: &'a Backends,
     tenure: Arc<Tenure>,
+    /// What was paused when it was leased.
+    paused: Vec<Fact>,
 }
 
 impl Driver<'_> {
@@ -109,7 +115,7 @@ impl Driver<'_> {
         let mut published = None;
         let max_rounds = self.backends.settings.policy.max_rounds;
         for round in 1..=max_rounds {
-            let facts = match outcome.take() {
+            let mut facts = match outcome.take() {
                 // What came of the effect is stored before anything else is looked at.
                 Some(outcome) => vec![outcome],
                 None => match self.observe(&held, now).await? {
@@ -119,6 +125,7 @@ impl Driver<'_> {
             };
             let asked_at = mem::replace(&mut now, self.backends.store.now().await?);
             telemetry::looked(kind, &facts, between(asked_at, now));
+            facts.extend(self.paused.iter().cloned());
             let last = round == max_rounds;
             let settled = held.settle(self.backends, facts, now, last).await?;
             let Some((decision, then)) = settled else {
@@ -212,6 +219,7 @@ impl Driver<'_> {
         let domain = held.domain();
         let asked: Vec<Boxed<'_, Fact>> = questions(&held.root, now)
             .into_iter()
+            .filter(|question| !self.is_paused(held, question))
             .map(|question| {
                 let answer = async move {
                     let answer = self.backends.answer(&question, domain, now);
@@ -223,6 +231,20 @@ impl Driver<'_> {
             .collect();
         let look = telemetry::looking(asked.len(), all(asked));
         Ok(self.tenure.unless_lost(look).await)
+    }
+
+    /// Returns whether a question is not to be asked now.
+    fn is_paused(&self, held: &Held, question: &Question) -> bool {
+        let whole = [PauseScope::Domain, PauseScope::Tenant];
+        let own = held.domain().and_then(Domain::paused);
+        let ordered = self.paused.iter().filter_map(|fact| match fact {
+            Fact::Paused(paused) => Some(paused),
+            _ => None,
+        });
+        own.filter(|paused| paused.scope == PauseScope::Domain)
+            .into_iter()
+            .chain(ordered)
+            .any(|paused| whole.contains(&paused.scope) || question.service() == Some(paused.scope))
     }
 
     /// Carries out an effect; `None` if the lease is lost.

@@ -35,6 +35,7 @@ mod notice;
 mod observe;
 mod onboarding;
 mod operator;
+mod pauses;
 mod policy;
 mod records;
 mod root;
@@ -55,7 +56,7 @@ pub use feed::{
 };
 pub use notice::{Notice, Numbered};
 pub use onboarding::{Domains, Onboarding};
-pub use operator::{Operator, Parked};
+pub use operator::{Operator, Parked, Pausable};
 pub use policy::Policy;
 pub use records::{RecordChange, Records};
 pub use root::{

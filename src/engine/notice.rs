@@ -67,6 +67,13 @@ pub enum Notice {
         /// What happened last, and how often in a row.
         failure: Failure,
     },
+    /// Somebody of the platform's stopped all work on it.
+    Paused {
+        /// Why.
+        reason: String,
+    },
+    /// It goes on after it was paused.
+    Resumed,
     /// Somebody of the platform's revived it.
     Revived,
     /// A service of the platform's failed for now.
@@ -108,6 +115,8 @@ impl Notice {
             Self::CertificateActivated { .. } => "certificate_activated",
             Self::ServiceFailed { .. } => "service_failed",
             Self::Parked { .. } => "parked",
+            Self::Paused { .. } => "paused",
+            Self::Resumed => "resumed",
             Self::Revived => "revived",
             Self::RecordRefused { .. } => "record_refused",
             Self::RecordRemoved { .. } => "record_removed",

@@ -62,6 +62,9 @@ pub struct Policy {
     /// stored form cannot be read) before it is parked until somebody revives it. Five: with the
     /// pauses between them more than ten minutes.
     pub park_after: u32,
+    /// How often a domain looks whether what it needs is still paused, more or less by chance, so
+    /// that what goes on then is spread over that time. Ten minutes.
+    pub pause_recheck: Duration,
     /// How many decisions about one domain are made under one lease. 64.
     pub max_rounds: u32,
     /// How many records a tenant may manage at a domain. 100: they are stored with it.
@@ -98,6 +101,7 @@ impl Policy {
             batch: 32,
             poll_interval: Duration::from_secs(1),
             park_after: 5,
+            pause_recheck: MINUTE.saturating_mul(10),
             max_rounds: 64,
             max_records: 100,
             max_record_bytes: 1 << 17,

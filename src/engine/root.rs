@@ -10,7 +10,7 @@ use crate::{
     ca::{ChallengeType, Progress},
     certificate::{Certificate, Handle, Order},
     clock::Timestamp,
-    domain::{Domain, Setback},
+    domain::{Domain, PauseScope, Paused, Setback},
     error::{Error, ErrorKind},
     evidence::{Found, Observation, Seen, Subject, Verdict},
     id::{CertificateId, EffectId, KeyId, OrderId},
@@ -151,6 +151,17 @@ pub enum Question {
 }
 
 impl Question {
+    /// Returns the service that is asked; `None` if it is only us.
+    pub const fn service(&self) -> Option<PauseScope> {
+        match self {
+            Self::AccountKey => None,
+            Self::Account | Self::Order { .. } | Self::OrderKey { .. } => {
+                Some(PauseScope::Authority)
+            }
+            Self::Look(_) | Self::Visible { .. } => Some(PauseScope::Resolver),
+        }
+    }
+
     /// Returns what is known when no answer came in time: about the outside world, that nothing is.
     pub fn unanswered(&self, now: Timestamp) -> Fact {
         match self {
@@ -223,6 +234,8 @@ pub enum Fact {
         /// What came of it.
         outcome: Outcome,
     },
+    /// Somebody of the platform's has stopped something that this root needs.
+    Paused(Paused),
     /// The store refused the last decision: somebody else has these unique keys.
     Taken(Vec<UniqueKey>),
     /// A question could not be answered, for a reason of our own or of a service of ours.
@@ -391,6 +404,16 @@ impl EffectKind {
             Self::Publish => "publish",
             Self::Respond => "respond",
             Self::Unpublish => "unpublish",
+        }
+    }
+
+    /// Returns the service that it changes something at.
+    pub const fn service(self) -> PauseScope {
+        match self {
+            Self::Enroll | Self::Finalize | Self::OpenOrder | Self::Respond => {
+                PauseScope::Authority
+            }
+            Self::Arrange | Self::Publish | Self::Unpublish => PauseScope::Dns,
         }
     }
 

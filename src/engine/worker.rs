@@ -10,6 +10,7 @@ use super::{
     backends::Backends,
     crew::Crew,
     drive::End,
+    pauses::Pauses,
     telemetry,
     together::{Boxed, First, first},
 };
@@ -110,12 +111,23 @@ impl Worker {
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Step> {
         let mut crew = Crew::new(&self.backends);
-        let leased = self.backends.store.lease(wanted).await?;
+        let (leased, pauses) = self.ask(wanted).await?;
         if wanted.only.is_none() {
             telemetry::due(&leased);
         }
-        crew.take(leased);
+        crew.take(leased, pauses);
         Ok(Step::of(&crew.finish().await))
+    }
+
+    /// Leases roots, and reads what of them is paused.
+    async fn ask(&self, wanted: &LeaseRequest) -> Result<(Leased, Pauses)> {
+        let leased = self.backends.store.lease(wanted).await?;
+        if leased.leases.is_empty() {
+            return Ok((leased, Pauses::default()));
+        }
+        let items = leased.leases.iter().map(|(_, item)| item);
+        let pauses = Pauses::read(&self.backends, items).await?;
+        Ok((leased, pauses))
     }
 
     /// Works until `shutdown` is done; then nothing more is begun, and what is under way is finished
@@ -160,10 +172,10 @@ impl Worker {
                 Event::Leased(leased) => {
                     let Next::Leasing(wanted, _) = &next else { continue };
                     // The store is away, and so is everything that could be done.
-                    let is_more = leased.as_ref().is_ok_and(|it| it.leases.len() >= *wanted);
-                    if let Ok(leased) = leased {
+                    let is_more = leased.as_ref().is_ok_and(|(it, _)| it.leases.len() >= *wanted);
+                    if let Ok((leased, pauses)) = leased {
                         telemetry::due(&leased);
-                        crew.take(leased);
+                        crew.take(leased, pauses);
                     }
                     next = if is_more { self.next(&crew) } else { self.rest() };
                 }
@@ -173,9 +185,9 @@ impl Worker {
         let drained = async {
             // What the store is about to hand out would wait until its lease ends.
             if let Next::Leasing(_, lease) = next
-                && let Ok(leased) = lease.await
+                && let Ok((leased, pauses)) = lease.await
             {
-                crew.take(leased);
+                crew.take(leased, pauses);
             }
             crew.finish().await;
         };
@@ -195,7 +207,7 @@ impl Worker {
         }
         let limit = u32::try_from(room).unwrap_or(policy.batch);
         let wanted = LeaseRequest::new(self.roots(), limit, policy.lease);
-        let lease = async move { self.backends.store.lease(&wanted).await };
+        let lease = async move { self.ask(&wanted).await };
         Next::Leasing(room, Box::pin(lease))
     }
 
@@ -217,7 +229,7 @@ enum Next<'a> {
     /// It has no room.
     Full,
     /// It asks for so many roots.
-    Leasing(usize, Boxed<'a, Result<Leased>>),
+    Leasing(usize, Boxed<'a, Result<(Leased, Pauses)>>),
     /// There was nothing more to do.
     Resting(Boxed<'a, ()>),
 }
@@ -227,7 +239,7 @@ enum Event {
     /// Some of the work came to its end.
     Ended,
     /// The store answered.
-    Leased(Result<Leased>),
+    Leased(Result<(Leased, Pauses)>),
     /// It is time to look for work again.
     Rested,
     /// It is told to stop.

@@ -8,5 +8,6 @@
 mod common;
 
 mod crew;
+mod pause;
 mod poison;
 mod slow;

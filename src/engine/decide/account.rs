@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use super::pause::pause_of;
 use crate::{
     clock::after,
-    engine::root::{
-        AccountRoot, Decision, Effect, Fact, Intent, Moment, Outcome, Question, Receipt, Root,
-        Trouble,
+    domain::PauseScope,
+    engine::{
+        policy::Policy,
+        root::{
+            AccountRoot, Decision, Effect, Fact, Intent, Moment, Outcome, Question, Receipt, Root,
+            Trouble,
+        },
     },
     id::EffectId,
-    retry::Backoff,
+    retry::{Backoff, spread},
 };
 
 /// How long to wait after the authority said no: somebody has to look at it.
@@ -19,7 +24,12 @@ pub(super) fn questions(root: &AccountRoot) -> Vec<Question> {
     if root.key.is_none() { vec![Question::AccountKey] } else { Vec::new() }
 }
 
-pub(super) fn decide(root: &AccountRoot, facts: &[Fact], moment: Moment) -> Decision {
+pub(super) fn decide(
+    root: &AccountRoot,
+    facts: &[Fact],
+    policy: &Policy,
+    moment: Moment,
+) -> Decision {
     let mut root = root.clone();
     let intent = root.intent.take();
     let mut repeat = intent.clone();
@@ -53,6 +63,11 @@ pub(super) fn decide(root: &AccountRoot, facts: &[Fact], moment: Moment) -> Deci
     let wanted = root.handle.is_none() && root.key.is_some();
     if !wanted {
         repeat = None;
+    }
+    let paused = pause_of(facts, PauseScope::Authority).filter(|_| wanted);
+    if paused.is_some() && root.next_at.is_none() {
+        root.next_at =
+            Some(after(moment.now, spread(policy.pause_recheck, moment.number("pause"))));
     }
     let effect = if wanted && root.next_at.is_none() {
         // The key is the account: asking twice with it gives the same one.

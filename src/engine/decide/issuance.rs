@@ -1,6 +1,6 @@
 //! From a name that is held to a certificate that serves, and again before it expires.
 
-use super::{Draft, clamp};
+use super::{Draft, clamp, pause::pause_of};
 use crate::{
     ca::{Authorization, AuthorizationStatus, ChallengeType, OrderState, Progress, Publication},
     certificate::{
@@ -8,7 +8,7 @@ use crate::{
         Validation,
     },
     clock::{Timestamp, after},
-    domain::{Domain, Event, Issuance, Placed, Placement, Served, Status},
+    domain::{Domain, Event, Issuance, PauseScope, Placed, Placement, Served, Status},
     engine::{
         notice::Notice,
         root::{
@@ -109,6 +109,10 @@ impl Draft<'_> {
         if self.root.order.is_none() && self.root.domain.issuance.is_some() {
             // The store has lost it: another one takes its place.
             self.drop_order();
+        }
+        let is_wanted = self.root.order.is_some() || wants_order(&self.root.domain, self.now());
+        if is_wanted && self.holds_up(PauseScope::Authority) {
+            return;
         }
         if self.root.order.is_some() {
             self.advance();
@@ -425,6 +429,10 @@ impl Draft<'_> {
         };
         if placed.placement != Placement::Present {
             placed.placement = Placement::Publishing;
+            if pause_of(self.facts, PauseScope::Dns).is_some() {
+                // Nobody can have seen it yet.
+                placed.since = now;
+            }
             if self.wait.is_none() {
                 self.act(Effect::Publish { owner, value: value.to_owned() });
             }
@@ -439,6 +447,7 @@ impl Draft<'_> {
         });
         match visible {
             Some(Verdict::Confirmed) => self.act(respond),
+            None if self.holds_up(PauseScope::Resolver) => {}
             None => self.again = true,
             Some(_) if now >= after(since, self.policy().visible_deadline) => {
                 let trouble = Trouble::new(

@@ -6,6 +6,7 @@
 mod account;
 mod issuance;
 mod ownership;
+mod pause;
 mod records;
 mod removal;
 mod setback;
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     certificate::OrderEvent,
     clock::{Timestamp, after},
-    domain::{Event, Failure, Placement, Status},
+    domain::{Event, Failure, Paused, Placement, Status},
     evidence::Topic,
     id::EffectId,
     name::DnsName,
@@ -51,7 +52,7 @@ pub fn decide(root: &Root, facts: &[Fact], settings: &Settings, moment: Moment) 
         return Decision::idle(root.clone(), None);
     }
     match root {
-        Root::Account(root) => account::decide(root, facts, moment),
+        Root::Account(root) => account::decide(root, facts, &settings.policy, moment),
         Root::Domain(root) => Draft::new(root, facts, settings, moment).decide(),
     }
 }
@@ -88,6 +89,8 @@ struct Draft<'a> {
     wait: Option<Timestamp>,
     /// Whether there is more to decide right away.
     again: bool,
+    /// What was left undone since what it needs is paused.
+    held_up: Option<Paused>,
 }
 
 impl<'a> Draft<'a> {
@@ -102,11 +105,15 @@ impl<'a> Draft<'a> {
             effect: None,
             wait: None,
             again: false,
+            held_up: None,
         }
     }
 
     fn decide(mut self) -> Decision {
         self.settle();
+        if let Some(paused) = self.is_paused() {
+            return self.rest(paused);
+        }
         self.trouble();
         if self.root.domain.status == Status::Removing {
             self.remove();
@@ -141,9 +148,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Decides on an effect, unless there is one already.
+    /// Decides on an effect, unless there is one already or what it needs is paused.
     fn act(&mut self, effect: Effect) {
-        if self.effect.is_none() {
+        if self.effect.is_none() && !self.holds_up(effect.kind().service()) {
             let id = EffectId::from_bytes(self.moment.bytes("effect"));
             self.effect = Some(Intent { id, effect });
         }
@@ -216,7 +223,13 @@ impl<'a> Draft<'a> {
     /// Goes on with an effect that another holder of the lease decided on.
     fn redo(&mut self, intent: Intent) {
         match intent.effect.kind().redo() {
-            Redo::Repeat if self.is_wanted(&intent.effect) => self.effect = Some(intent),
+            Redo::Repeat if self.is_wanted(&intent.effect) => {
+                if self.holds_up(intent.effect.kind().service()) {
+                    self.root.intent = Some(intent);
+                } else {
+                    self.effect = Some(intent);
+                }
+            }
             // What is not repeated is looked at: the order tells, or there is nothing to do.
             Redo::Repeat | Redo::Reread => {}
             // Left for a person; no effect of a domain is of this kind.
@@ -336,6 +349,7 @@ impl<'a> Draft<'a> {
     /// Closes the decision: when to decide again.
     fn finish(mut self) -> Decision {
         let now = self.now();
+        self.root.domain.paused = self.held_up.take();
         let effect = self.effect.take();
         if effect.is_some() {
             self.root.intent.clone_from(&effect);

@@ -3,7 +3,7 @@
 use super::Draft;
 use crate::{
     clock::{Timestamp, after},
-    domain::{Domain, Event, Status},
+    domain::{Domain, Event, PauseScope, Status},
     engine::{
         notice::Notice,
         root::{Fact, Question},
@@ -52,6 +52,9 @@ impl Draft<'_> {
             }
         }
         if !self.looked_at(Topic::Ownership) {
+            if self.root.domain.next_check_at.is_some_and(|at| at <= self.now()) {
+                self.holds_up(PauseScope::Resolver);
+            }
             return;
         }
         if self.root.domain.status.holds() {

@@ -1,5 +1,6 @@
 //! Commands for the platform's own staff: not for one tenant.
 
+mod pause;
 mod revive;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::{
     store::{Batch, Commit, Expect, Item, Key, Write},
 };
 
+pub use pause::Pausable;
 pub use revive::Parked;
 
 /// How often a command is tried again when a worker changes the same item at the same time.
@@ -36,6 +38,12 @@ impl Onboarding {
 }
 
 impl Operator {
+    /// Reads an item.
+    async fn read(&self, key: &Key) -> Result<Option<Item>> {
+        let found = self.backends.store.get(std::slice::from_ref(key)).await?;
+        Ok(found.into_iter().flatten().next())
+    }
+
     fn batch(&self) -> Result<Batch> {
         Ok(Batch::new(OperationId::random(&*self.backends.random)?))
     }
