@@ -1,7 +1,10 @@
 //! A root under a lease: what is read of it, and how a decision about it is stored.
 
+use std::time::Duration;
+
 use super::{
     backends::Backends,
+    budget::{costs, pay},
     codec::{self, domain_key},
     decide::{decide, set_back},
     feed::announce,
@@ -11,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{Timestamp, after},
-    domain::Domain,
+    domain::{Domain, Throttled},
     error::{Error, ErrorKind, Result},
     id::{OperationId, TenantId},
     store::{Batch, Body, Commit, Expect, Header, Item, Key, Kind, Lease, Revision, Then, Write},
@@ -19,6 +22,9 @@ use crate::{
 
 /// How often a commit whose outcome is unknown is looked into before the lease is left to expire.
 pub(super) const COMMIT_ATTEMPTS: usize = 3;
+
+/// How often a decision is made again right away because others spend from the same budget.
+const LEDGER_ATTEMPTS: u32 = 6;
 
 /// A root under a lease.
 pub(super) struct Held {
@@ -73,6 +79,7 @@ impl Held {
         now: Timestamp,
         last: bool,
     ) -> Result<Option<(Decision, Then)>> {
+        let mut contended = 0;
         // Commands are few, and each of them makes at most one more turn necessary.
         for _ in 0..16 {
             let mut seed = [0; 32];
@@ -82,6 +89,14 @@ impl Held {
             if last {
                 self.give_up(&mut decision, &backends.settings.policy, moment);
             }
+            let costs = costs(&self.root, &decision, &backends.settings);
+            let spending = match pay(backends, &costs, now).await? {
+                Ok(spending) => spending,
+                Err(throttled) => {
+                    facts.push(Fact::Spent(throttled));
+                    continue;
+                }
+            };
             let goes_on = decision.effect.is_some() || decision.due.is_some_and(|due| due <= now);
             let then = if goes_on && !last { Then::Keep } else { Then::Release };
             if then == Then::Release && !last && !decision.root.is_parked() {
@@ -93,7 +108,8 @@ impl Held {
             }
             let operation = OperationId::random(&*backends.random)?;
             let batch = self.batch(backends, &decision, operation, then, now).await?;
-            let batch = told.into_iter().fold(batch, Batch::with);
+            let mut batch = told.into_iter().fold(batch, Batch::with);
+            batch.writes.extend(spending);
             let result = commit(backends, batch, &self.lease.key).await?;
             telemetry::committed(self.lease.key.kind, &result, &decision.notices);
             match result {
@@ -105,6 +121,16 @@ impl Held {
                 }
                 Commit::Fenced => return Ok(None),
                 Commit::Taken(keys) => facts.push(Fact::Taken(keys)),
+                Commit::Stale(keys) if keys.iter().all(|key| key.kind == Kind::Ledger) => {
+                    contended += 1;
+                    // Many want something of the same budget: they come back one after another.
+                    if contended >= LEDGER_ATTEMPTS
+                        && let Some(cost) = costs.first()
+                    {
+                        let until = after(now, Duration::from_secs(1));
+                        facts.push(Fact::Spent(Throttled::new(cost.kind(), until)));
+                    }
+                }
                 Commit::Stale(_) => {
                     let key = self.lease.key.clone();
                     let found = backends.store.get(&[key]).await?;

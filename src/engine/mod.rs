@@ -23,6 +23,7 @@ mod act;
 mod archive;
 mod arrange;
 mod backends;
+mod budget;
 mod builder;
 mod codec;
 mod crew;
@@ -47,6 +48,7 @@ mod together;
 mod worker;
 
 pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Manifest, Obstacle};
+pub use budget::{Budget, Budgets};
 pub use builder::{BuildError, Builder};
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};

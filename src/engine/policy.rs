@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::budget::Budgets;
 use crate::certificate::Validation;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -58,6 +59,8 @@ pub struct Policy {
     pub batch: u32,
     /// How long a worker that found nothing waits. One second.
     pub poll_interval: Duration,
+    /// What all domains together may ask of the authority. The limits of Let's Encrypt.
+    pub budgets: Budgets,
     /// How many attempts in a row to work on a domain may come to nothing (something panics, or its
     /// stored form cannot be read) before it is parked until somebody revives it. Five: with the
     /// pauses between them more than ten minutes.
@@ -100,6 +103,7 @@ impl Policy {
             delivery_patience: HOUR.saturating_mul(72),
             batch: 32,
             poll_interval: Duration::from_secs(1),
+            budgets: Budgets::LETS_ENCRYPT,
             park_after: 5,
             pause_recheck: MINUTE.saturating_mul(10),
             max_rounds: 64,

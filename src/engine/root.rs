@@ -10,7 +10,7 @@ use crate::{
     ca::{ChallengeType, Progress},
     certificate::{Certificate, Handle, Order},
     clock::Timestamp,
-    domain::{Domain, PauseScope, Paused, Setback},
+    domain::{Domain, PauseScope, Paused, Setback, Throttled},
     error::{Error, ErrorKind},
     evidence::{Found, Observation, Seen, Subject, Verdict},
     id::{CertificateId, EffectId, KeyId, OrderId},
@@ -236,6 +236,8 @@ pub enum Fact {
     },
     /// Somebody of the platform's has stopped something that this root needs.
     Paused(Paused),
+    /// The last decision would have cost more than what is left of a budget.
+    Spent(Throttled),
     /// The store refused the last decision: somebody else has these unique keys.
     Taken(Vec<UniqueKey>),
     /// A question could not be answered, for a reason of our own or of a service of ours.

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod budget;
 mod crew;
 mod pause;
 mod poison;

@@ -111,7 +111,7 @@ impl Draft<'_> {
             self.drop_order();
         }
         let is_wanted = self.root.order.is_some() || wants_order(&self.root.domain, self.now());
-        if is_wanted && self.holds_up(PauseScope::Authority) {
+        if is_wanted && (self.holds_up(PauseScope::Authority) || self.is_spent()) {
             return;
         }
         if self.root.order.is_some() {

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     certificate::OrderEvent,
     clock::{Timestamp, after},
-    domain::{Event, Failure, Paused, Placement, Status},
+    domain::{Event, Failure, Paused, Placement, Status, Throttled},
     evidence::Topic,
     id::EffectId,
     name::DnsName,
@@ -91,6 +91,8 @@ struct Draft<'a> {
     again: bool,
     /// What was left undone since what it needs is paused.
     held_up: Option<Paused>,
+    /// What was left undone since a budget is spent.
+    throttled: Option<Throttled>,
 }
 
 impl<'a> Draft<'a> {
@@ -106,6 +108,7 @@ impl<'a> Draft<'a> {
             wait: None,
             again: false,
             held_up: None,
+            throttled: None,
         }
     }
 
@@ -350,6 +353,7 @@ impl<'a> Draft<'a> {
     fn finish(mut self) -> Decision {
         let now = self.now();
         self.root.domain.paused = self.held_up.take();
+        self.root.domain.throttled = self.throttled.take();
         let effect = self.effect.take();
         if effect.is_some() {
             self.root.intent.clone_from(&effect);

@@ -1,11 +1,16 @@
-//! What is left undone while somebody of the platform's has stopped it.
+//! What is left undone while somebody of the platform's has stopped it, or a budget is spent.
+
+use std::time::Duration;
 
 use super::Draft;
 use crate::{
-    clock::Timestamp,
-    domain::{PauseScope, Paused},
+    clock::{Timestamp, after, between},
+    domain::{PauseScope, Paused, Throttled},
     engine::root::{Decision, Fact, Root},
 };
+
+/// Over how long those are spread at most that wait for one budget.
+const HOUR: Duration = Duration::from_secs(3600);
 
 impl Draft<'_> {
     /// Returns the order to leave the domain alone, if there is one.
@@ -33,6 +38,24 @@ impl Draft<'_> {
         let Some(paused) = pause_of(self.facts, service) else { return false };
         self.held_up.get_or_insert_with(|| paused.clone());
         let at = self.pause_ends();
+        self.wait_until(at);
+        true
+    }
+
+    /// Returns whether a budget is spent that is needed now: then the domain tries again later.
+    ///
+    /// All that wait for one budget wait for the same instant, when there is enough for one of them:
+    /// they come back one after another, by chance.
+    pub(super) fn is_spent(&mut self) -> bool {
+        let spent = self.facts.iter().find_map(|fact| match fact {
+            Fact::Spent(throttled) => Some(throttled.clone()),
+            _ => None,
+        });
+        let Some(Throttled { budget, until }) = spent else { return false };
+        let share = u32::try_from(self.moment.number("budget") % 1001).unwrap_or_default();
+        let wide = between(self.now(), until).saturating_mul(16).min(HOUR);
+        let at = after(until, wide / 1000 * share);
+        self.throttled = Some(Throttled::new(budget, at));
         self.wait_until(at);
         true
     }
