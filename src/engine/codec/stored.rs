@@ -52,9 +52,8 @@ pub(super) struct Stored<'a> {
     /// As the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     submitted: Option<Cow<'a, str>>,
-    /// As the status in the header, or `removing` if that is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
+    /// Here too: that of the header is for searching, and may be another word.
+    status: Status,
     challenge: Proof<'a>,
     via: Validation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,7 +163,7 @@ struct Looks<'a> {
     /// `values`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     found: Option<Found>,
-    /// None with `found`, and without it what was looked for.
+    /// None with `found`, and without it the one that says yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<Cow<'a, [String]>>,
 }
@@ -226,13 +225,13 @@ impl<'a> Stored<'a> {
             v: VERSION,
             created: At(*created_at),
             submitted: (submitted != name.as_str()).then(|| submitted.into()),
-            status: unless(*status, &shown(header)),
+            status: *status,
             challenge: Proof::of(challenge, &base, *created_at),
             via: *validation,
             delegation: delegation.as_ref().map(|delegation| Handover::of(delegation, &base)),
-            ownership: Looks::of(ownership, Some(challenge)),
+            ownership: Looks::of(ownership, Some(&challenge.value())),
             routing: Looks::of(routing, None),
-            delegated: Looks::of(delegated, None),
+            delegated: Looks::of(delegated, delegation.as_ref().map(|it| it.target.as_str())),
             contested: contested_at.map(At),
             checks: *checks,
             next_check: unless(next_check_at.map(At), &header.due.map(At)),
@@ -291,20 +290,21 @@ impl<'a> Stored<'a> {
                     .ok_or_else(|| missing("its certificate never expires"))?,
             ),
         };
-        let looks = |looks: Option<Looks<'_>>, challenge: Option<&Challenge>| {
-            looks.map(|looks| looks.into_evidence(challenge)).unwrap_or_default()
+        let looks = |looks: Option<Looks<'_>>, wanted: Option<&str>| {
+            looks.map(|looks| looks.into_evidence(wanted)).unwrap_or_default()
         };
+        let target = delegation.as_ref().map(|delegation| delegation.target.as_str());
         let domain = Domain {
             id: key.id.parse().map_err(|_| missing("its key is no id"))?,
             tenant: header.tenant.ok_or_else(|| missing("there is no tenant in its header"))?,
             submitted: self.submitted.map_or_else(|| name.to_string(), Cow::into_owned),
-            status: self.status.unwrap_or_else(|| shown(header)),
+            status: self.status,
             created_at,
             validation: self.via,
-            delegation,
-            ownership: looks(self.ownership, Some(&challenge)),
+            ownership: looks(self.ownership, Some(&challenge.value())),
             routing: looks(self.routing, None),
-            delegated: looks(self.delegated, None),
+            delegated: looks(self.delegated, target),
+            delegation,
             contested_at: instant(self.contested),
             checks: self.checks,
             next_check_at: self.next_check.map_or(header.due, instant),
@@ -330,14 +330,6 @@ impl<'a> Stored<'a> {
         };
         Ok((domain, self.intent.map(Cow::into_owned)))
     }
-}
-
-/// Returns the status that a header shows.
-fn shown(header: &Header) -> Status {
-    let shown = header.status.as_deref();
-    let found = Status::ALL.into_iter().find(|status| Some(status.as_str()) == shown);
-    // What is gone has a word of its own there.
-    found.unwrap_or(Status::Removing)
 }
 
 impl<'a> Proof<'a> {
@@ -401,7 +393,8 @@ impl<'a> Handover<'a> {
 }
 
 impl<'a> Looks<'a> {
-    fn of(evidence: &'a Evidence, challenge: Option<&Challenge>) -> Option<Self> {
+    /// Writes evidence down; `wanted` is the value that says yes.
+    fn of(evidence: &'a Evidence, wanted: Option<&str>) -> Option<Self> {
         if *evidence == Evidence::default() {
             return None;
         }
@@ -418,9 +411,7 @@ impl<'a> Looks<'a> {
         } = evidence;
         let at = at.map(At);
         let (found, seen) = match (found, values.as_slice()) {
-            (Found::Values, [one]) if challenge.is_some_and(|wanted| wanted.value() == *one) => {
-                (None, None)
-            }
+            (Found::Values, [one]) if wanted == Some(one) => (None, None),
             (Found::Values, values) => (None, Some(values.into())),
             (found, []) => (Some(*found), None),
             (found, values) => (Some(*found), Some(values.into())),
@@ -439,12 +430,12 @@ impl<'a> Looks<'a> {
         })
     }
 
-    fn into_evidence(self, challenge: Option<&Challenge>) -> Evidence {
+    fn into_evidence(self, wanted: Option<&str>) -> Evidence {
         let last = self.last.unwrap_or(Verdict::Confirmed);
         let values = match (self.found, self.seen) {
             (_, Some(seen)) => seen.into_owned(),
             (Some(_), None) => Vec::new(),
-            (None, None) => challenge.map(Challenge::value).into_iter().collect(),
+            (None, None) => wanted.map(ToOwned::to_owned).into_iter().collect(),
         };
         Evidence {
             last,

@@ -70,7 +70,11 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
 
 fn seen() -> impl Strategy<Value = Seen> {
     let founds = prop_oneof![Just(Found::Values), Just(Found::NxDomain), Just(Found::Nothing)];
-    let value = prop_oneof![Just(format!("token={}", "0f".repeat(32))), "[ -~]{0,9}"];
+    let value = prop_oneof![
+        Just(format!("token={}", "0f".repeat(32))),
+        Just("0123.acme.platform.test".to_owned()),
+        "[ -~]{0,9}",
+    ];
     (founds, vec(value, 0..3)).prop_map(|(found, values)| Seen { found, values })
 }
 
@@ -269,7 +273,8 @@ fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
     let token = "0f".repeat(32);
     let item = stored(DomainRoot::new(domain.clone()), Some(now));
     let new = format!(
-        "{{\"v\":2,\"created\":1800000000,\"challenge\":{{\"at\":\"_plat-challenge\",\
+        "{{\"v\":2,\"created\":1800000000,\"status\":\"pending\",\
+         \"challenge\":{{\"at\":\"_plat-challenge\",\
          \"token\":\"{token}\",\"until\":1800086400}},\"via\":\"http01\"}}"
     );
     assert_eq!(item.body.as_str(), new);
@@ -303,7 +308,7 @@ fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
          \"routing\":{{\"at\":1800000000,\"since\":1800000000,\"count\":1,\
          \"seen\":[\"203.0.113.10\"]}},\"certificate\":{{\"id\":\"{certificate}\",\
          \"key\":\"{key}\",\"from\":1800000000}},\"ordered\":1800000000.25}}",
-        new.strip_suffix('}').unwrap()
+        new.strip_suffix('}').unwrap().replace("pending", "active")
     );
     assert_eq!(item.body.as_str(), served);
 }
