@@ -71,6 +71,20 @@ impl Budget {
         }
         Err(after(now, between(empty, then)))
     }
+
+    /// Takes a token out of a bucket that is full at `full_at`, on credit if there is none; returns
+    /// when there is one, and when the bucket is full again.
+    pub(super) fn queue(
+        self,
+        full_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> (Timestamp, Timestamp) {
+        let empty = after(now, self.per);
+        // Nobody queues for longer than a day, whatever a clock said when it was written.
+        let full_at = full_at.unwrap_or(now).clamp(now, after(empty, DAY));
+        let then = after(full_at, self.interval());
+        (after(now, between(empty, then)), then)
+    }
 }
 
 /// The budgets that all domains share; `None` is without limit.

@@ -203,7 +203,9 @@ pub(super) fn write_root(root: &Root, due: Option<Timestamp>) -> Result<(Key, He
                     header.unique.push(hold(&domain.name));
                 }
             }
-            header.expires = domain.certificate.as_ref().map(|served| served.not_after);
+            // What is gone is found by when it went.
+            let not_after = domain.certificate.as_ref().map(|served| served.not_after);
+            header.expires = domain.removed_at.or(not_after);
             let body = to_text(&Stored::of(domain, intent.as_ref(), &header))?;
             (domain_key(domain.id), body)
         }

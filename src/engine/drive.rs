@@ -14,6 +14,7 @@ use super::{
     setback::give_back,
     telemetry,
     together::{Boxed, all, caught, within},
+    upkeep::{is_turn, trim},
 };
 use crate::{
     clock::{Timestamp, between},
@@ -137,6 +138,13 @@ impl Driver<'_> {
             };
             if then == Then::Release {
                 telemetry::released(kind, between(since, now));
+                let lease = self.tenure.lease();
+                if let Some(domain) = held.domain()
+                    && is_turn(lease.token)
+                {
+                    // If not now, then later.
+                    let _ = trim(self.backends, domain.id(), now).await;
+                }
                 return Ok(End::Released);
             }
             if let Some(intent) = decision.effect {

@@ -14,6 +14,15 @@
 //! * Decisions are pure: the same root, facts, settings and moment give the same decision.
 //! * No path leads to a name that is held without a proof seen in the same step.
 //!
+//! # Fairness
+//!
+//! What is due is leased by how long it has been due, so that nothing starves, and due times are spread
+//! when they are written, so that nobody is before everybody else for long. New names of one tenant
+//! are due as [`Policy::pace`] allows. Looks at names that are held are spread over half of
+//! [`Policy::recheck`], renewals over three hours (for 90 days), and what failed, was paused
+//! or waits for a [budget](Budgets) comes back at a time of its own. A request of a tenant's
+//! ([`Onboarding::check`]) is due at once.
+//!
 //! # Assumptions
 //!
 //! Time is the store's, so that all workers use one clock. A call that was dropped ends before
@@ -36,6 +45,7 @@ mod notice;
 mod observe;
 mod onboarding;
 mod operator;
+mod pace;
 mod pauses;
 mod policy;
 mod records;
@@ -45,6 +55,7 @@ mod setback;
 pub mod telemetry;
 mod timely;
 mod together;
+mod upkeep;
 mod worker;
 
 pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Manifest, Obstacle};

@@ -10,6 +10,7 @@ use super::{
     feed::announce,
     held::find,
     notice::{Notice, Numbered},
+    pace::turn,
     policy::Policy,
     root::{DomainRoot, Root},
     worker::Worker,
@@ -139,22 +140,29 @@ impl Onboarding {
             expires_at: after(now, backends.settings.policy.claim_ttl),
         };
         let founding = Founding::new(id, *tenant, challenge, validation, delegation);
-        let domain = Domain::new(wanted, founding, now);
-        let mut root = DomainRoot::new(domain);
+        let mut root = DomainRoot::new(Domain::new(wanted, founding, now));
         let told = announce(backends, &mut root.domain, None, now).await?;
-
-        let operation = OperationId::random(&*backends.random)?;
-        let (key, header, body) =
-            codec::write_root(&Root::Domain(Box::new(root.clone())), Some(now))?;
-        let batch = Batch::new(operation)
-            .with_entry(codec::write_notice(&key, &Notice::Added)?)
-            .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
-        let batch = told.into_iter().fold(batch, Batch::with);
-        match self.commit(batch, &key).await? {
-            Commit::Done => Ok(root.domain),
-            Commit::Taken(_) => Err(self.existing(tenant, &root.domain).await?),
-            Commit::Stale(_) | Commit::Fenced => Err(lost_race("add")),
+        for attempt in 0..ATTEMPTS {
+            let turn = turn(backends, *tenant, now).await?;
+            root.domain.next_check_at = Some(turn.due);
+            let operation = OperationId::random(&*backends.random)?;
+            let (key, header, body) =
+                codec::write_root(&Root::Domain(Box::new(root.clone())), Some(turn.due))?;
+            let mut batch = Batch::new(operation)
+                .with_entry(codec::write_notice(&key, &Notice::Added)?)
+                .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
+            batch.writes.extend(told.clone());
+            // A tenant that adds many at the same time is not kept from it: these keep about the pace.
+            batch.writes.extend(turn.write.filter(|_| attempt < ATTEMPTS / 2));
+            match self.commit(batch, &key).await? {
+                Commit::Done => return Ok(root.domain),
+                Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
+                // The tenant adds others at the same time.
+                Commit::Stale(_) => {}
+                Commit::Fenced => return Err(lost_race("add")),
+            }
         }
+        Err(lost_race("add"))
     }
 
     fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::budget::Budgets;
+use super::budget::{Budget, Budgets};
 use crate::certificate::Validation;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -59,6 +59,15 @@ pub struct Policy {
     pub batch: u32,
     /// How long a worker that found nothing waits. One second.
     pub poll_interval: Duration,
+    /// How many new names of one tenant are due at once, and how many in that time; those beyond it
+    /// are due later, one after another, so that others have their turn in between. 600 a minute.
+    pub pace: Budget,
+    /// How long what happened to a domain is kept in its log. 90 days.
+    pub keep_log: Duration,
+    /// How long the trace of a domain that is gone is kept, with its log. 30 days.
+    pub keep_removed: Duration,
+    /// How often a running worker deletes what is kept no longer. One hour, more or less by chance.
+    pub tidy_interval: Duration,
     /// What all domains together may ask of the authority. The limits of Let's Encrypt.
     pub budgets: Budgets,
     /// How many attempts in a row to work on a domain may come to nothing (something panics, or its
@@ -103,6 +112,10 @@ impl Policy {
             delivery_patience: HOUR.saturating_mul(72),
             batch: 32,
             poll_interval: Duration::from_secs(1),
+            pace: Budget::new(600, MINUTE),
+            keep_log: DAY.saturating_mul(90),
+            keep_removed: DAY.saturating_mul(30),
+            tidy_interval: HOUR,
             budgets: Budgets::LETS_ENCRYPT,
             park_after: 5,
             pause_recheck: MINUTE.saturating_mul(10),

@@ -13,9 +13,11 @@ use super::{
     pauses::Pauses,
     telemetry,
     together::{Boxed, First, first},
+    upkeep::tidy,
 };
 use crate::{
     error::Result,
+    retry::spread,
     store::{Key, Kind, LeaseRequest, Leased},
 };
 
@@ -147,8 +149,11 @@ impl Worker {
         let mut shutdown = Box::pin(shutdown);
         let mut crew = Crew::new(backends);
         let mut next = self.next(&crew);
+        let mut upkeep = Box::pin(self.upkeep());
         loop {
             let event = poll_fn(|context| {
+                // It never ends.
+                let _: Poll<()> = upkeep.as_mut().poll(context);
                 if shutdown.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Event::Shutdown);
                 }
@@ -209,6 +214,33 @@ impl Worker {
         let wanted = LeaseRequest::new(self.roots(), limit, policy.lease);
         let lease = async move { self.ask(&wanted).await };
         Next::Leasing(room, Box::pin(lease))
+    }
+
+    /// Deletes what is kept no longer, now and then, without end.
+    async fn upkeep(&self) {
+        let interval = self.backends.settings.policy.tidy_interval;
+        loop {
+            let mut chance = [0; 8];
+            // Without chance workers do it at the same time, and one of them finds nothing to do.
+            let _ = self.backends.random.fill(&mut chance);
+            let pause = spread(interval, u64::from_be_bytes(chance));
+            self.backends.timer.sleep(pause).await;
+            // The store is away, or others are quicker: there is time.
+            let _ = tidy(&self.backends).await;
+        }
+    }
+
+    /// Does once what a running worker does now and then: deletes the traces of domains that are gone
+    /// for longer than [`Policy::keep_removed`](super::Policy::keep_removed), and ledgers that say
+    /// nothing any more.
+    ///
+    /// For those who call [`step`](Self::step) themselves.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. What is left has its turn next time.
+    pub async fn tidy(&self) -> Result<()> {
+        tidy(&self.backends).await
     }
 
     /// Returns the pause after which to look for work again, shorter or longer by chance: workers

@@ -9,6 +9,8 @@ mod common;
 
 mod budget;
 mod crew;
+mod fair;
 mod pause;
 mod poison;
 mod slow;
+mod upkeep;

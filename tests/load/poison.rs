@@ -145,7 +145,7 @@ async fn what_another_release_wrote_takes_nobody_elses_place() {
     let world = World::with_policy(policy);
     for number in 0..4 {
         let id = world.add(&format!("new{number}.example.com")).await.id();
-        overwrite(&world, item(&world, id).await, Body::new("{\"v\":2}".to_owned())).await;
+        overwrite(&world, item(&world, id).await, Body::new("{\"v\":9}".to_owned())).await;
     }
     let id = world.add("shop.example.com").await.id();
     world.publish(id).await;

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     certificate::OrderEvent,
-    clock::{Timestamp, after},
-    domain::{Event, Failure, Paused, Placement, Status, Throttled},
+    clock::{Timestamp, after, between},
+    domain::{Event, Failure, Paused, Placement, Served, Status, Throttled},
     evidence::Topic,
     id::EffectId,
     name::DnsName,
@@ -377,8 +377,8 @@ impl<'a> Draft<'a> {
             if let Some(served) = &domain.certificate
                 && domain.status.holds()
             {
-                times
-                    .extend([served.renew_at, served.not_after].into_iter().filter(|at| *at > now));
+                let renewal = self.renewal_due(served);
+                times.extend([renewal, served.not_after].into_iter().filter(|at| *at > now));
             }
             if domain.issuance.is_none() {
                 times.extend(domain.next_order_at.filter(|at| *at > now));
@@ -403,6 +403,15 @@ impl<'a> Draft<'a> {
         times.extend(self.records_due());
         // What is due already has to wait as well, or nothing would.
         times.into_iter().filter(|at| *at > now || self.wait.is_none()).min()
+    }
+
+    /// Returns when to renew a certificate: those that were made together come one after another, for
+    /// 90 days within three hours.
+    fn renewal_due(&self, served: &Served) -> Timestamp {
+        let [a, b, ..] = *self.root.domain.id.as_bytes();
+        let share = u32::from(u16::from_be_bytes([a, b]));
+        let left = between(served.renew_at, served.not_after);
+        after(served.renew_at, (left / 240 / 65_536).saturating_mul(share))
     }
 
     /// Returns whether a topic was looked at for this decision.

@@ -222,6 +222,16 @@ pub(super) struct Report {
 }
 
 impl Feed {
+    /// Returns the number up to which nobody waits for what happened.
+    pub(in crate::engine) fn delivered(&self) -> u64 {
+        let waits = |cursor: &Cursor| {
+            let again = cursor.again.iter().map(|number| number.saturating_sub(1));
+            again.chain([cursor.after]).min()
+        };
+        // Whoever comes first starts after what anybody was told.
+        self.cursors.values().filter_map(waits).min().unwrap_or(self.through)
+    }
+
     /// Starts after the notice with this number.
     pub(super) fn new(domain: &Domain, through: u64) -> Self {
         Self {
