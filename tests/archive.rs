@@ -107,11 +107,9 @@ async fn what_is_imported_into_an_empty_store_is_what_was_exported() {
         assert!(carried.iter().flatten().all(|found| found == item));
         assert_eq!(carried.iter().flatten().count(), item.header.unique.len());
     }
-    let kinds: Vec<_> = Kind::ALL
-        .into_iter()
-        .filter(|kind| all.iter().any(|item| item.key.kind == *kind))
-        .collect();
-    assert_eq!(kinds, [Kind::Account, Kind::Certificate, Kind::Domain, Kind::Key, Kind::Order]);
+    for kind in [Kind::Account, Kind::Certificate, Kind::Domain, Kind::Key, Kind::Order] {
+        assert!(all.iter().any(|item| item.key.kind == kind), "{kind}");
+    }
     // The same lines, in the same order.
     assert_eq!(export(&there).await, file);
 }

@@ -166,7 +166,7 @@ pub enum OrderState {
 }
 
 /// How far an order is, as the authority tells it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// Where the order is.

@@ -11,6 +11,7 @@ use super::{
     feed::Feed,
     notice::{Notice, Numbered},
     root::{AccountRoot, Answer, DomainRoot, Intent, Root, SealedKey},
+    trace::Trace,
 };
 use crate::{
     certificate::{Certificate, Order},
@@ -277,6 +278,33 @@ pub(super) fn write_notice(of: &Key, notice: &Notice) -> Result<NewEntry> {
     Ok(NewEntry::new(of.clone(), write(notice)?))
 }
 
+/// How the entry of a trace begins.
+const TRACE: &str = "{\"v\":1,\"trace\":";
+
+/// Longest trace that is kept, in bytes.
+const MAX_TRACE: usize = 64 * 1024;
+
+#[derive(Deserialize, Serialize)]
+struct TraceBody<T> {
+    trace: T,
+}
+
+/// Writes down what a decision was made on; `None` if it is too long to be kept.
+pub(super) fn write_trace(of: &Key, trace: &Trace) -> Result<Option<NewEntry>> {
+    let body = write(&TraceBody { trace })?;
+    Ok((body.len() <= MAX_TRACE).then(|| NewEntry::new(of.clone(), body)))
+}
+
+/// Returns whether an entry tells what a decision was made on: nothing that happened.
+pub(super) fn is_trace(entry: &Entry) -> bool {
+    entry.body.starts_with(TRACE)
+}
+
+pub(super) fn read_trace(entry: &Entry) -> Result<Trace> {
+    let TraceBody { trace } = read(&entry.body, &"a log entry")?;
+    Ok(trace)
+}
+
 pub(super) fn read_notice(entry: &Entry) -> Result<Numbered> {
     let notice = read(&entry.body, &"a log entry")?;
     Ok(Numbered::new(entry.number, entry.at, notice))
@@ -284,7 +312,7 @@ pub(super) fn read_notice(entry: &Entry) -> Result<Numbered> {
 
 /// Reads a log entry; `None` if it is nothing that subscribers are told.
 pub(super) fn read_entry(entry: &Entry) -> Result<Option<Numbered>> {
-    if entry.body.is_empty() {
+    if entry.body.is_empty() || is_trace(entry) {
         return Ok(None);
     }
     read_notice(entry).map(Some)

@@ -11,6 +11,7 @@ use super::{
     policy::Policy,
     root::{Decision, Fact, Moment, Root, Satellite, Trouble},
     telemetry,
+    trace::Trace,
 };
 use crate::{
     clock::{Timestamp, after},
@@ -86,6 +87,7 @@ impl Held {
             backends.random.fill(&mut seed)?;
             let moment = Moment::new(now, seed);
             let mut decision = decide(&self.root, &facts, &backends.settings, moment);
+            let trace = Trace::of(&self.root, &facts, &backends.settings, moment, &decision);
             if last {
                 self.give_up(&mut decision, &backends.settings.policy, moment);
             }
@@ -110,6 +112,9 @@ impl Held {
             let batch = self.batch(backends, &decision, operation, then, now).await?;
             let mut batch = told.into_iter().fold(batch, Batch::with);
             batch.writes.extend(spending);
+            if let Some(entry) = trace.map(|it| codec::write_trace(&self.lease.key, &it)) {
+                batch.log.extend(entry?);
+            }
             let result = commit(backends, batch, &self.lease.key).await?;
             telemetry::committed(self.lease.key.kind, &result, &decision.notices);
             match result {

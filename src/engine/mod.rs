@@ -53,8 +53,10 @@ mod root;
 mod sealing;
 mod setback;
 pub mod telemetry;
+mod timeline;
 mod timely;
 mod together;
+mod trace;
 mod upkeep;
 mod worker;
 
@@ -77,4 +79,6 @@ pub use root::{
     Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Trouble,
 };
 pub use sealing::{ResealCursor, Resealed, SealingKey};
+pub use timeline::{Happening, Timeline, TimelineEntry};
+pub use trace::{Mismatch, Trace, replay};
 pub use worker::{Step, Worker};

@@ -6,6 +6,7 @@ use super::{
     backends::Backends,
     builder::Builder,
     codec::{self, REMOVED},
+    decide::Settings,
     edge::Edge,
     feed::announce,
     held::find,
@@ -70,6 +71,11 @@ impl Onboarding {
 
     pub(super) fn shared(&self) -> Arc<Backends> {
         self.backends.clone()
+    }
+
+    /// Returns what decisions depend on besides the domain.
+    pub fn settings(&self) -> &Settings {
+        &self.backends.settings
     }
 
     /// Returns a worker on the same backends. The caller owns its task.
@@ -349,8 +355,18 @@ impl Onboarding {
             Some(item) if codec::read_domain(&item)?.tenant() == *tenant => {}
             _ => return Err(not_found("notices", id)),
         }
-        let entries = self.backends.store.entries(&key, after, 1000).await?;
-        entries.iter().map(codec::read_notice).collect()
+        let mut after = after;
+        loop {
+            let entries = self.backends.store.entries(&key, after, 1000).await?;
+            let Some(last) = entries.last() else { return Ok(Vec::new()) };
+            after = last.number;
+            let told = entries.iter().filter(|entry| !codec::is_trace(entry));
+            let told: Vec<_> = told.map(codec::read_notice).collect::<Result<_>>()?;
+            // Nothing to tell on this page is not the end.
+            if !told.is_empty() {
+                return Ok(told);
+            }
+        }
     }
 
     async fn find(

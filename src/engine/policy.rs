@@ -79,6 +79,9 @@ pub struct Policy {
     pub pause_recheck: Duration,
     /// How many decisions about one domain are made under one lease. 64.
     pub max_rounds: u32,
+    /// Whether what decisions were made on is kept in the log, to be replayed. No: a life takes ten
+    /// times the room then.
+    pub traces: bool,
     /// How many records a tenant may manage at a domain. 100: they are stored with it.
     pub max_records: usize,
     /// How many bytes the values and comments of these records may have together. 128 KiB: twice the
@@ -120,6 +123,7 @@ impl Policy {
             park_after: 5,
             pause_recheck: MINUTE.saturating_mul(10),
             max_rounds: 64,
+            traces: false,
             max_records: 100,
             max_record_bytes: 1 << 17,
             validation: Validation::Http01,

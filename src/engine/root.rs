@@ -60,7 +60,7 @@ impl Root {
 }
 
 /// A domain with what belongs to its next decision.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DomainRoot {
     /// The domain.
@@ -187,7 +187,8 @@ impl Question {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fact {
     /// A fresh key for an account, sealed.
@@ -214,8 +215,10 @@ pub enum Fact {
         /// The private key, sealed.
         sealed: Sealed,
         /// The public half, SubjectPublicKeyInfo DER.
+        #[serde(with = "hex::serde")]
         public_key: Vec<u8>,
         /// The certificate signing request, PKCS #10 DER.
+        #[serde(with = "hex::serde")]
         request: Vec<u8>,
     },
     /// Whether a record of ours can be seen.
@@ -245,7 +248,8 @@ pub enum Fact {
 }
 
 /// The state of an account at an authority.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AccountState {
     /// There is none.
@@ -447,7 +451,8 @@ pub struct Intent {
 }
 
 /// What came of an effect.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// It is done.
@@ -483,7 +488,8 @@ impl Outcome {
 }
 
 /// What an effect gave.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Receipt {
     /// Nothing but that it is done.
