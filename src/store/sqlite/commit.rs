@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{
     failure::Failure,
-    row::{carried, carries, count, micros, number},
+    row::{Id, carried, carries, count, digest, kind_number, micros, number},
     session::{End, Session},
 };
 use crate::{
     clock::Timestamp,
-    id::OperationId,
+    id::{OperationId, TenantId},
     store::{
         Batch, Body, Commit, Entry, Expect, Header, Key, Lease, Revision, Then, UniqueKey, Write,
     },
@@ -39,7 +39,7 @@ struct Found {
     item: i64,
     revision: Revision,
     token: i64,
-    carries: Option<String>,
+    carries: Vec<UniqueKey>,
 }
 
 impl<'c> Writes<'c> {
@@ -50,10 +50,10 @@ impl<'c> Writes<'c> {
                  WHERE kind = ?1 AND id = ?2 AND token = ?3 AND leased_until > ?4",
             )?,
             look: connection.prepare(
-                "SELECT item, counter, operation, token, carries FROM items \
+                "SELECT item, counter, operation, token, carries, tenant, name FROM items \
                  WHERE kind = ?1 AND id = ?2",
             )?,
-            holder: connection.prepare("SELECT item FROM unique_keys WHERE key = ?1")?,
+            holder: connection.prepare("SELECT item FROM unique_keys WHERE digest = ?1")?,
             insert: connection.prepare(
                 "INSERT INTO items (kind, id, counter, operation, tenant, name, status, expires, \
                  due, carries, body, token) \
@@ -63,13 +63,14 @@ impl<'c> Writes<'c> {
             update: connection.prepare(
                 "UPDATE items SET counter = ?2, operation = ?3, tenant = ?4, name = ?5, \
                  status = ?6, expires = ?7, due = ?8, carries = ?9, body = ?10, \
-                 leased_until = CASE WHEN ?11 THEN NULL ELSE leased_until END WHERE item = ?1",
+                 leased_until = CASE WHEN ?11 THEN NULL ELSE leased_until END, \
+                 due_since = CASE WHEN ?11 THEN NULL ELSE due_since END WHERE item = ?1",
             )?,
             delete: connection.prepare("DELETE FROM items WHERE item = ?1")?,
             remember_token: connection
                 .prepare("UPDATE items SET token = ?1 WHERE item = 0 AND token < ?1")?,
-            give_up: connection.prepare("DELETE FROM unique_keys WHERE key = ?1")?,
-            take: connection.prepare("INSERT INTO unique_keys (key, item) VALUES (?1, ?2)")?,
+            give_up: connection.prepare("DELETE FROM unique_keys WHERE digest = ?1")?,
+            take: connection.prepare("INSERT INTO unique_keys (digest, item) VALUES (?1, ?2)")?,
             append: connection
                 .prepare("INSERT INTO log (item, number, at, body) VALUES (?1, ?2, ?3, ?4)")?,
             drop_log: connection.prepare("DELETE FROM log WHERE item = ?1")?,
@@ -77,7 +78,7 @@ impl<'c> Writes<'c> {
                 "UPDATE items SET woken = ?3 WHERE kind = ?1 AND id = ?2 AND woken IS NULL",
             )?,
             release: connection.prepare(
-                "UPDATE items SET leased_until = NULL \
+                "UPDATE items SET leased_until = NULL, due_since = NULL \
                  WHERE kind = ?1 AND id = ?2 AND token = ?3",
             )?,
         })
@@ -85,14 +86,23 @@ impl<'c> Writes<'c> {
 
     fn holds(&mut self, lease: &Lease, now: Timestamp) -> Result<bool, Failure> {
         let Lease { key, token, .. } = lease;
-        Ok(self.holds.exists(params![key.kind.as_str(), key.id, number(*token), micros(now)])?)
+        Ok(self.holds.exists(params![
+            kind_number(key.kind),
+            Id(&key.id),
+            number(*token),
+            micros(now)
+        ])?)
     }
 
     fn look(&mut self, key: &Key) -> Result<Option<Found>, Failure> {
-        let row = self.look.query_row(params![key.kind.as_str(), key.id], |row| {
+        let row = self.look.query_row(params![kind_number(key.kind), Id(&key.id)], |row| {
             let counter: i64 = row.get(1)?;
             let operation: [u8; 16] = row.get(2)?;
-            Ok((row.get(0)?, counter, operation, row.get(3)?, row.get(4)?))
+            let (carries, tenant): (Option<String>, Option<[u8; 16]>) = (row.get(4)?, row.get(5)?);
+            let name: Option<String> = row.get(6)?;
+            let tenant = tenant.map(TenantId::from_bytes);
+            let carries = carried(carries.as_deref(), tenant, name.as_deref());
+            Ok((row.get(0)?, counter, operation, row.get(3)?, carries))
         });
         let Some((item, counter, operation, token, carries)) = row.optional()? else {
             return Ok(None);
@@ -112,12 +122,12 @@ impl<'c> Writes<'c> {
         let mut taken = Vec::new();
         for write in writes {
             let Write::Put { key, header, .. } = write else { continue };
-            let mine = found.get(key).and_then(|found| found.carries.as_deref());
+            let mine = found.get(key).map(|found| found.carries.as_slice()).unwrap_or_default();
             for unique in &header.unique {
-                let elsewhere = !carried(mine).any(|mine| mine == unique.as_str())
+                let elsewhere = !mine.contains(unique)
                     && self
                         .holder
-                        .query_row(params![unique.as_str()], |row| row.get(0))
+                        .query_row(params![digest(unique)], |row| row.get(0))
                         .optional()?
                         .is_some_and(|holder: i64| !written.contains(&holder));
                 if elsewhere || !wanted.insert(unique) {
@@ -131,9 +141,9 @@ impl<'c> Writes<'c> {
     /// Frees the unique keys that an item carried and, with `header`, no longer does.
     fn give_up(&mut self, found: &Found, header: Option<&Header>) -> Result<(), Failure> {
         let kept = header.map(|header| header.unique.as_slice()).unwrap_or_default();
-        for unique in carried(found.carries.as_deref()) {
-            if !kept.iter().any(|kept| kept.as_str() == unique) {
-                self.give_up.execute(params![unique])?;
+        for unique in &found.carries {
+            if !kept.contains(unique) {
+                self.give_up.execute(params![digest(unique)])?;
             }
         }
         Ok(())
@@ -150,7 +160,7 @@ impl<'c> Writes<'c> {
     ) -> Result<(i64, u64), Failure> {
         let tenant = header.tenant.as_ref().map(|tenant| tenant.as_bytes().as_slice());
         let (expires, due) = (header.expires.map(micros), header.due.map(micros));
-        let carries = carries(&header.unique);
+        let carries = carries(header);
         let (item, counter) = match found {
             Some(found) => {
                 let counter = found.revision.counter.saturating_add(1);
@@ -171,8 +181,8 @@ impl<'c> Writes<'c> {
             }
             None => {
                 let item = self.insert.insert(params![
-                    key.kind.as_str(),
-                    key.id,
+                    kind_number(key.kind),
+                    Id(&key.id),
                     operation.as_bytes(),
                     tenant,
                     header.name,
@@ -185,10 +195,10 @@ impl<'c> Writes<'c> {
                 (item, 1)
             }
         };
-        let mine = found.and_then(|found| found.carries.as_deref());
+        let mine = found.map(|found| found.carries.as_slice()).unwrap_or_default();
         for unique in &header.unique {
-            if !carried(mine).any(|mine| mine == unique.as_str()) {
-                self.take.execute(params![unique.as_str(), item])?;
+            if !mine.contains(unique) {
+                self.take.execute(params![digest(unique), item])?;
             }
         }
         Ok((item, counter))
@@ -284,7 +294,7 @@ impl Writes<'_> {
         // After the puts, so that a batch can wake what it creates.
         for write in &batch.writes {
             if let Write::Wake { key } = write {
-                self.wake.execute(params![key.kind.as_str(), key.id, micros(now)])?;
+                self.wake.execute(params![kind_number(key.kind), Id(&key.id), micros(now)])?;
             }
         }
         for entry in &batch.log {
@@ -298,7 +308,7 @@ impl Writes<'_> {
             && !over
         {
             let Lease { key, token, .. } = lease;
-            self.release.execute(params![key.kind.as_str(), key.id, number(*token)])?;
+            self.release.execute(params![kind_number(key.kind), Id(&key.id), number(*token)])?;
         }
         Ok(End::Commit(Commit::Done))
     }

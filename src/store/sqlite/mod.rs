@@ -76,8 +76,8 @@ const COMPONENT: &str = "sqlite";
 /// [`backup`](Self::backup) is for. The file and its backups are created for their owner alone.
 ///
 /// Three tables, to be read with any SQLite shell while the store is in use: `items`,
-/// `unique_keys` and `log`. Instants are microseconds since 1970 in UTC, and the ids of tenants and
-/// operations are 16 bytes (`hex(tenant)`).
+/// `unique_keys` and `log`. The view `readable` shows the items with their kinds, ids and instants
+/// as text.
 ///
 /// `PRAGMA application_id` is 1852665964 (`nmpl`) and `PRAGMA user_version` the version of the
 /// tables. Tables of an earlier version are brought up to date when the file is opened, in one

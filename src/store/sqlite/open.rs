@@ -24,6 +24,10 @@ const OLDEST: i32 = 3_037_000;
 /// What is said of a file that cannot be written to.
 const READ_ONLY: &str = "can only be read";
 
+/// What is said of a path that SQLite may take for something else.
+pub(super) const URI: &str =
+    "begins with `file:`, which SQLite may read as a URI; put `./` before it";
+
 /// How long to wait before the change to a write-ahead log is tried again.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -80,6 +84,9 @@ fn prepare(path: &Path) -> Result<()> {
     if path.as_os_str() == ":memory:" {
         return refuse(ErrorKind::Invalid, "not a file; use InMemoryStore to keep items in memory");
     }
+    if is_uri(path) {
+        return refuse(ErrorKind::Invalid, URI);
+    }
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             return refuse(ErrorKind::Invalid, "a directory; name a file in it");
@@ -101,6 +108,11 @@ fn prepare(path: &Path) -> Result<()> {
         Err(failure) => Err(unopened(path, failure)),
         Ok(_) => Ok(()),
     }
+}
+
+/// Returns whether SQLite may read a path as a URI (<https://sqlite.org/uri.html>).
+pub(super) fn is_uri(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"file:")
 }
 
 /// Returns the error for a file that the system does not give.

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     failure::Failure,
-    row::{micros, number},
+    row::{Id, kind_number, micros, number},
     session::{End, Session},
 };
 use crate::store::{Commit, Entry, Item};
@@ -18,7 +18,7 @@ impl Session<'_> {
             if !matches!(end, End::Commit(Commit::Done)) {
                 return Ok(end);
             }
-            let (kind, id) = (item.key.kind.as_str(), &item.key.id);
+            let (kind, id) = (kind_number(item.key.kind), Id(&item.key.id));
             session.connection.execute(
                 "UPDATE items SET counter = ?3 WHERE kind = ?1 AND id = ?2",
                 params![kind, id, number(item.revision.counter)],

@@ -1,12 +1,18 @@
 //! Items as rows, and back.
 
-use rusqlite::{Row, types::ValueRef};
+use std::borrow::Cow;
+
+use rusqlite::{
+    Row, ToSql,
+    types::{ToSqlOutput, Value, ValueRef},
+};
+use sha2::{Digest, Sha256};
 
 use super::failure::Failure;
 use crate::{
     clock::Timestamp,
     id::{OperationId, TenantId},
-    store::{Body, Header, Item, Key, Revision, UniqueKey},
+    store::{Body, Header, Item, Key, Kind, Revision, UniqueKey},
 };
 
 /// The columns of an item, in the order in which [`item`] reads them.
@@ -17,9 +23,6 @@ macro_rules! columns {
 }
 
 pub(super) use columns;
-
-/// What separates the unique keys of an item: they are printable.
-const SEPARATOR: char = '\n';
 
 /// Returns an instant as it is stored.
 pub(super) fn micros(at: Timestamp) -> i64 {
@@ -43,39 +46,164 @@ pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Returns the number of a kind, which never changes.
+pub(super) const fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Account => 1,
+        Kind::Answer => 2,
+        Kind::Certificate => 3,
+        Kind::Domain => 4,
+        Kind::Feed => 5,
+        Kind::Key => 6,
+        Kind::Ledger => 7,
+        Kind::Order => 8,
+        Kind::Pause => 9,
+        Kind::Registration => 10,
+        Kind::Sealing => 11,
+    }
+}
+
+fn kind(number: i64) -> Result<Kind, Failure> {
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind_number(*kind) == number)
+        .ok_or_else(|| Failure::Stored(format!("{number} is not a kind that is known here")))
+}
+
+/// The id of an item, as it is stored: an id of 16 bytes takes no more than those.
+pub(super) struct Id<'a>(pub(super) &'a str);
+
+impl Id<'_> {
+    /// Returns the value that is stored.
+    pub(super) fn value(&self) -> Value {
+        packed(self.0).map_or_else(|| Value::Text(self.0.to_owned()), |id| Value::Blob(id.into()))
+    }
+}
+
+impl ToSql for Id<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Owned(self.value()))
+    }
+}
+
+const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// Returns the bytes that `text` is the hexadecimal form of, if it is that of 16.
+fn packed(text: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    let plain = text.len() == 32 && text.bytes().all(is_digit);
+    (plain && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
+}
+
+/// Returns a stored id.
+fn id(value: ValueRef<'_>) -> Result<String, Failure> {
+    if let ValueRef::Blob(_) = value {
+        return Ok(hex::encode(bytes(value)?));
+    }
+    text(value).map(ToOwned::to_owned)
+}
+
+/// Returns the two stretches of stored ids after an id, each from its first up to its end: those
+/// that are text, which sort before the others, and those of 16 bytes.
+pub(super) fn after_id(after: Option<&str>) -> [(Value, Value); 2] {
+    let texts = after.map_or_else(String::new, |after| format!("{after}\0"));
+    let bytes = match after {
+        None => Some([0; 16]),
+        Some(after) => next_packed(after),
+    };
+    let end = vec![0xff; 17];
+    [
+        (Value::Text(texts), Value::Blob(Vec::new())),
+        (Value::Blob(bytes.map_or_else(|| end.clone(), Vec::from)), Value::Blob(end)),
+    ]
+}
+
+/// Returns the first id of 16 bytes whose text comes after `after`, if there is one.
+fn next_packed(after: &str) -> Option<[u8; 16]> {
+    let mut digits: Vec<u8> = after.bytes().take(32).take_while(|byte| is_digit(*byte)).collect();
+    let (fill, strictly) = match after.as_bytes().get(digits.len()) {
+        _ if digits.len() == 32 => (b'0', true),
+        None | Some(0..b'0') => (b'0', false),
+        Some(b':'..b'a') => {
+            digits.push(b'a');
+            (b'0', false)
+        }
+        Some(_) => (b'f', true),
+    };
+    digits.resize(32, fill);
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(&digits, &mut bytes).ok()?;
+    let number = u128::from_be_bytes(bytes);
+    let next = if strictly { number.checked_add(1)? } else { number };
+    Some(next.to_be_bytes())
+}
+
+/// What separates the unique keys of an item, and what stands for its tenant and its name in them:
+/// keys are printable.
+const SEPARATOR: char = '\n';
+const TENANT: &str = "\u{1}";
+const NAME: &str = "\u{2}";
+
 /// Returns the unique keys of a header as they are stored beside it.
-pub(super) fn carries(unique: &[UniqueKey]) -> Option<String> {
-    let (first, others) = unique.split_first()?;
+pub(super) fn carries(header: &Header) -> Option<String> {
+    let (first, others) = header.unique.split_first()?;
     let mut text = first.as_str().to_owned();
     for key in others {
         text.push(SEPARATOR);
         text.push_str(key.as_str());
     }
-    Some(text)
+    if let Some(tenant) = header.tenant {
+        text = text.replace(&tenant.to_string(), TENANT);
+    }
+    // A name that is empty or not printable may stand for anything.
+    let name = header.name.as_deref().unwrap_or_default();
+    let plain = !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    Some(if plain { text.replace(name, NAME) } else { text })
 }
 
-/// Returns the unique keys in what [`carries`] made.
-pub(super) fn carried(text: Option<&str>) -> impl Iterator<Item = &str> {
-    text.into_iter().flat_map(|text| text.split(SEPARATOR))
+/// Returns what [`carries`] was made of.
+pub(super) fn carried(
+    carries: Option<&str>,
+    tenant: Option<TenantId>,
+    name: Option<&str>,
+) -> Vec<UniqueKey> {
+    let Some(text) = carries else { return Vec::new() };
+    let mut text = Cow::Borrowed(text);
+    if let Some(tenant) = tenant.filter(|_| text.contains(TENANT)) {
+        text = Cow::Owned(text.replace(TENANT, &tenant.to_string()));
+    }
+    if let Some(name) = name.filter(|_| text.contains(NAME)) {
+        text = Cow::Owned(text.replace(NAME, name));
+    }
+    text.split(SEPARATOR).map(|key| UniqueKey::new(key, &[])).collect()
+}
+
+/// Returns what a unique key is looked up by.
+pub(super) fn digest(key: &UniqueKey) -> [u8; 16] {
+    let mut start = [0; 16];
+    for (byte, hashed) in start.iter_mut().zip(Sha256::digest(key.as_str())) {
+        *byte = hashed;
+    }
+    start
 }
 
 /// Reads an item whose columns begin at `first`.
 pub(super) fn item(row: &Row<'_>, first: usize) -> Result<Item, Failure> {
     let column = |index: usize| row.get_ref(first.saturating_add(index));
-    let kind = text(column(0)?)?;
-    let kind = kind
-        .parse()
-        .map_err(|_| Failure::Stored(format!("`{kind}` is not a kind that is known here")))?;
-    let key = Key::new(kind, text(column(1)?)?);
+    let key = Key { kind: kind(integer(column(0)?)?)?, id: id(column(1)?)? };
     let operation = OperationId::from_bytes(bytes(column(3)?)?);
     let revision = Revision::new(count(integer(column(2)?)?)?, operation);
+    let tenant = optional(column(4)?, bytes)?.map(TenantId::from_bytes);
+    let name = optional(column(5)?, text)?;
     let header = Header {
-        tenant: optional(column(4)?, bytes)?.map(TenantId::from_bytes),
-        name: optional(column(5)?, text)?.map(ToOwned::to_owned),
+        tenant,
+        name: name.map(ToOwned::to_owned),
         status: optional(column(6)?, text)?.map(ToOwned::to_owned),
         expires: optional(column(7)?, |value| instant(integer(value)?))?,
         due: optional(column(8)?, |value| instant(integer(value)?))?,
-        unique: carried(optional(column(9)?, text)?).map(|key| UniqueKey::new(key, &[])).collect(),
+        unique: carried(optional(column(9)?, text)?, tenant, name),
     };
     let body = Body::new(text(column(10)?)?.to_owned());
     Ok(Item::new(key, revision, header, body))
@@ -100,3 +228,6 @@ fn bytes(value: ValueRef<'_>) -> Result<[u8; 16], Failure> {
     let bytes = value.as_blob().map_err(|error| Failure::Stored(error.to_string()))?;
     bytes.try_into().map_err(|_| Failure::Stored(format!("an id has {} bytes", bytes.len())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rusqlite::{Connection, ErrorCode, Rows, Statement, params, params_from_iter, types::Value};
+use rusqlite::{Connection, ErrorCode, Rows, Statement, params, params_from_iter};
 
 use super::{
     failure::Failure,
-    row::{self, columns, count, instant, micros, number},
+    row::{self, Id, after_id, columns, count, digest, instant, kind_number, micros, number},
 };
 use crate::{
     clock::{Clock, Timestamp, after},
@@ -48,13 +48,30 @@ pub(super) enum End<T> {
 
 /// How items of a list are chosen, in the order of an index.
 macro_rules! list {
-    ($filter:literal) => {
+    ($index:literal, $filter:literal) => {
         concat!(
             "SELECT ",
             columns!(),
-            " FROM items WHERE ",
+            " FROM items INDEXED BY ",
+            $index,
+            " WHERE ",
             $filter,
-            " AND id > ?3 ORDER BY id LIMIT ?4"
+            " AND id >= ?3 AND id < ?4 ORDER BY id LIMIT ?5"
+        )
+    };
+}
+
+/// How items of a list are chosen whose index has another order: they are sorted without bodies.
+macro_rules! sorted {
+    ($index:literal, $filter:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM items WHERE item IN (SELECT item FROM items INDEXED BY ",
+            $index,
+            " WHERE ",
+            $filter,
+            " AND id >= ?3 AND id < ?4 ORDER BY id LIMIT ?5) ORDER BY id"
         )
     };
 }
@@ -82,25 +99,18 @@ impl<'c> Session<'c> {
             find: connection.prepare(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM items WHERE item = (SELECT item FROM unique_keys WHERE key = ?1)"
+                " FROM items WHERE item = (SELECT item FROM unique_keys WHERE digest = ?1)"
             ))?,
             all: connection.prepare(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM items WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+                " FROM items WHERE kind = ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4"
             ))?,
-            by_tenant: connection.prepare(list!("kind = ?1 AND tenant = ?2"))?,
-            by_name: connection.prepare(list!("kind = ?1 AND name = ?2"))?,
-            by_status: connection.prepare(list!("kind = ?1 AND status = ?2"))?,
-            // No index has both orders: what has expired is sorted by id, without its bodies.
-            by_expires: connection.prepare(concat!(
-                "SELECT ",
-                columns!(),
-                " FROM items WHERE item IN (\
-                    SELECT item FROM items INDEXED BY items_by_expires \
-                    WHERE kind = ?1 AND expires <= ?2 AND id > ?3 ORDER BY id LIMIT ?4\
-                ) ORDER BY id"
-            ))?,
+            by_tenant: connection.prepare(list!("items_by_tenant", "kind = ?1 AND tenant = ?2"))?,
+            by_name: connection.prepare(sorted!("items_by_name", "kind = ?1 AND name = ?2"))?,
+            by_status: connection.prepare(list!("items_by_status", "kind = ?1 AND status = ?2"))?,
+            by_expires: connection
+                .prepare(sorted!("items_by_expires", "kind = ?1 AND expires <= ?2"))?,
             lease: BTreeMap::new(),
             lease_one: connection.prepare(&leasing(
                 "SELECT item FROM items WHERE kind = ?4 AND id = ?3 AND wanted <= ?1",
@@ -171,7 +181,13 @@ impl<'c> Session<'c> {
             // start. The next commit writes over them; until then its outcome cannot be told.
             self.begin.execute([])?;
             let settled = self.settle.execute([]);
-            settled.map_err(Failure::Sqlite).and_then(|_| self.end())?;
+            settled.map_err(Failure::Sqlite).and_then(|_| self.end()).map_err(|failure| {
+                // The call itself has done nothing.
+                match failure {
+                    Failure::Commit(error) => Failure::Sqlite(error),
+                    failure => failure,
+                }
+            })?;
         }
         Ok(())
     }
@@ -202,48 +218,52 @@ impl<'c> Session<'c> {
 
     pub(super) fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Item>>, Failure> {
         self.read(|session| {
-            let item = |key: &Key| one(session.get.query(params![key.kind.as_str(), key.id])?);
+            let item =
+                |key: &Key| one(session.get.query(params![kind_number(key.kind), Id(&key.id)])?);
             keys.iter().map(item).collect()
         })
     }
 
     pub(super) fn find(&mut self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>, Failure> {
         self.read(|session| {
-            let item = |unique: &UniqueKey| one(session.find.query(params![unique.as_str()])?);
+            let item = |unique: &UniqueKey| one(session.find.query(params![digest(unique)])?);
             unique.iter().map(item).collect()
         })
     }
 
     pub(super) fn list(&mut self, query: &Query) -> Result<Page, Failure> {
         let limit = query.limit.clamp(1, Query::MAX_LIMIT);
+        // One more than asked for tells whether there is another page.
+        let most = i64::from(limit).saturating_add(1);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         self.read(|session| {
-            let kind = query.kind.as_str();
-            let start = query.after.as_deref().unwrap_or_default();
-            // One more than asked for tells whether there is another page.
-            let rows = i64::from(limit).saturating_add(1);
-            let mut rows = match &query.filter {
-                Filter::All => session.all.query(params![kind, start, rows]),
-                Filter::Tenant(tenant) => {
-                    session.by_tenant.query(params![kind, tenant.as_bytes(), start, rows])
-                }
-                Filter::Name(name) => session.by_name.query(params![kind, name, start, rows]),
-                Filter::Status(status) => {
-                    session.by_status.query(params![kind, status, start, rows])
-                }
-                Filter::ExpiresBy(at) => {
-                    session.by_expires.query(params![kind, micros(*at), start, rows])
-                }
-            }?;
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let kind = kind_number(query.kind);
             let mut items: Vec<Item> = Vec::new();
-            while let Some(row) = rows.next()? {
-                if items.len() == limit {
-                    let next = items.last().map(|item| item.key.id.clone());
-                    return Ok(Page::new(items, next));
+            for (from, to) in after_id(query.after.as_deref()) {
+                let mut rows = match &query.filter {
+                    Filter::All => session.all.query(params![kind, from, to, most]),
+                    Filter::Tenant(tenant) => {
+                        session.by_tenant.query(params![kind, tenant.as_bytes(), from, to, most])
+                    }
+                    Filter::Name(name) => {
+                        session.by_name.query(params![kind, name, from, to, most])
+                    }
+                    Filter::Status(status) => {
+                        session.by_status.query(params![kind, status, from, to, most])
+                    }
+                    Filter::ExpiresBy(at) => {
+                        session.by_expires.query(params![kind, micros(*at), from, to, most])
+                    }
+                }?;
+                while let Some(row) = rows.next()? {
+                    items.push(row::item(row, 0)?);
                 }
-                items.push(row::item(row, 0)?);
             }
-            Ok(Page::new(items, None))
+            items.sort_by(|one, other| one.key.id.cmp(&other.key.id));
+            let more = items.len() > limit;
+            items.truncate(limit);
+            let next = items.last().filter(|_| more).map(|item| item.key.id.clone());
+            Ok(Page::new(items, next))
         })
     }
 
@@ -262,11 +282,11 @@ impl<'c> Session<'c> {
             let until = after(now, wanted.duration);
             let limit = i64::from(wanted.limit.clamp(1, LeaseRequest::MAX_LIMIT));
             let (statement, third) = match &wanted.only {
-                Some(key) => (&mut session.lease_one, Value::Text(key.id.clone())),
-                None => (session.leasing(kinds.len())?, Value::Integer(limit)),
+                Some(key) => (&mut session.lease_one, Id(&key.id).value()),
+                None => (session.leasing(kinds.len())?, limit.into()),
             };
-            let fixed = [Value::Integer(micros(now)), Value::Integer(micros(until)), third];
-            let kinds = kinds.iter().map(|kind| Value::Text(kind.as_str().to_owned()));
+            let fixed = [micros(now).into(), micros(until).into(), third];
+            let kinds = kinds.iter().map(|kind| kind_number(*kind).into());
             let mut rows = statement.query(params_from_iter(fixed.into_iter().chain(kinds)))?;
             let until = instant(micros(until))?;
             let mut leased = Vec::new();
@@ -320,8 +340,8 @@ impl<'c> Session<'c> {
             for Lease { key, token, .. } in leases {
                 let changed = session.extend.execute(params![
                     micros(until),
-                    key.kind.as_str(),
-                    key.id,
+                    kind_number(key.kind),
+                    Id(&key.id),
                     number(*token),
                     micros(now)
                 ])?;
@@ -340,8 +360,12 @@ impl<'c> Session<'c> {
         limit: u32,
     ) -> Result<Vec<Entry>, Failure> {
         self.read(|session| {
-            let mut rows =
-                session.entries.query(params![of.kind.as_str(), of.id, number(after), limit])?;
+            let mut rows = session.entries.query(params![
+                kind_number(of.kind),
+                Id(&of.id),
+                number(after),
+                limit
+            ])?;
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
                 let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -353,7 +377,7 @@ impl<'c> Session<'c> {
 
     pub(super) fn trim(&mut self, of: &Key, through: u64) -> Result<(), Failure> {
         self.write(|session, _| {
-            session.trim.execute(params![of.kind.as_str(), of.id, number(through)])?;
+            session.trim.execute(params![kind_number(of.kind), Id(&of.id), number(through)])?;
             Ok(End::Commit(()))
         })
     }
@@ -382,6 +406,29 @@ impl<'c> Session<'c> {
             plans.push((index, lines.collect::<Result<Vec<_>, _>>()?.join("; ")));
         }
         Ok(plans)
+    }
+
+    /// Returns how often the statements of a lease were run since this was asked last, and how many
+    /// steps of SQLite's machine that took, of those that were run at all.
+    #[cfg(test)]
+    pub(super) fn work(&self) -> Vec<(&'static str, i32, i32)> {
+        use rusqlite::StatementStatus::{Run, VmStep};
+
+        let fixed = [
+            ("begin", &self.begin),
+            ("commit", &self.commit),
+            ("rollback", &self.rollback),
+            ("lease", &self.lease_one),
+        ];
+        let others = [&self.get, &self.find, &self.extend, &self.settle].map(|it| ("other", it));
+        let leases = self.lease.values().map(|statement| ("lease", statement));
+        fixed
+            .into_iter()
+            .chain(others)
+            .chain(leases)
+            .map(|(what, it)| (what, it.reset_status(Run), it.reset_status(VmStep)))
+            .filter(|(_, runs, _)| *runs > 0)
+            .collect()
     }
 
     /// Returns the time, once it is certain that the file can be read.

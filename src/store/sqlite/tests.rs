@@ -231,6 +231,7 @@ mod opening {
             (folder.0.clone(), ErrorKind::Invalid),
             (PathBuf::new(), ErrorKind::Invalid),
             (PathBuf::from(":memory:"), ErrorKind::Invalid),
+            (PathBuf::from("file:store.db"), ErrorKind::Invalid),
             (PathBuf::from("/dev/null"), ErrorKind::Invalid),
             (folder.file(&"x".repeat(300)), ErrorKind::Invalid),
             (folder.file("a\0b"), ErrorKind::Invalid),
@@ -365,6 +366,21 @@ mod opening {
         fs::write(&cut, &sound[..4096]).unwrap();
         let error = refused(&cut);
         assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+    }
+
+    #[test]
+    fn a_file_that_another_process_keeps_for_itself_is_unavailable() {
+        let folder = Scratch::new();
+        let path = folder.file("store.db");
+        create(&path);
+        let other = Connection::open(&path).unwrap();
+        let alone = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT";
+        other.execute_batch(alone).unwrap();
+        let error = refused(&path);
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.message().contains("another process"), "{error}");
+        drop(other);
+        open_at(&path).unwrap();
     }
 
     #[test]
@@ -537,7 +553,7 @@ mod failing {
         let folder = Scratch::new();
         let store = open_at(&folder.file("store.db")).unwrap();
         wait(store.commit(put("a", due()))).unwrap();
-        run(&store, "UPDATE items SET kind = 'later' WHERE id = 'a'");
+        run(&store, "UPDATE items SET kind = 99 WHERE id = 'a'");
         let wanted = LeaseRequest::new(Kind::ALL, 10, Duration::from_secs(60));
         assert_eq!(wait(store.lease(&wanted)).unwrap().leases, []);
         wait(store.integrity_check()).unwrap();
@@ -604,6 +620,58 @@ mod running {
         assert_eq!(number(&store, "SELECT count(*) FROM items"), 1);
     }
 
+    /// Returns how many roots were leased.
+    fn lease(store: &Sqlite, limit: u32) -> usize {
+        let wanted = LeaseRequest::new([Kind::Domain], limit, Duration::from_secs(60));
+        wait(store.lease(&wanted)).unwrap().leases.len()
+    }
+
+    fn fill(store: &Sqlite, from: u32, count: u32, header: &Header) {
+        let writes = (from..from + count).map(|id| {
+            let mut batch = put(&format!("{id}"), header.clone());
+            batch.writes.remove(0)
+        });
+        let batch = Batch::new(OperationId::random(&OsRandom).unwrap());
+        assert_eq!(wait(store.commit(writes.fold(batch, Batch::with))).unwrap(), Commit::Done);
+    }
+
+    fn work(store: &Sqlite) -> Vec<(&'static str, i32, i32)> {
+        wait(store.thread.call("test", ErrorKind::Unknown, |session| Ok(session.work()))).unwrap()
+    }
+
+    #[test]
+    fn a_lease_of_many_is_one_statement_and_one_commit() {
+        let folder = Scratch::new();
+        let store = open_at(&folder.file("store.db")).unwrap();
+        fill(&store, 0, 300, &due());
+        for limit in [1, 100] {
+            work(&store);
+            assert_eq!(lease(&store, limit), usize::try_from(limit).unwrap());
+            let runs: Vec<_> =
+                work(&store).into_iter().map(|(what, runs, _)| (what, runs)).collect();
+            assert_eq!(runs, [("begin", 1), ("commit", 1), ("lease", 1)]);
+        }
+    }
+
+    #[test]
+    fn a_lease_costs_the_same_however_many_rest() {
+        let folder = Scratch::new();
+        let store = open_at(&folder.file("store.db")).unwrap();
+        let later = Header { due: Some(Timestamp::MAX_UTC), ..Header::default() };
+        let mut costs = Vec::new();
+        for round in 0..3 {
+            fill(&store, round * 10_000, 10, &due());
+            lease(&store, 5);
+            work(&store);
+            assert_eq!(lease(&store, 5), 5);
+            let busy = work(&store);
+            assert_eq!(lease(&store, 5), 0);
+            costs.push((busy, work(&store)));
+            fill(&store, round * 10_000 + 10, if round == 0 { 10 } else { 5000 }, &later);
+        }
+        assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
+    }
+
     #[test]
     fn due_roots_and_lists_are_found_by_an_index() {
         let folder = Scratch::new();
@@ -664,6 +732,8 @@ mod upkeep {
         let error = wait(store.backup(folder.file("there"))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
         assert_eq!(fs::read_to_string(folder.file("there")).unwrap(), "precious");
+        let error = wait(store.backup("file:copy.db")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         let error = wait(store.backup(folder.file("missing/copy.db"))).unwrap_err();
         assert_eq!((error.kind(), error.operation()), (ErrorKind::NotFound, "backup"), "{error}");
         fs::write(folder.file("copy.db.partial"), "").unwrap();
@@ -685,18 +755,22 @@ mod upkeep {
         wait(store.integrity_check()).unwrap();
         for (change, back) in [
             (
-                "UPDATE unique_keys SET key = key || 'x'",
-                "UPDATE unique_keys SET key = substr(key, 1, length(key) - 1)",
+                "UPDATE unique_keys SET digest = CAST(digest || x'00' AS BLOB)",
+                "UPDATE unique_keys SET digest = substr(digest, 1, 16)",
             ),
             (
                 "UPDATE items SET carries = carries || char(10) || 'b' WHERE id = 'a'",
                 "UPDATE items SET carries = 'test/a' WHERE id = 'a'",
             ),
             ("UPDATE unique_keys SET item = item + 1", "UPDATE unique_keys SET item = item - 1"),
+            (
+                "INSERT INTO unique_keys VALUES (zeroblob(16), 1)",
+                "DELETE FROM unique_keys WHERE digest = zeroblob(16)",
+            ),
             ("INSERT INTO log VALUES (77, 1, 0, '')", "DELETE FROM log"),
             (
-                "UPDATE items SET kind = 'x' WHERE item = 0",
-                "UPDATE items SET kind = '' WHERE item = 0",
+                "UPDATE items SET kind = 1 WHERE item = 0",
+                "UPDATE items SET kind = 0 WHERE item = 0",
             ),
         ] {
             run(&store, change);

@@ -6,8 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{COMPONENT, builder::SqliteBuilder, failure::Failure, open, schema};
-use crate::error::{Error, ErrorKind, Result};
+use rusqlite::OptionalExtension;
+
+use super::{
+    COMPONENT,
+    builder::SqliteBuilder,
+    failure::Failure,
+    open,
+    row::{carried, digest},
+    schema,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::TenantId,
+};
 
 /// Most findings that an error lists.
 const FINDINGS: usize = 5;
@@ -15,16 +27,11 @@ const FINDINGS: usize = 5;
 /// What cannot be in tables that only this store has written, each a query for one line of text.
 const IMPOSSIBLE: &[&str] = &[
     "SELECT 'the highest token of deleted items is gone' \
-     WHERE NOT EXISTS (SELECT 1 FROM items WHERE item = 0 AND kind = '')",
-    "SELECT 'unique key of no item: ' || key FROM unique_keys \
-     WHERE item NOT IN (SELECT item FROM items)",
-    "SELECT 'unique key that its item does not carry: ' || key FROM unique_keys \
-     JOIN items USING (item) \
-     WHERE instr(char(10) || coalesce(carries, '') || char(10), char(10) || key || char(10)) = 0",
-    "SELECT 'unique keys of ' || kind || '/' || id || ' are missing' FROM items \
-     WHERE carries IS NOT NULL \
-     AND length(carries) - length(replace(carries, char(10), '')) + 1 \
-     <> (SELECT count(*) FROM unique_keys WHERE unique_keys.item = items.item)",
+     WHERE NOT EXISTS (SELECT 1 FROM items WHERE item = 0 AND kind = 0)",
+    "SELECT 'unique key of no item, or that its item does not carry' \
+     WHERE (SELECT count(*) FROM unique_keys) > (SELECT coalesce(sum( \
+         length(carries) - length(replace(carries, char(10), '')) + 1 \
+     ), 0) FROM items)",
     "SELECT 'entry of no item: ' || number FROM log WHERE item NOT IN (SELECT item FROM items)",
 ];
 
@@ -33,6 +40,9 @@ pub(super) fn backup(settings: &SqliteBuilder, to: &Path) -> Result<()> {
     let failed = |kind, what: &str| {
         Error::new(kind, COMPONENT, "backup", format!("{}: {what}", to.display()))
     };
+    if open::is_uri(to) {
+        return Err(failed(ErrorKind::Invalid, open::URI));
+    }
     if fs::symlink_metadata(to).is_ok() {
         return Err(failed(ErrorKind::AlreadyExists, "is there already"));
     }
@@ -112,6 +122,26 @@ fn findings(connection: &rusqlite::Connection) -> std::result::Result<Vec<String
             let finding: String = row.get(0)?;
             if finding != "ok" {
                 findings.push(finding);
+            }
+            if findings.len() == FINDINGS {
+                return Ok(findings);
+            }
+        }
+    }
+    // Of all kinds, also those that are not known here.
+    let mut items = connection
+        .prepare("SELECT item, carries, tenant, name FROM items WHERE carries IS NOT NULL")?;
+    let mut holder = connection.prepare("SELECT item FROM unique_keys WHERE digest = ?1")?;
+    let mut rows = items.query([])?;
+    while let Some(row) = rows.next()? {
+        let (item, carries): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+        let (tenant, name): (Option<[u8; 16]>, Option<String>) = (row.get(2)?, row.get(3)?);
+        let tenant = tenant.map(TenantId::from_bytes);
+        for key in carried(carries.as_deref(), tenant, name.as_deref()) {
+            let found: Option<i64> =
+                holder.query_row([digest(&key)], |row| row.get(0)).optional()?;
+            if found != Some(item) {
+                findings.push(format!("item {item} does not hold its unique key {}", key.as_str()));
             }
             if findings.len() == FINDINGS {
                 return Ok(findings);
