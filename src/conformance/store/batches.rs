@@ -154,6 +154,9 @@ pub async fn keys_of_two_kinds_and_of_other_case_do_not_meet(
         Key::new(Kind::Domain, "o%e"),
         Key::new(Kind::Domain, "!~'\"\\;--"),
         Key::new(Kind::Domain, "x".repeat(Key::MAX_ID)),
+        Key::new(Kind::Domain, "0123456789abcdef0123456789abcdef"),
+        Key::new(Kind::Domain, "0123456789ABCDEF0123456789ABCDEF"),
+        Key::new(Kind::Order, "0123456789abcdef0123456789abcdef"),
     ];
     for key in &keys {
         put(&store, key, Header::default()).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     LEASE, MoveTime, assert_absent, batch, carrying, change, commit, create, delete, domain, done,
-    due, lease, leased, look, now, operation, put, read, release, revision, try_lease, wake,
+    due, fill, lease, leased, look, now, operation, put, read, release, revision, try_lease, wake,
 };
 use crate::{
     clock::{after, between},
@@ -101,6 +101,10 @@ pub async fn number_of_leases_is_limited(store: impl Store, _time: impl MoveTime
         let wanted = LeaseRequest::new([Kind::Domain], limit, LEASE);
         assert_eq!(store.lease(&wanted).await.unwrap().leases.len(), given, "of {limit}");
     }
+    fill(&store, LeaseRequest::MAX_LIMIT + 1, due(now)).await;
+    let all = LeaseRequest::new([Kind::Domain], u32::MAX, LEASE);
+    let most = usize::try_from(LeaseRequest::MAX_LIMIT).unwrap();
+    assert_eq!(store.lease(&all).await.unwrap().leases.len(), most);
 }
 
 /// A lease shows the item as it is, and ends as long after the answer's time as was asked for.
@@ -165,6 +169,19 @@ pub async fn commit_under_an_expired_lease_is_fenced(store: impl Store, time: im
         assert_eq!(commit(&store, late).await, Commit::Fenced);
     }
     assert_eq!(read(&store, &lease.key).await, item);
+}
+
+/// At the instant at which a lease ends it has ended, and its root is due.
+pub async fn lease_has_ended_at_its_end(store: impl Store, time: impl MoveTime) {
+    for (id, then) in [("keeps", Then::Keep), ("releases", Then::Release)] {
+        let (lease, item) = leased(&store, id).await;
+        time.advance(LEASE).await;
+        let late =
+            batch([change(&item, Header::default(), "late")]).with_lease(lease.clone(), then);
+        assert_eq!(commit(&store, late).await, Commit::Fenced);
+        assert_eq!(store.extend(std::slice::from_ref(&lease), LEASE).await.unwrap(), [None]);
+        assert!(try_lease(&store, &lease.key).await.is_some(), "neither held nor due");
+    }
 }
 
 /// Who was superseded cannot write, not even with what is there now in hand.

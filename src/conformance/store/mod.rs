@@ -98,6 +98,7 @@ macro_rules! store_conformance {
                 tokens_of_a_root_rise,
                 tokens_rise_over_a_deletion,
                 commit_under_an_expired_lease_is_fenced,
+                lease_has_ended_at_its_end,
                 commit_under_a_superseded_lease_is_fenced,
                 commit_under_a_released_lease_is_fenced,
                 fence_is_judged_before_anything_else,
@@ -239,6 +240,14 @@ async fn done(store: &impl Store, batch: Batch) {
 async fn put(store: &impl Store, key: &Key, header: Header) -> Item {
     done(store, batch([create(key, header)])).await;
     read(store, key).await
+}
+
+/// Puts many domains under one header.
+async fn fill(store: &impl Store, count: u32, header: Header) {
+    let keys: Vec<Key> = (0..count).map(|number| domain(&format!("fill/{number}"))).collect();
+    for some in keys.chunks(250) {
+        done(store, batch(some.iter().map(|key| create(key, header.clone())))).await;
+    }
 }
 
 async fn look(store: &impl Store, key: &Key) -> Option<Item> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{MoveTime, batch, carrying, change, delete, domain, done, now, put, read, unique};
+use super::{
+    MoveTime, batch, carrying, change, delete, domain, done, fill, now, put, read, unique,
+};
 use crate::{
     clock::{Timestamp, after},
     id::{OsRandom, TenantId},
@@ -115,40 +117,77 @@ pub async fn lists_keep_to_their_kind(store: impl Store, _time: impl MoveTime) {
 
 /// Pages follow each other without a gap and without an item twice, by the bytes of the ids.
 pub async fn lists_are_read_in_pages_by_rising_id(store: impl Store, _time: impl MoveTime) {
-    // Not the order of any language.
-    let rising = ["#", "0", "10", "2", "A", "B", "_", "a", "a b", "aa", "b"];
-    for id in rising.iter().rev() {
-        put(&store, &domain(id), about("example.com")).await;
+    // Not the order of any language, and ids of the usual form between others.
+    let rising = [
+        "#",
+        "0",
+        "00000000000000000000000000000000",
+        "0000000000000000000000000000000g",
+        "10",
+        "2",
+        "7f3aa0b1c2d3e4f5061728394a5b6c7d",
+        "7f3aa0b1c2d3e4f5061728394a5b6c7e",
+        "7f3aa0b1c2d3e4f5061728394a5b6c7e0",
+        "A",
+        "B",
+        "_",
+        "a",
+        "a b",
+        "aa",
+        "b",
+        "ffffffffffffffffffffffffffffffff",
+        "g",
+    ];
+    let tenant = TenantId::random(&OsRandom).unwrap();
+    let expires = now(&store).await;
+    // One expires before the other, the later the id.
+    for (index, id) in (0_u64..).zip(rising.iter().rev()) {
+        let header = Header {
+            tenant: Some(tenant),
+            status: Some("active".to_owned()),
+            expires: Some(after(expires, Duration::from_secs(index))),
+            ..about("example.com")
+        };
+        put(&store, &domain(id), header).await;
     }
-    for limit in [1, 3, 10, 11, 12] {
-        let mut seen = Vec::new();
-        let mut query = Query::new(Kind::Domain, Filter::Name("example.com".to_owned()));
-        query.limit = limit;
-        loop {
-            let page = store.list(&query).await.unwrap();
-            assert!(page.items.len() <= usize::try_from(limit).unwrap());
-            seen.extend(ids(&page));
-            match page.next {
-                Some(next) => query = query.with_after(next),
-                None => break,
+    for filter in [
+        Filter::Tenant(tenant),
+        Filter::Name("example.com".to_owned()),
+        Filter::Status("active".to_owned()),
+        Filter::ExpiresBy(after(expires, Duration::from_secs(60))),
+    ] {
+        for limit in [1, 3, 17, 18, 19] {
+            let mut seen = Vec::new();
+            let mut query = Query::new(Kind::Domain, filter.clone()).with_limit(limit);
+            loop {
+                let page = store.list(&query).await.unwrap();
+                assert!(page.items.len() <= usize::try_from(limit).unwrap());
+                seen.extend(ids(&page));
+                match page.next {
+                    Some(next) => query = query.with_after(next),
+                    None => break,
+                }
             }
+            assert_eq!(seen, rising, "{filter:?} in pages of {limit}");
         }
-        assert_eq!(seen, rising, "in pages of {limit}");
+        // An id that is not there is a place to go on from too.
+        for (after, next) in [("C", "_"), ("7f3", "7f3aa0b1c2d3e4f5061728394a5b6c7d"), ("fg", "g")]
+        {
+            let query = Query::new(Kind::Domain, filter.clone()).with_after(after).with_limit(1);
+            assert_eq!(ids(&store.list(&query).await.unwrap()), [next], "{filter:?}");
+        }
     }
-    // An id that is not there is a place to go on from too.
-    let query = Query::new(Kind::Domain, Filter::Name("example.com".to_owned())).with_after("C");
-    assert_eq!(ids(&store.list(&query).await.unwrap()), ["_", "a", "a b", "aa", "b"]);
 }
 
 /// A page holds 1 to [`Query::MAX_LIMIT`] items, whatever is asked for.
 pub async fn size_of_a_page_is_clamped(store: impl Store, _time: impl MoveTime) {
-    for id in ["a", "b"] {
-        put(&store, &domain(id), about("example.com")).await;
-    }
-    for (limit, size) in [(0, 1), (u32::MAX, 2)] {
+    fill(&store, Query::MAX_LIMIT + 1, about("example.com")).await;
+    let most = usize::try_from(Query::MAX_LIMIT).unwrap();
+    for (limit, size) in [(0, 1), (u32::MAX, most)] {
         let query = Query::new(Kind::Domain, Filter::Name("example.com".to_owned()));
         let page = store.list(&query.with_limit(limit)).await.unwrap();
         assert_eq!(page.items.len(), size, "of {limit}");
+        assert!(page.next.is_some(), "of {limit}");
     }
 }
 
