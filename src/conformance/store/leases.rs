@@ -88,6 +88,9 @@ pub async fn one_root_can_be_asked_for(store: impl Store, _time: impl MoveTime) 
     assert_eq!(lease(&store, &domain("two")).await.key, domain("two"));
     assert_eq!(try_lease(&store, &domain("three")).await, None);
     assert_eq!(try_lease(&store, &Key::new(Kind::Account, "one")).await, None);
+    let mut other_kinds = LeaseRequest::of(domain("one"), LEASE);
+    other_kinds.kinds = vec![Kind::Account];
+    assert_eq!(store.lease(&other_kinds).await.unwrap().leases, []);
     lease(&store, &domain("one")).await;
 }
 
@@ -182,6 +185,11 @@ pub async fn lease_has_ended_at_its_end(store: impl Store, time: impl MoveTime) 
         assert_eq!(store.extend(std::slice::from_ref(&lease), LEASE).await.unwrap(), [None]);
         assert!(try_lease(&store, &lease.key).await.is_some(), "neither held nor due");
     }
+    let (lease, _) = leased(&store, "all").await;
+    time.advance(LEASE).await;
+    let all = LeaseRequest::new([Kind::Domain], 10, LEASE);
+    let leased = store.lease(&all).await.unwrap().leases;
+    assert!(leased.iter().any(|(again, _)| again.key == lease.key), "neither held nor due");
 }
 
 /// Who was superseded cannot write, not even with what is there now in hand.

@@ -57,9 +57,8 @@ pub async fn entries_are_read_in_order_and_in_pages(store: impl Store, _time: im
         let after = read.last().map_or(0, |entry: &Entry| entry.number);
         let page = store.entries(&key, after, 4).await.unwrap();
         assert!(page.len() <= 4);
-        if page.is_empty() {
-            break;
-        }
+        let Some(first) = page.first() else { break };
+        assert!(first.number > after, "{} is not above {after}", first.number);
         read.extend(page);
     }
     assert_eq!(read, all);

@@ -163,6 +163,7 @@ pub async fn lists_are_read_in_pages_by_rising_id(store: impl Store, _time: impl
                 let page = store.list(&query).await.unwrap();
                 assert!(page.items.len() <= usize::try_from(limit).unwrap());
                 seen.extend(ids(&page));
+                assert!(seen.len() <= rising.len(), "{filter:?}: {seen:?}");
                 match page.next {
                     Some(next) => query = query.with_after(next),
                     None => break,
