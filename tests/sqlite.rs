@@ -11,7 +11,7 @@ mod scratch;
 
 use std::{
     collections::BTreeSet,
-    env,
+    env, fs,
     io::{self, BufRead, BufReader, Write as _},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
@@ -24,6 +24,7 @@ use nameplate::{
     clock::Timestamp,
     domain::Status,
     engine::Notice,
+    error::ErrorKind,
     id::{OperationId, OsRandom},
     store::{
         Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, NewEntry, Sqlite, Store,
@@ -58,7 +59,12 @@ async fn open(path: &Path) -> Sqlite {
 
 /// Starts the other process.
 fn start(role: &str, path: &Path) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env::current_exe().unwrap())
+    run(Command::new(env::current_exe().unwrap()), role, path)
+}
+
+/// Starts the other process by a command that takes its arguments.
+fn run(mut command: Command, role: &str, path: &Path) -> (Child, BufReader<ChildStdout>) {
+    let mut child = command
         .args(["--exact", "the_other_process", "--nocapture"])
         .env(FILE, path)
         .env(ROLE, role)
@@ -86,15 +92,59 @@ fn report(id: &str) {
 #[tokio::test]
 async fn the_other_process() {
     let (Some(path), Some(role)) = (env::var_os(FILE), env::var_os(ROLE)) else { return };
-    let store = open(Path::new(&path)).await;
-    if role == "commit" {
-        for count in 0_u64.. {
-            let id = count.to_string();
-            assert_eq!(store.commit(whole(&id)).await.unwrap(), Commit::Done);
-            report(&id);
+    let path = Path::new(&path);
+    match role.to_str().unwrap() {
+        "commit" => {
+            let store = open(path).await;
+            for count in 0_u64.. {
+                let id = count.to_string();
+                assert_eq!(store.commit(whole(&id)).await.unwrap(), Commit::Done);
+                report(&id);
+            }
         }
-    } else {
-        lease_all(&store, report).await;
+        "lease" => lease_all(&open(path).await, report).await,
+        "fill" => fill(&open(path).await).await,
+        "denied" => {
+            for name in DENIED {
+                let error = Sqlite::open(path.join(name)).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+                assert!(error.message().contains(name), "{error}");
+                report(name);
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// Commits until the disk takes no more, and then asks what is there.
+async fn fill(store: &Sqlite) {
+    for count in 0_u64.. {
+        let id = count.to_string();
+        let batch = whole(&id);
+        let operation = batch.operation;
+        match store.commit(batch).await {
+            Ok(done) => assert_eq!(done, Commit::Done),
+            Err(error) => {
+                assert!(
+                    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown),
+                    "{error}"
+                );
+                // What is said of it later is the truth, or that it cannot be told.
+                match store.get(&[Key::new(Kind::Domain, &id)]).await {
+                    Ok(found) => {
+                        let there = found[0].as_ref();
+                        assert!(there.is_none_or(|item| item.revision.operation == operation));
+                        report(if there.is_some() { "present" } else { "absent" });
+                    }
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                        report("silent");
+                    }
+                }
+                return;
+            }
+        }
+        report(&id);
     }
 }
 
@@ -139,6 +189,74 @@ async fn a_killed_process_leaves_all_that_was_acknowledged_and_at_most_one_commi
         // And the next process goes on where it ended.
         assert_eq!(store.commit(whole("next")).await.unwrap(), Commit::Done);
     }
+}
+
+/// A real write that fails: the system lets the process write no longer files than this.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_takes_no_more_loses_nothing_that_was_acknowledged() {
+    let folder = Scratch::new();
+    for blocks in [2000, 5555] {
+        let path = folder.file(&format!("{blocks}.db"));
+        let mut command = Command::new("sh");
+        // Ignored, the signal becomes an error of the write.
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.args(["-c", &limited]).arg(env::current_exe().unwrap());
+        let (mut child, mut output) = run(command, "fill", &path);
+        let mut lines = reported(&mut output, usize::MAX);
+        assert!(child.wait().unwrap().success());
+        let last = lines.pop().unwrap();
+        assert!(["present", "absent", "silent"].contains(&last.as_str()), "{last}");
+        assert!(lines.len() > 10, "{lines:?}");
+
+        let store = open(&path).await;
+        store.integrity_check().await.unwrap();
+        let keys: Vec<Key> = (0..=lines.len()).map(|id| Key::new(Kind::Domain, id)).collect();
+        let items = store.get(&keys).await.unwrap();
+        let (acknowledged, unknown) = items.split_at(lines.len());
+        assert!(acknowledged.iter().all(Option::is_some));
+        match last.as_str() {
+            "present" => assert!(unknown[0].is_some()),
+            "absent" => assert!(unknown[0].is_none()),
+            _ => {}
+        }
+        assert_eq!(store.commit(whole("next")).await.unwrap(), Commit::Done);
+    }
+}
+
+/// Paths that a user without rights cannot open: may not read, may not write, may not create.
+const DENIED: [&str; 3] = ["secret.db", "readable.db", "new.db"];
+
+/// As another user, if this one may do everything.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_the_system_does_not_permit_is_one_clear_error_and_changes_nothing() {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+
+    let folder = Scratch::new();
+    for (name, mode) in DENIED.into_iter().zip([0o000, 0o444]) {
+        let path = folder.file(name);
+        drop(open(&path).await);
+        // The file is whole once a later opener has waited for the first to close it.
+        open(&path).await.integrity_check().await.unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let permit = |mode| {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    permit(0o555);
+    let mut command = Command::new(env::current_exe().unwrap());
+    if fs::OpenOptions::new().append(true).open(folder.file("secret.db")).is_ok() {
+        // Nobody, by the numbers that most systems have.
+        command.uid(65_534).gid(65_534);
+    }
+    let (mut child, mut output) = run(command, "denied", folder.path());
+    let lines = reported(&mut output, usize::MAX);
+    let success = child.wait().unwrap().success();
+    permit(0o755);
+    assert!(success);
+    assert_eq!(lines, DENIED);
+    assert!(!folder.file("new.db").exists());
 }
 
 #[tokio::test]
