@@ -640,6 +640,26 @@ mod running {
     }
 
     #[test]
+    fn what_people_are_told_to_ask_a_shell_for_is_answered() {
+        let folder = Scratch::new();
+        let path = folder.file("store.db");
+        let store = open_at(&path).unwrap();
+        let header = Header { name: Some("shop.example.com".to_owned()), ..due() };
+        let id = "0123456789abcdef0123456789abcdef";
+        let entry = NewEntry::new(Key::new(Kind::Domain, id), "{}".to_owned());
+        wait(store.commit(put(id, header).with_entry(entry))).unwrap();
+        let page = include_str!("../../../docs/sqlite.md");
+        let block = page.split("```sql").nth(1).and_then(|rest| rest.split("```").next());
+        let shell = Connection::open(&path).unwrap();
+        let mut asked = 0;
+        for query in block.unwrap().split_inclusive(';').filter(|query| query.contains(';')) {
+            assert!(shell.prepare(query).unwrap().exists([]).unwrap(), "{query}");
+            asked += 1;
+        }
+        assert!(asked > 3, "{asked}");
+    }
+
+    #[test]
     fn a_lease_of_many_is_one_statement_and_one_commit() {
         let folder = Scratch::new();
         let store = open_at(&folder.file("store.db")).unwrap();
