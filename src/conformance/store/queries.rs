@@ -151,6 +151,7 @@ pub async fn lists_are_read_in_pages_by_rising_id(store: impl Store, _time: impl
         put(&store, &domain(id), header).await;
     }
     for filter in [
+        Filter::All,
         Filter::Tenant(tenant),
         Filter::Name("example.com".to_owned()),
         Filter::Status("active".to_owned()),
