@@ -2,9 +2,9 @@
 
 use std::{
     env,
-    fs::{File, OpenOptions},
-    io::Write as _,
-    path::{Path, PathBuf},
+    fs::OpenOptions,
+    io::{self, Write as _},
+    path::PathBuf,
     process,
     time::Duration,
 };
@@ -14,8 +14,8 @@ use nameplate::{
     Onboarding, RecordData, RecordSet, RecordType,
     ca::{Account, CertificateAuthority, ChallengeType, Progress},
     certificate::Handle,
-    clock::TokioTimer,
-    dns::{DnsProvider, Rfc2136},
+    clock::{Clock as _, SystemClock, TokioTimer},
+    dns::{Applied, Capabilities, DnsProvider, Rfc2136},
     domain::{Instruction, Targets},
     engine::Policy,
     error::{Error, ErrorKind, Result},
@@ -28,7 +28,7 @@ use nameplate::{
     secret::Secret,
     store::{Key, Kind, Sqlite, Store, UniqueKey},
     testkit::{Tap, Tape},
-    zone::SetChange,
+    zone::{ChangeSet, SetChange},
 };
 
 use crate::{
@@ -84,7 +84,8 @@ impl Place {
     pub(super) fn platform(&self, store: &Sqlite, tape: &Tape) -> Onboarding {
         let resolver =
             Hickory::builder([servers::resolver()]).with_zone(zone(), [servers::knot()]).build();
-        let authority = Ledger::new(acme::fresh(), store.clone(), &self.ledger);
+        let authority = Ledger::new(acme::fresh(), store.clone(), self);
+        let dns = Ledger::new(provider(servers::knot()), store.clone(), self);
         let mut policy = Policy::new();
         policy.lease = LEASE;
         // Barely shorter, so that leases are extended all the time.
@@ -100,7 +101,7 @@ impl Place {
                 Targets::cname(self.edge().as_str()).with_addresses([[127, 0, 0, 1].into()], []),
             )
             .with_resolver(Tap::new(resolver, tape.clone()))
-            .with_dns(Tap::new(provider(servers::knot()), tape.clone()))
+            .with_dns(Tap::new(dns, tape.clone()))
             .with_delegation_zone(self.name("acme"))
             .with_authority(Tap::new(authority, tape.clone()))
             .with_keys(RcgenKeys)
@@ -111,6 +112,14 @@ impl Place {
             .with_policy(policy)
             .build()
             .unwrap()
+    }
+
+    /// Writes a line into the ledger, which a kill leaves whole or not at all: what, which process,
+    /// when, and more.
+    pub(super) fn note(&self, what: &str, process: u32, rest: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.ledger)?;
+        let now = SystemClock.now().timestamp_micros();
+        file.write_all(format!("{what} {process} {now} {rest}\n").as_bytes())
     }
 
     /// Returns the name of the platform's edge.
@@ -134,26 +143,23 @@ pub(super) async fn add(dns: &Rfc2136, set: RecordSet) {
     dns.apply(&zone(), &change.into()).await.unwrap();
 }
 
-/// An authority that writes each order down before it is opened, and what is known of it then.
+/// A backend whose calls that change something are written down before they are made and after.
 #[derive(Debug)]
-struct Ledger<C> {
-    inner: C,
+struct Ledger<T> {
+    inner: T,
     store: Sqlite,
-    file: File,
+    place: Place,
 }
 
-impl<C> Ledger<C> {
-    fn new(inner: C, store: Sqlite, path: &Path) -> Self {
-        let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        Self { inner, store, file }
+impl<T> Ledger<T> {
+    fn new(inner: T, store: Sqlite, place: &Place) -> Self {
+        Self { inner, store, place: place.clone() }
     }
 
-    /// Writes one line, which a kill leaves whole or not at all.
-    fn write(&self, line: &str) -> Result<()> {
-        let failed = |error: std::io::Error| {
+    fn write(&self, what: &str, rest: &str) -> Result<()> {
+        self.place.note(what, process::id(), rest).map_err(|error| {
             Error::new(ErrorKind::Unavailable, "ledger", "write", error.to_string())
-        };
-        (&self.file).write_all(format!("{line}\n").as_bytes()).map_err(failed)
+        })
     }
 
     /// Returns the id of the order that is under way for a name, and the handle that is stored of it.
@@ -184,12 +190,11 @@ impl<C: CertificateAuthority> CertificateAuthority for Ledger<C> {
     }
 
     async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
-        let process = process::id();
         let (order, stored) = self.known(&names[0]).await?;
-        self.write(&format!("open {process} {order} {stored}"))?;
+        self.write("open", &format!("{order} {stored}"))?;
         let handle = self.inner.open(account, names).await?;
         let text = String::from_utf8_lossy(handle.as_bytes()).into_owned();
-        self.write(&format!("opened {process} {order} {text}"))?;
+        self.write("opened", &format!("{order} {text}"))?;
         Ok(handle)
     }
 
@@ -214,4 +219,39 @@ impl<C: CertificateAuthority> CertificateAuthority for Ledger<C> {
     async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
         self.inner.certificate(account, order).await
     }
+}
+
+#[async_trait]
+impl<D: DnsProvider> DnsProvider for Ledger<D> {
+    async fn zone_of(&self, name: &DnsName) -> Result<Option<DnsName>> {
+        self.inner.zone_of(name).await
+    }
+
+    async fn record_set(
+        &self,
+        zone: &DnsName,
+        name: &DnsName,
+        record_type: RecordType,
+    ) -> Result<Option<RecordSet>> {
+        self.inner.record_set(zone, name, record_type).await
+    }
+
+    async fn apply(&self, zone: &DnsName, changes: &ChangeSet) -> Result<Vec<Applied>> {
+        let shown: Vec<String> = changes.iter().map(shown).collect();
+        self.write("change", &shown.join("; "))?;
+        let applied = self.inner.apply(zone, changes).await;
+        self.write("changed", &format!("{} {}", shown.join("; "), applied.is_ok()))?;
+        applied
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}
+
+fn shown(change: &SetChange) -> String {
+    let side = |set: Option<&RecordSet>| {
+        set.map_or_else(String::new, |set| super::check::lines(set).join(", "))
+    };
+    format!("{} -> {}", side(change.before()), side(change.after()))
 }

@@ -10,6 +10,7 @@ use std::{
 use nameplate::{
     Onboarding, RecordData, RecordSet, RecordType,
     certificate::Validation,
+    clock::{Clock as _, SystemClock},
     dns::Rfc2136,
     domain::{Domain, NewDomain, Status},
     error::{ErrorKind, Result},
@@ -24,6 +25,7 @@ use tokio::{
 };
 
 use super::{
+    check,
     dice::Dice,
     platform::{LEASE, Place, TENANT, add, asked},
     worker::{Role, Said, command},
@@ -321,10 +323,12 @@ impl Siege {
             match process.next.0 {
                 Next::Fault(fault) => self.hit(place, "anywhere", fault),
                 Next::Recover => {
+                    let _ = self.place.note("fault", process.child.id(), "is over");
                     limit(&process.child, "unlimited");
                     self.kill_soon(place);
                 }
                 Next::Resume => {
+                    let _ = self.place.note("fault", process.child.id(), "is over");
                     signal(&process.child, "CONT");
                     // A kill may have come in between.
                     let _ = writeln!(process.input, "go");
@@ -343,6 +347,8 @@ impl Siege {
     /// Lets something happen to a process.
     fn hit(&mut self, place: usize, point: &str, fault: Fault) {
         *self.faults.entry((point.to_owned(), fault)).or_default() += 1;
+        let process = self.processes[place].child.id();
+        self.place.note("fault", process, &format!("{fault:?} {point}")).unwrap();
         match fault {
             Fault::Kill => {
                 let mut process = self.processes.remove(place);
@@ -371,9 +377,8 @@ impl Siege {
         }
         self.feed_at = Instant::now() + Duration::from_millis(300);
         // A store that is locked or full is tried again.
-        let Ok(page) = self.nameplate.list(&TENANT, None).await else { return };
-        let there: Vec<Domain> =
-            page.domains.into_iter().filter(|domain| domain.status() != Status::Removing).collect();
+        let Ok(mut there) = check::domains(&self.nameplate).await else { return };
+        there.retain(|domain| domain.status() != Status::Removing);
         for domain in &there {
             self.come(domain).await;
         }
@@ -417,7 +422,7 @@ impl Siege {
     }
 
     async fn publish(&mut self, set: RecordSet) {
-        self.foreign.extend(super::check::lines(&set));
+        self.foreign.extend(check::lines(&set));
         add(&self.dns, set).await;
     }
 
@@ -453,8 +458,8 @@ impl Siege {
     /// Returns what is still due, and sees to it that nothing waits long.
     async fn restless(&mut self) -> Result<Vec<String>> {
         let mut restless = Vec::new();
-        for (id, due) in super::check::dues(&self.store).await? {
-            let now = nameplate::store::Store::now(&self.store).await?;
+        let now = SystemClock.now();
+        for (id, due) in check::dues(&self.place.file).unwrap() {
             let Some(wait) = due.map(|due| due - now).filter(|wait| wait.num_minutes() < 10) else {
                 continue;
             };
@@ -485,14 +490,8 @@ impl Siege {
 
     /// Removes all domains.
     pub(super) async fn remove_all(&self) {
-        loop {
-            let page = self.nameplate.list(&TENANT, None).await.unwrap();
-            let mut left =
-                page.domains.iter().filter(|domain| domain.status() != Status::Removing).peekable();
-            if left.peek().is_none() {
-                return;
-            }
-            for domain in left {
+        for domain in check::domains(&self.nameplate).await.unwrap() {
+            if domain.status() != Status::Removing {
                 self.nameplate.remove(&TENANT, domain.id()).await.unwrap();
             }
         }

@@ -17,6 +17,7 @@ use nameplate::{
 };
 
 use super::{
+    check,
     dice::Dice,
     platform::{Place, TENANT},
 };
@@ -166,15 +167,15 @@ fn tape(go: Mutex<mpsc::Receiver<String>>) -> Tape {
 async fn tenants(nameplate: &Onboarding, mut dice: Dice) {
     loop {
         tokio::time::sleep(Duration::from_millis(20 + dice.below(200))).await;
-        let page = match nameplate.list(&TENANT, None).await {
-            Ok(page) => page,
+        let domains = match check::domains(nameplate).await {
+            Ok(domains) => domains,
             Err(error) => {
                 Said::Failed(error.to_string()).tell();
                 continue;
             }
         };
-        let count = u64::try_from(page.domains.len()).unwrap();
-        let Some(domain) = page.domains.get(usize::try_from(dice.below(count)).unwrap()) else {
+        let count = u64::try_from(domains.len()).unwrap();
+        let Some(domain) = domains.get(usize::try_from(dice.below(count)).unwrap()) else {
             continue;
         };
         let Err(error) = tenant(nameplate, domain, &mut dice).await else { continue };
