@@ -185,6 +185,7 @@ fn orders(siege: &Siege) {
             }
             _ => continue,
         };
+        assert_ne!(order, "none", "an order that is not known: {line}");
         *opened.entry(order).or_default() += 1;
         if handle != "none" {
             // One that was stopped for longer than its lease does not know that others went on.

@@ -88,8 +88,8 @@ impl Place {
         let dns = Ledger::new(provider(servers::knot()), store.clone(), self);
         let mut policy = Policy::new();
         policy.lease = LEASE;
-        // Barely shorter, so that leases are extended all the time.
-        policy.call_timeout = LEASE - Duration::from_millis(100);
+        policy.call_timeout = Duration::from_secs(2);
+        policy.store_timeout = Duration::from_secs(2);
         policy.sweep_after = Duration::from_secs(4);
         policy.poll_interval = Duration::from_millis(50);
         policy.order_spacing = Duration::ZERO;
@@ -167,7 +167,7 @@ impl<T> Ledger<T> {
         let hold = UniqueKey::new("hold", &[name.as_str()]);
         let domain = self.store.find(&[hold]).await?.into_iter().flatten().next();
         let domain = domain.map(|item| value(item.body.as_str())).unwrap_or_default();
-        let order = domain["domain"]["issuance"]["order"].as_str().unwrap_or("none").to_owned();
+        let order = domain["issuance"]["order"].as_str().unwrap_or("none").to_owned();
         let found = self.store.get(&[Key::new(Kind::Order, &order)]).await?;
         let found = found.into_iter().flatten().next();
         let found = found.map(|item| value(item.body.as_str())).unwrap_or_default();

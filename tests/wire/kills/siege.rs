@@ -151,7 +151,8 @@ impl Siege {
             let edge = nameplate.edge();
             acme::answer_too(move |host, token| {
                 let host = host.parse().ok()?;
-                let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
                 runtime.block_on(edge.answer(&host, token)).ok()?
             });
         }

@@ -122,7 +122,7 @@ async fn the_worker_process() {
         // Whoever has started it is gone.
         process::exit(0);
     });
-    let store = match place.store(Duration::from_secs(2)).await {
+    let store = match place.store(Duration::from_secs(1)).await {
         Ok(store) => store,
         Err(error) => return Said::Refused(error.to_string()).tell(),
     };
