@@ -284,7 +284,19 @@ impl Siege {
                 let Some(target) = self.processes[place].target.take() else { return };
                 self.hit(place, &target.point, target.fault);
             }
-            Some(Said::Refused(why)) => panic!("a worker cannot start: {why}"),
+            Some(Said::Refused(why)) => {
+                // One that is stopped in the middle of a commit holds up all that write.
+                let is_stopped = |process: &Process| process.next.0 == Next::Resume;
+                assert!(
+                    why.contains("locked") && self.processes.iter().any(is_stopped),
+                    "a worker cannot start: {why}"
+                );
+                let Some(place) = place else { return };
+                let mut process = self.processes.remove(place);
+                process.child.kill().unwrap();
+                process.child.wait().unwrap();
+                self.targets.extend(process.target);
+            }
             None => {
                 let Some(place) = place else { return };
                 let status = self.processes[place].child.wait().unwrap();
