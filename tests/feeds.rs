@@ -25,8 +25,8 @@ use nameplate::{
         BuildError, Builder, Envelope, InMemorySubscriber, Notice, Onboarding, Since, Subscriber,
     },
     error::{Error, ErrorKind, Result},
-    id::DomainId,
-    store::{Key, Kind, Store},
+    id::{DomainId, OperationId},
+    store::{Batch, Body, Expect, Header, Key, Kind, Store, Write},
     testkit::{EndlessTimer, Tap, Tape},
 };
 
@@ -328,6 +328,7 @@ async fn what_is_given_up_is_kept_and_can_be_revived() {
     let early = numbers(&onboarding, id).await;
     run(&world, &onboarding, world.policy.delivery_patience + HOUR * 12).await;
 
+    assert_eq!(onboarding.deliveries(id).settled_through().await.unwrap(), Some(early[0] - 1));
     let page = onboarding.dead_letters(None).await.unwrap();
     assert_eq!((page.letters.len(), page.next), (1, None));
     let letter = &page.letters[0];
@@ -426,10 +427,6 @@ async fn a_worker_that_lacks_a_subscriber_loses_nothing_for_it() {
 
 #[tokio::test]
 async fn an_orphaned_feed_goes_with_its_domain() {
-    use nameplate::{
-        id::OperationId,
-        store::{Batch, Expect, Write},
-    };
     let world = World::new();
     let onboarding = process(&world, vec![Arc::new(inbox("a"))]);
     let id = active(&world, &onboarding, "shop.example.com").await;
@@ -560,6 +557,36 @@ fn a_process_that_is_killed_at_any_call_loses_no_notice_and_no_order() {
 #[test]
 fn a_process_that_is_stopped_at_any_call_and_goes_on_later_loses_none_either() {
     every_point(true);
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_be_read_holds_up_nobody_and_is_kept() {
+    let world = World::new();
+    let inbox = inbox("a");
+    let onboarding = process(&world, vec![Arc::new(inbox.clone())]);
+    let mut broken = Vec::new();
+    for (number, body) in ["{", r#"{"v":1}"#, r#"{"v":7,"later":true}"#].into_iter().enumerate() {
+        let id = DomainId::from_bytes([u8::try_from(number).unwrap(); 16]);
+        let key = Key::new(Kind::Feed, id);
+        let mut header = Header::default();
+        header.due = Some(world.clock.now());
+        let put = Write::Put {
+            key: key.clone(),
+            expect: Expect::Absent,
+            header,
+            body: Body::new(body.to_owned()),
+        };
+        let operation = OperationId::from_bytes([u8::try_from(number).unwrap(); 16]);
+        world.store.commit(Batch::new(operation).with(put)).await.unwrap();
+        broken.push((key, body));
+    }
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    run(&world, &onboarding, HOUR).await;
+    assert_eq!(heard(&inbox.take()), numbers(&onboarding, id).await);
+    for (key, body) in broken {
+        let found = world.store.get(&[key]).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().body.as_str(), body);
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,18 @@ impl Deliveries<'_> {
         Ok(self.find().await?.map(|(_, feed)| deliveries(&feed)).unwrap_or_default())
     }
 
+    /// Returns the number up to which no delivery needs the log of the domain any more: what may be
+    /// trimmed of it. `None` if nothing was to be told yet.
+    ///
+    /// What is a dead letter is still needed. A replay finds what is there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn settled_through(&self) -> Result<Option<u64>> {
+        Ok(self.find().await?.map(|(_, feed)| feed.settled_through()))
+    }
+
     /// Tells a subscriber everything again that happened after the notice with this number; from the
     /// beginning for 0.
     ///

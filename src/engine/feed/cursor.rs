@@ -256,6 +256,16 @@ impl Feed {
         self.domain
     }
 
+    /// Returns the number up to which nothing is needed for a delivery any more.
+    pub(super) fn settled_through(&self) -> u64 {
+        let needed = |cursor: &Cursor| {
+            let dead = cursor.dead.iter().map(|letter| letter.number);
+            let first = dead.chain(cursor.again.iter().copied()).min();
+            first.map_or(cursor.after, |first| cursor.after.min(first.saturating_sub(1)))
+        };
+        self.cursors.values().map(needed).min().unwrap_or(self.through).min(self.through)
+    }
+
     /// Makes room for the subscribers that are plugged in.
     pub(super) fn admit(&mut self, plugged: &[&str]) {
         for id in plugged {

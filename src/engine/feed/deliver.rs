@@ -34,11 +34,7 @@ pub(in crate::engine) async fn visit(
     item: Item,
     now: Timestamp,
 ) -> Result<bool> {
-    let mut feed = match codec::read_item::<Feed>(&item) {
-        Ok(feed) => feed,
-        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
-        Err(error) => return Err(error),
-    };
+    let mut feed: Feed = codec::read_item(&item)?;
     let key = item.key.clone();
     let mut revision = item.revision;
     let subscribers = &backends.subscribers;
