@@ -1,0 +1,8 @@
+//! Attacks, by their numbers: each test shows first that the rightful flow succeeds under the same
+//! set-up, and then that the attack is refused. The numbers are those of `docs/security.md`.
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
+mod http;
+mod scene;
+#[path = "../common/web.rs"]
+mod web;
