@@ -105,9 +105,9 @@ struct Inner {
 
 /// How far a fetch has come, which is what running out of time means.
 #[derive(Debug)]
-struct Progress(AtomicU8);
+struct Stage(AtomicU8);
 
-impl Progress {
+impl Stage {
     const WAITING: u8 = 0;
     const RESOLVING: u8 = 1;
     const CONNECTING: u8 = 2;
@@ -148,16 +148,16 @@ impl HttpProbe {
 }
 
 impl Inner {
-    async fn look(&self, fetch: &Fetch, progress: &Progress) -> Result<Fetched> {
+    async fn look(&self, fetch: &Fetch, stage: &Stage) -> Result<Fetched> {
         let host = &fetch.host;
         let domain = host.registrable().unwrap_or(host.as_str()).to_owned();
         let _place = self.domains.enter(domain).await;
-        progress.set(Progress::RESOLVING);
+        stage.set(Stage::RESOLVING);
         let addresses = match self.resolve(host).await? {
             Ok(addresses) => addresses,
             Err(fetched) => return Ok(fetched),
         };
-        progress.set(Progress::CONNECTING);
+        stage.set(Stage::CONNECTING);
         let mut trail = Trail::new(fetch, self.limits.redirects);
         let mut place = trail.start();
         loop {
@@ -225,12 +225,12 @@ impl Probe for HttpProbe {
     async fn fetch(&self, fetch: &Fetch) -> Result<Fetched> {
         fetch.check(COMPONENT)?;
         let probe = &*self.0;
-        let progress = Progress::new();
+        let stage = Stage::new();
         let mut end = pin!(probe.timer.sleep(probe.limits.total));
         let looked = tokio::select! {
             biased;
-            looked = probe.look(fetch, &progress) => looked,
-            () = &mut end => return progress.timed_out(),
+            looked = probe.look(fetch, &stage) => looked,
+            () = &mut end => return stage.timed_out(),
         };
         if let Ok(Fetched::Unreachable) = looked {
             end.await;
