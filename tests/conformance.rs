@@ -32,6 +32,8 @@ use nameplate::{
 
 #[path = "common/scratch.rs"]
 mod scratch;
+#[path = "common/web.rs"]
+mod web;
 
 fn clock() -> ManualClock {
     ManualClock::new(Timestamp::from_timestamp(1_800_000_000, 123_456_789).unwrap())
@@ -291,7 +293,17 @@ mod mail {
 }
 
 mod probe {
-    use super::*;
+    use std::{collections::HashMap, sync::Mutex};
+
+    use nameplate::{
+        probe::{HttpProbe, Lab},
+        testkit::EndlessTimer,
+    };
+
+    use super::{
+        web::{self, Web},
+        *,
+    };
 
     struct Pages(InMemoryProbe);
 
@@ -325,6 +337,50 @@ mod probe {
     nameplate::probe_conformance!(boxed, async {
         let (probe, site) = fresh();
         (Box::new(probe) as Box<dyn Probe>, site)
+    });
+
+    /// A server on loopback, and the pages that it has.
+    struct Loopback(Arc<Mutex<HashMap<String, Vec<u8>>>>);
+
+    #[async_trait]
+    impl Site for Loopback {
+        fn host(&self) -> DomainName {
+            "shop.example.com".parse().unwrap()
+        }
+
+        async fn serve(&self, path: &str, status: u16, location: Option<&str>, body: &[u8]) {
+            let location = location.map(|to| format!("Location: {to}\r\n")).unwrap_or_default();
+            let page = web::page(status, &location, body);
+            self.0.lock().unwrap().insert(path.to_owned(), page);
+        }
+    }
+
+    async fn loopback() -> (HttpProbe, Loopback) {
+        let pages: Arc<Mutex<HashMap<_, _>>> = Arc::default();
+        let served = Arc::clone(&pages);
+        let web = Web::new(([127, 0, 0, 1], 0), move |request| {
+            let page = served.lock().unwrap().get(web::path(request)).cloned();
+            page.unwrap_or_else(|| web::page(404, "", b""))
+        })
+        .await;
+        let site = Loopback(pages);
+        let resolver = InMemoryResolver::new();
+        let ttl = Ttl::from_secs(60).unwrap();
+        let address = RecordData::from(web.ip());
+        resolver.set(RecordSet::new(site.host().into(), ttl, [address]).unwrap());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let probe = HttpProbe::builder(resolver, provider)
+            .with_timer(EndlessTimer)
+            .with_lab(Lab::new([web.ip()], web.port(), web.port()))
+            .build()
+            .unwrap();
+        (probe, site)
+    }
+
+    nameplate::probe_conformance!(http, loopback());
+    nameplate::probe_conformance!(http_shared, async {
+        let (probe, site) = loopback().await;
+        (Arc::new(probe) as Arc<dyn Probe>, site)
     });
 }
 
