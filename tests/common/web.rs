@@ -122,14 +122,14 @@ pub fn page(status: u16, fields: &str, body: &[u8]) -> Vec<u8> {
 pub struct HandTimer(Arc<Mutex<Vec<(Duration, oneshot::Sender<()>)>>>);
 
 impl HandTimer {
-    /// Lets `duration` pass for whoever waits exactly that long, once somebody does.
+    /// Lets `duration` pass for who began last to wait exactly that long, once somebody does.
     pub async fn ring(&self, duration: Duration) {
         let mut found = None;
         for _ in 0..PATIENCE {
             {
                 let mut waiting = self.0.lock().unwrap();
                 waiting.retain(|(_, sender)| !sender.is_closed());
-                if let Some(at) = waiting.iter().position(|(wanted, _)| *wanted == duration) {
+                if let Some(at) = waiting.iter().rposition(|(wanted, _)| *wanted == duration) {
                     found = Some(waiting.remove(at).1);
                 }
             }

@@ -8,9 +8,12 @@ use std::{
     },
 };
 
+use async_trait::async_trait;
 use nameplate::{
+    error::{ErrorKind, Result},
     evidence::Verdict,
-    probe::{Fetch, Fetched, Probe},
+    probe::{Fetch, Fetched, HttpProbe, Probe},
+    resolver::{Answer, Lookup, Resolver},
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -20,8 +23,10 @@ use tokio::{
 };
 
 use crate::{
-    scene::{CONNECT, FIRST_BYTE, HERE, HOST, Scene, TLS, TOTAL, name, proofs, two_pages},
-    web::{Web, head, page, path, until},
+    scene::{
+        CONNECT, FIRST_BYTE, HERE, HOST, Scene, TLS, TOTAL, name, proofs, provider, two_pages,
+    },
+    web::{HandTimer, Web, head, page, path, until},
 };
 
 /// Starts a server that answers for the tenant, and does with the attacker's connections what `attack`
@@ -218,10 +223,42 @@ async fn h16_a_registrable_domain_gets_four_looks_at_a_time() {
     // Another domain is not held up by them.
     let other = fetch("shop.example.org".to_owned());
     until("the other is there", || web.connections() == 5).await;
-    other.abort();
+    scene.timer.ring(TOTAL).await;
+    assert_eq!(other.await.unwrap().unwrap(), Fetched::Unreachable);
+    // Whose turn never comes has not looked at anything.
+    scene.timer.ring(TOTAL).await;
+    let mut looks = looks;
+    let error = looks.pop().unwrap().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(web.connections(), 5);
     for look in looks {
         look.abort();
     }
+}
+
+/// A resolver that never answers.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Resolver for Silent {
+    async fn lookup(&self, _: &Lookup) -> Result<Answer> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn h07_a_name_that_is_not_resolved_in_time_is_given_up() {
+    let web = Web::new((HERE, 0), two_pages(|_, _| page(404, "", b""))).await;
+    let scene = Scene::new(&web);
+    scene.rightful_flow().await;
+    let timer = HandTimer::default();
+    let builder = HttpProbe::builder(Silent, provider()).with_timer(timer.clone());
+    let (probe, fetch) = (builder.build().unwrap(), Fetch::proof(&scene.wanted));
+    let looking = tokio::spawn(async move { probe.fetch(&fetch).await.unwrap() });
+    timer.ring(TOTAL).await;
+    assert_eq!(looking.await.unwrap(), Fetched::Unresolved);
+    assert_eq!(web.connections(), 1);
 }
 
 #[tokio::test]
