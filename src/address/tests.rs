@@ -92,7 +92,7 @@ fn every_block_is_a_row_and_begins_where_it_says() {
             let (first, length) = known.split_once('/').unwrap();
             first.parse() == Ok(block.first) && length.parse() == Ok(block.length)
         };
-        assert!(REGISTRIES.iter().any(|known| is_it(&known)), "{row}");
+        assert!(REGISTRIES.iter().any(is_it), "{row}");
         for end in ends(&row) {
             assert!(block.contains(end), "{end} of {row}");
         }
