@@ -21,8 +21,10 @@ use tokio::{
     task::yield_now,
 };
 
-/// What the server does with a connection.
-type Script = dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+/// What is done with a connection.
+pub type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Script = dyn Fn(TcpStream) -> Doing + Send + Sync;
 
 /// A server that runs a script for every connection.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ impl Web {
     /// Starts a server that does with a connection what `script` does.
     pub async fn scripted(
         address: impl Into<SocketAddr>,
-        script: impl Fn(TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+        script: impl Fn(TcpStream) -> Doing + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address.into()).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -119,7 +121,14 @@ pub fn page(status: u16, fields: &str, body: &[u8]) -> Vec<u8> {
 
 /// A timer that rings when it is told to, and knows what is waited for.
 #[derive(Clone, Debug, Default)]
-pub struct HandTimer(Arc<Mutex<Vec<(Duration, oneshot::Sender<()>)>>>);
+pub struct HandTimer(Arc<Mutex<Vec<Sleeper>>>);
+
+/// Somebody who waits.
+#[derive(Debug)]
+struct Sleeper {
+    duration: Duration,
+    wake: oneshot::Sender<()>,
+}
 
 impl HandTimer {
     /// Lets `duration` pass for who began last to wait exactly that long, once somebody does.
@@ -128,13 +137,13 @@ impl HandTimer {
         for _ in 0..PATIENCE {
             {
                 let mut waiting = self.0.lock().unwrap();
-                waiting.retain(|(_, sender)| !sender.is_closed());
-                if let Some(at) = waiting.iter().rposition(|(wanted, _)| *wanted == duration) {
-                    found = Some(waiting.remove(at).1);
+                waiting.retain(|sleeper| !sleeper.wake.is_closed());
+                if let Some(at) = waiting.iter().rposition(|sleeper| sleeper.duration == duration) {
+                    found = Some(waiting.remove(at).wake);
                 }
             }
-            if let Some(sender) = found {
-                sender.send(()).unwrap();
+            if let Some(wake) = found {
+                wake.send(()).unwrap();
                 return;
             }
             yield_now().await;
@@ -146,9 +155,9 @@ impl HandTimer {
 #[async_trait]
 impl Timer for HandTimer {
     async fn sleep(&self, duration: Duration) {
-        let (sender, receiver) = oneshot::channel();
-        self.0.lock().unwrap().push((duration, sender));
-        if receiver.await.is_err() {
+        let (wake, woken) = oneshot::channel();
+        self.0.lock().unwrap().push(Sleeper { duration, wake });
+        if woken.await.is_err() {
             std::future::pending().await
         }
     }

@@ -223,7 +223,7 @@ async fn h11_h13_https_names_the_host_takes_any_certificate_and_speaks_http_1_on
         let scene = Scene::with(&web, https.port(), |builder| builder);
         if is_spoken {
             scene.rightful_flow().await;
-            let spoken = protocols.contains(&"http/1.1").then_some("http/1.1").unwrap_or_default();
+            let spoken = if protocols.is_empty() { "" } else { "http/1.1" };
             assert_eq!(*names.lock().unwrap(), [format!("{HOST} {spoken}")]);
         } else {
             let looking = scene.start();

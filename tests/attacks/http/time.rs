@@ -26,7 +26,7 @@ use crate::{
     scene::{
         CONNECT, FIRST_BYTE, HERE, HOST, Scene, TLS, TOTAL, name, proofs, provider, two_pages,
     },
-    web::{HandTimer, Web, head, page, path, until},
+    web::{Doing, HandTimer, Web, head, page, path, until},
 };
 
 /// Starts a server that answers for the tenant, and does with the attacker's connections what `attack`
@@ -124,7 +124,7 @@ async fn drip(scene: &Scene, sent: &AtomicUsize) {
 fn dripping(
     start: &'static str,
     drop: &'static str,
-) -> (Arc<AtomicUsize>, impl Fn(TcpStream) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) {
+) -> (Arc<AtomicUsize>, impl Fn(TcpStream) -> Doing) {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
     let attack = move |mut stream: TcpStream| {
@@ -142,7 +142,7 @@ fn dripping(
                 }
                 yield_now().await;
             }
-        }) as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>
+        }) as Doing
     };
     (sent, attack)
 }
