@@ -17,7 +17,7 @@ use nameplate::{
     clock::{Clock as _, SystemClock, TokioTimer},
     dns::{Applied, Capabilities, DnsProvider, Rfc2136},
     domain::{Instruction, Targets},
-    engine::Policy,
+    engine::{Budgets, Policy},
     error::{Error, ErrorKind, Result},
     id::TenantId,
     keys::RcgenKeys,
@@ -93,6 +93,8 @@ impl Place {
         policy.sweep_after = Duration::from_secs(4);
         policy.poll_interval = Duration::from_millis(50);
         policy.order_spacing = Duration::ZERO;
+        // The same names live many lives.
+        policy.budgets = Budgets::UNLIMITED;
         // So that every process has something to do.
         policy.batch = 4;
         Onboarding::builder(Tap::new(store.clone(), tape.clone()))
