@@ -153,10 +153,12 @@ pub(super) fn costs(before: &Root, decision: &Decision, settings: &Settings) -> 
         return Vec::new();
     }
     let Some(order) = &new.order else { return Vec::new() };
-    let was_ready = old.order.as_ref().is_some_and(|order| order.status == OrderStatus::Ready);
+    let known = old.order.as_ref().filter(|known| known.id == order.id);
+    let was_ready = known.is_some_and(|known| known.status == OrderStatus::Ready);
     let wanted: &[(BudgetKind, bool)] = match intent.effect {
-        // An order is not opened that could not be finalized.
-        Effect::OpenOrder { .. } => &[
+        // An order is not opened that could not be finalized. One that could not be opened yet, since
+        // the authority was away, is paid for.
+        Effect::OpenOrder { .. } if known.is_none() => &[
             (BudgetKind::Orders, true),
             (BudgetKind::Certificates, false),
             (BudgetKind::Duplicates, false),

@@ -9,7 +9,8 @@ use std::{
 use nameplate::{
     clock::{Clock, after},
     domain::{BudgetKind, Party, Reason, Status},
-    engine::{Budget, Budgets, Policy},
+    engine::{Budget, Budgets, Pausable, Policy},
+    error::ErrorKind,
     id::{DomainId, OperationId},
     store::{Batch, Body, Expect, Header, Key, Kind, Query, Store, Write},
     testkit::{Tap, Tape},
@@ -132,6 +133,23 @@ async fn a_process_that_is_killed_anywhere_pays_once() {
         point += 1;
     }
     assert!(point > 80, "{point}");
+}
+
+#[tokio::test]
+async fn an_authority_that_is_away_costs_nothing_more() {
+    let world = world(|budgets| budgets.orders = Some(Budget::new(1, DAY * 100)));
+    let id = world.add("shop.example.com").await.id();
+    // The customer has proved it, and the account is there.
+    world.onboarding.operator().pause(Pausable::Authority, "test").await.unwrap();
+    world.publish(id).await;
+    world.run_for(HOUR).await;
+    world.onboarding.operator().resume(Pausable::Authority).await.unwrap();
+    for _ in 0..4 {
+        world.ca.fail_next(ErrorKind::Unavailable);
+    }
+    world.run_for(HOUR * 2).await;
+    let domain = world.get(id).await;
+    assert_eq!(domain.status(), Status::Active, "{}", domain.waiting_on());
 }
 
 #[tokio::test(start_paused = true)]
