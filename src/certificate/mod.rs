@@ -46,6 +46,8 @@ impl Validation {
 #[serde(tag = "from", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
+    /// The platform had it, and an operator handed it over.
+    Adopted,
     /// An authority issued it for an order of ours.
     Issued {
         /// The authority.

@@ -71,7 +71,7 @@ pub use feed::{
 };
 pub use notice::{Notice, Numbered};
 pub use onboarding::{Domains, Onboarding};
-pub use operator::{Operator, Parked, Pausable};
+pub use operator::{Adoption, Operator, Parked, Pausable};
 pub use policy::Policy;
 pub use records::{RecordChange, Records};
 pub use root::{

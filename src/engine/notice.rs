@@ -19,6 +19,16 @@ use crate::{
 pub enum Notice {
     /// A tenant added it.
     Added,
+    /// An operator said that the tenant holds the name already, and handed over the certificate that
+    /// serves it. Nobody has proved it to us.
+    Adopted {
+        /// What the operator relies on.
+        basis: String,
+        /// The certificate.
+        certificate: CertificateId,
+        /// Until when it is valid.
+        not_after: Timestamp,
+    },
     /// It is in another status.
     StatusChanged {
         /// Before.
@@ -107,6 +117,7 @@ impl Notice {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Added => "added",
+            Self::Adopted { .. } => "adopted",
             Self::StatusChanged { .. } => "status_changed",
             Self::Observed { .. } => "observed",
             Self::Contested => "contested",

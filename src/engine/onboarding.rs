@@ -100,6 +100,36 @@ impl Onboarding {
     /// [`subject`](crate::error::Error::subject); and those of the store. Nothing is stored then.
     pub async fn add(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
         let backends = &self.backends;
+        let domain = self.found(tenant, wanted).await?;
+        let now = domain.created_at();
+        let mut root = DomainRoot::new(domain);
+        let told = announce(backends, &mut root.domain, None, now).await?;
+        for attempt in 0..ATTEMPTS {
+            let turn = turn(backends, *tenant, now).await?;
+            root.domain.next_check_at = Some(turn.due);
+            let operation = OperationId::random(&*backends.random)?;
+            let (key, header, body) =
+                codec::write_root(&Root::Domain(Box::new(root.clone())), Some(turn.due))?;
+            let mut batch = Batch::new(operation)
+                .with_entry(codec::write_notice(&key, &Notice::Added)?)
+                .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
+            batch.writes.extend(told.clone());
+            // A tenant that adds many at the same time is not kept from it: these keep about the pace.
+            batch.writes.extend(turn.write.filter(|_| attempt < ATTEMPTS / 2));
+            match self.commit(batch, &key).await? {
+                Commit::Done => return Ok(root.domain),
+                Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
+                // The tenant adds others at the same time.
+                Commit::Stale(_) => {}
+                Commit::Fenced => return Err(lost_race("add")),
+            }
+        }
+        Err(lost_race("add"))
+    }
+
+    /// Returns a claim as it is added, which nobody has stored.
+    pub(super) async fn found(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
+        let backends = &self.backends;
         let name = wanted.name().clone();
         backends.claims.admit(&name).map_err(|error| {
             Error::new(ErrorKind::Invalid, "onboarding", "add", error.to_string())
@@ -146,29 +176,7 @@ impl Onboarding {
             expires_at: after(now, backends.settings.policy.claim_ttl),
         };
         let founding = Founding::new(id, *tenant, challenge, validation, delegation);
-        let mut root = DomainRoot::new(Domain::new(wanted, founding, now));
-        let told = announce(backends, &mut root.domain, None, now).await?;
-        for attempt in 0..ATTEMPTS {
-            let turn = turn(backends, *tenant, now).await?;
-            root.domain.next_check_at = Some(turn.due);
-            let operation = OperationId::random(&*backends.random)?;
-            let (key, header, body) =
-                codec::write_root(&Root::Domain(Box::new(root.clone())), Some(turn.due))?;
-            let mut batch = Batch::new(operation)
-                .with_entry(codec::write_notice(&key, &Notice::Added)?)
-                .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
-            batch.writes.extend(told.clone());
-            // A tenant that adds many at the same time is not kept from it: these keep about the pace.
-            batch.writes.extend(turn.write.filter(|_| attempt < ATTEMPTS / 2));
-            match self.commit(batch, &key).await? {
-                Commit::Done => return Ok(root.domain),
-                Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
-                // The tenant adds others at the same time.
-                Commit::Stale(_) => {}
-                Commit::Fenced => return Err(lost_race("add")),
-            }
-        }
-        Err(lost_race("add"))
+        Ok(Domain::new(wanted, founding, now))
     }
 
     fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {
@@ -190,7 +198,7 @@ impl Onboarding {
         Ok(Delegation::new(owner, target))
     }
 
-    async fn existing(&self, tenant: &TenantId, domain: &Domain) -> Result<Error> {
+    pub(super) async fn existing(&self, tenant: &TenantId, domain: &Domain) -> Result<Error> {
         let slot = codec::slot(*tenant, domain.name());
         let found = self.backends.store.find(&[slot]).await?;
         let Some(item) = found.into_iter().flatten().next() else {

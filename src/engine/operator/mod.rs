@@ -1,5 +1,6 @@
 //! Commands for the platform's own staff: not for one tenant.
 
+mod adopt;
 mod pause;
 mod revive;
 
@@ -13,6 +14,7 @@ use crate::{
     store::{Batch, Commit, Expect, Item, Key, Write},
 };
 
+pub use adopt::Adoption;
 pub use pause::Pausable;
 pub use revive::Parked;
 

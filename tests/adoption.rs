@@ -1,0 +1,154 @@
+//! Names and certificates that a platform served before.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
+mod common;
+
+use common::{DAY, HOUR, OTHER, TENANT, World};
+use nameplate::{
+    domain::{NewDomain, Status},
+    engine::{Adoption, Notice},
+    error::ErrorKind,
+    keys::{InMemoryKeys, Keys},
+    name::DomainName,
+    secret::Secret,
+    store::{Filter, Item, Kind, Query, Store},
+};
+
+const BASIS: &str = "customer database of 2026-11-22";
+
+async fn items(world: &World) -> Vec<Item> {
+    let mut items = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Sealing) {
+        items.extend(world.store.list(&Query::new(kind, Filter::All)).await.unwrap().items);
+    }
+    items
+}
+
+/// A certificate for a name with its key, from a platform that served it before.
+async fn served_before(name: &str) -> (String, Secret) {
+    let before = World::new();
+    before.active(name).await;
+    let host: DomainName = name.parse().unwrap();
+    let identity = before.onboarding.edge().identity(&host).await.unwrap().unwrap();
+    let found = before.store.list(&Query::new(Kind::Certificate, Filter::All)).await.unwrap();
+    let [certificate] = found.items.as_slice() else { panic!("{found:?}") };
+    let body: serde_json::Value = serde_json::from_str(certificate.body.as_str()).unwrap();
+    (body["chain"].as_str().unwrap().to_owned(), identity.key)
+}
+
+async fn adoption(name: &str) -> Adoption {
+    let (chain, key) = served_before(name).await;
+    let wanted: NewDomain = name.parse().unwrap();
+    Adoption::new(wanted, chain, key, BASIS)
+}
+
+#[tokio::test]
+async fn an_adopted_name_serves_at_once_and_the_log_says_on_whose_word() {
+    let world = World::new();
+    let (chain, key) = served_before("shop.example.com").await;
+    let name: DomainName = "shop.example.com".parse().unwrap();
+    let adopting = Adoption::new(name.clone(), chain, key.clone(), BASIS);
+    let operator = world.onboarding.operator();
+    let domain = operator.adopt(&TENANT, adopting).await.unwrap();
+    assert_eq!(world.get(domain.id()).await, domain);
+    assert_eq!(domain.status(), Status::Active);
+    let identity = world.onboarding.edge().identity(&name).await.unwrap().unwrap();
+    assert_eq!(identity.domain, domain.id());
+    assert_eq!(identity.key, key);
+    let told = world.onboarding.notices(&TENANT, domain.id(), 0).await.unwrap();
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    let Notice::Adopted { basis, certificate, .. } = &told.notice else { panic!("{told:?}") };
+    assert_eq!((basis.as_str(), *certificate), (BASIS, identity.certificate));
+    // Nobody has seen a proof.
+    assert_eq!(domain.evidence(nameplate::evidence::Topic::Ownership).confirmed_at, None);
+}
+
+#[tokio::test]
+async fn an_adopted_certificate_is_renewed_once_the_proof_is_there() {
+    let world = World::new();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY * 7);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    let before = world.get(id).await.certificate().unwrap().id;
+    world.run_for(DAY * 5).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    world.publish(id).await;
+    world.run_for(DAY * 50).await;
+    assert_eq!(world.get(id).await.certificate().unwrap().id, before);
+    world.run_for(DAY * 10).await;
+    let domain = world.get(id).await;
+    assert_eq!(domain.status(), Status::Active);
+    assert_ne!(domain.certificate().unwrap().id, before);
+    assert_eq!(world.ca.orders(), 1);
+}
+
+#[tokio::test]
+async fn without_a_proof_the_name_is_lost_after_the_grace_and_nothing_is_ordered() {
+    let world = World::new();
+    let name: DomainName = "shop.example.com".parse().unwrap();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY * 7);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    world.run_for(DAY * 7 + HOUR * 70).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    assert!(world.onboarding.edge().serves(&name).await.unwrap().is_some());
+    world.run_for(DAY).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
+    assert_eq!(world.onboarding.edge().serves(&name).await.unwrap(), None);
+    world.run_for(DAY * 60).await;
+    assert_eq!(world.ca.orders(), 0);
+}
+
+#[tokio::test]
+async fn what_does_not_belong_together_is_refused_and_nothing_is_stored() {
+    let world = World::new();
+    let operator = world.onboarding.operator();
+    let name: DomainName = "shop.example.com".parse().unwrap();
+    let (chain, key) = served_before("shop.example.com").await;
+    let (foreign, its_key) = served_before("www.example.com").await;
+    let other_key = InMemoryKeys::new().generate().unwrap();
+    let broken = chain.replacen("CERTIFICATE", "CERTIFICAT", 1);
+    let adopt = |chain: &str, key: &Secret, basis: &str| {
+        Adoption::new(name.clone(), chain, key.clone(), basis)
+    };
+    let before = items(&world).await;
+    for (adoption, code) in [
+        (adopt(&chain, &other_key, BASIS), Some("wrong_key")),
+        (adopt(&foreign, &its_key, BASIS), Some("wrong_names")),
+        (adopt(&broken, &key, BASIS), Some("form")),
+        (adopt(&chain, &Secret::new(b"no key".to_vec()), BASIS), None),
+        (adopt(&chain, &key, " "), None),
+        (adopt(&chain, &key, "two\nlines"), None),
+    ] {
+        let error = operator.adopt(&TENANT, adoption).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, code), "{error}");
+    }
+    world.clock.advance(DAY * 100);
+    let error = operator.adopt(&TENANT, adopt(&chain, &key, BASIS)).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, Some("wrong_time")));
+    assert_eq!(items(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_name_that_is_held_or_claimed_by_the_tenant_is_not_adopted() {
+    let world = World::new();
+    let operator = world.onboarding.operator();
+    let held = world.active("shop.example.com").await.id();
+    let before = items(&world).await;
+    let adopting = adoption("shop.example.com").await;
+    let error = operator.adopt(&OTHER, adopting).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition);
+    assert_eq!(error.subject(), Some(held.to_string().as_str()));
+    let adopting = adoption("shop.example.com").await;
+    let error = operator.adopt(&TENANT, adopting).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(error.subject(), Some(held.to_string().as_str()));
+    assert_eq!(items(&world).await, before);
+}
+
+#[tokio::test]
+async fn an_adoption_shows_no_key() {
+    let (chain, key) = served_before("shop.example.com").await;
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let text = format!("{:?}", Adoption::new(wanted, chain, key, BASIS));
+    assert_eq!(text, "Adoption { name: DomainName(shop.example.com), .. }");
+}
