@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use super::{decide::Settings, feed::Seat};
+use super::{decide::Settings, feed::Seat, health::Pulse};
 use crate::{
     ca::CertificateAuthority,
     challenge::Brand,
@@ -41,4 +41,6 @@ pub(super) struct Backends {
     /// Who is told what happens.
     pub(super) subscribers: Vec<Seat>,
     pub(super) settings: Settings,
+    /// When work was last asked for, in this process.
+    pub(super) pulse: Pulse,
 }

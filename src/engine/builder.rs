@@ -6,6 +6,7 @@ use super::{
     backends::Backends,
     decide::Settings,
     feed::{self, Subscriber, TenantLog},
+    health::Pulse,
     onboarding::Onboarding,
     policy::Policy,
     timely::Timely,
@@ -262,6 +263,7 @@ impl Builder {
             record_profile: self.record_profile,
             subscribers,
             settings,
+            pulse: Pulse::default(),
         })))
     }
 }

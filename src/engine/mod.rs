@@ -40,6 +40,7 @@ mod decide;
 mod drive;
 mod edge;
 mod feed;
+mod health;
 mod held;
 mod notice;
 mod observe;
@@ -69,6 +70,7 @@ pub use feed::{
     DeadLetter, DeadLetters, Deliveries, Delivery, Envelope, Followed, InMemorySubscriber, Letter,
     Since, Subscriber,
 };
+pub use health::{Health, LastStep};
 pub use notice::{Notice, Numbered};
 pub use onboarding::{Domains, Onboarding};
 pub use operator::{Adoption, Operator, Parked, Pausable};

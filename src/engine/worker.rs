@@ -116,6 +116,7 @@ impl Worker {
         let (leased, pauses) = self.ask(wanted).await?;
         if wanted.only.is_none() {
             telemetry::due(&leased);
+            self.backends.pulse.note(&leased);
         }
         crew.take(leased, pauses);
         Ok(Step::of(&crew.finish().await))
@@ -180,6 +181,7 @@ impl Worker {
                     let is_more = leased.as_ref().is_ok_and(|(it, _)| it.leases.len() >= *wanted);
                     if let Ok((leased, pauses)) = leased {
                         telemetry::due(&leased);
+                        backends.pulse.note(&leased);
                         crew.take(leased, pauses);
                     }
                     next = if is_more { self.next(&crew) } else { self.rest() };
