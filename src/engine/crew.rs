@@ -97,6 +97,9 @@ pub(super) struct Crew<'a> {
     backends: &'a Backends,
     slots: Vec<Slot<'a>>,
     beat: Option<Beat<'a>>,
+    /// When the leases end, counted from before they were last prolonged. Comes only if this process
+    /// stood still: whatever it was about to do then is late.
+    end: Option<Boxed<'a, ()>>,
     /// How long, at most, no lease could be prolonged because the store was away.
     unanswered: Duration,
 }
@@ -108,12 +111,12 @@ struct Slot<'a> {
 
 enum Beat<'a> {
     Resting(Boxed<'a, ()>),
-    Extending(Vec<Arc<Tenure>>, Boxed<'a, Result<Vec<Option<Lease>>>>),
+    Extending(Vec<Arc<Tenure>>, Boxed<'a, Result<Vec<Option<Lease>>>>, Boxed<'a, ()>),
 }
 
 impl<'a> Crew<'a> {
     pub(super) const fn new(backends: &'a Backends) -> Self {
-        Self { backends, slots: Vec::new(), beat: None, unanswered: Duration::ZERO }
+        Self { backends, slots: Vec::new(), beat: None, end: None, unanswered: Duration::ZERO }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -124,6 +127,11 @@ impl<'a> Crew<'a> {
     pub(super) fn take(&mut self, leased: Leased, pauses: Pauses) {
         let now = leased.now;
         let pauses = Arc::new(pauses);
+        if self.slots.is_empty() {
+            self.end = None;
+        }
+        let Backends { settings, timer, .. } = self.backends;
+        self.end.get_or_insert_with(|| timer.sleep(settings.policy.lease));
         for (lease, item) in leased.leases {
             telemetry::leased(&item, now);
             let (key, tenant) = (lease.key.clone(), item.header.tenant);
@@ -134,8 +142,18 @@ impl<'a> Crew<'a> {
         }
     }
 
+    /// Stops all work if the leases may have ended meanwhile. Asked before anything goes on: the store
+    /// would say so as well, but later than what was under way has gone on.
+    fn poll_end(&mut self, context: &mut Context<'_>) {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            self.end = None;
+            self.slots.iter().for_each(|slot| slot.tenure.answered(None));
+        }
+    }
+
     /// Works on; returns how work on some of the roots ended, nothing if there is none.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<End>> {
+        self.poll_end(context);
         self.poll_beat(context);
         let mut ends = Vec::new();
         self.slots.retain_mut(|slot| match slot.work.as_mut().poll(context) {
@@ -174,7 +192,7 @@ impl<'a> Crew<'a> {
     /// Prolongs the leases of all that is under way, now and then.
     fn poll_beat(&mut self, context: &mut Context<'_>) {
         if self.slots.is_empty() {
-            self.beat = None;
+            (self.beat, self.end) = (None, None);
             return;
         }
         let backends = self.backends;
@@ -188,13 +206,21 @@ impl<'a> Crew<'a> {
             let tenures: Vec<_> = self.slots.iter().map(|slot| slot.tenure.clone()).collect();
             let leases: Vec<_> = tenures.iter().map(|tenure| tenure.lease()).collect();
             let extend = async move { backends.store.extend(&leases, policy.lease).await };
-            *beat = Beat::Extending(tenures, Box::pin(extend));
+            let end = backends.timer.sleep(policy.lease);
+            *beat = Beat::Extending(tenures, Box::pin(extend), end);
         }
-        if let Beat::Extending(tenures, extend) = beat {
+        if let Beat::Extending(tenures, extend, end) = beat {
+            if end.as_mut().poll(context).is_ready() {
+                tenures.iter().for_each(|tenure| tenure.answered(None));
+                *beat = Beat::Resting(backends.timer.sleep(interval));
+                context.waker().wake_by_ref();
+                return;
+            }
             let Poll::Ready(answer) = extend.as_mut().poll(context) else { return };
             match answer {
                 Ok(leases) => {
                     self.unanswered = Duration::ZERO;
+                    self.end = Some(mem::replace(end, Box::pin(std::future::ready(()))));
                     for (tenure, lease) in tenures.iter().zip(leases) {
                         tenure.answered(lease);
                     }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     common::{MINUTE, TENANT, World},
-    slow::{Manner, Process},
+    slow::{Manner, Process, Sluggish, Virtual},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,6 +59,31 @@ async fn work_under_a_lost_lease_stops() {
     let step = step.unwrap();
     assert_eq!((step.leased, step.left), (1, 1));
     assert_eq!(world.get(id).await.status(), Status::Pending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stood_still_for_longer_than_its_lease_opens_no_order() {
+    let world = World::new();
+    // The authority has an account of ours.
+    world.active("first.example.com").await;
+    let orders = world.ca.orders();
+    let time = Virtual::new(&world);
+    let authority = Sluggish { inner: world.ca.clone(), time: time.clone(), takes: SECOND * 10 };
+    let process = Process::with_authority(&world, authority);
+    let id = world.add("shop.example.com").await.id();
+    world.publish(id).await;
+    let worker = process.onboarding.worker();
+    let (step, ()) = tokio::join!(worker.step(), async {
+        time.wait(SECOND).await;
+        assert_eq!(world.get(id).await.status(), Status::CertificatePending);
+        // The store does not say yet that the lease has ended.
+        process.store.stop("extend");
+        world.clock.advance(MINUTE * 2);
+        tokio::time::advance(MINUTE * 2).await;
+    });
+    let step = step.unwrap();
+    assert_eq!((step.leased, step.left), (1, 1));
+    assert_eq!(world.ca.orders(), orders);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,10 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use nameplate::{
+    ca::{Account, CertificateAuthority, ChallengeType, InMemoryCa, Progress},
+    certificate::Handle,
     clock::{Clock, ManualClock, Timer, Timestamp, after},
     engine::Onboarding,
     error::Result,
+    name::DomainName,
     resolver::{Answer, InMemoryResolver, Lookup, Resolver},
+    secret::Secret,
     store::{
         Batch, Commit, Entry, InMemoryStore, Item, Key, Lease, LeaseRequest, Leased, Page, Query,
         Store, UniqueKey,
@@ -171,6 +175,52 @@ impl Store for Stuck {
     }
 }
 
+/// An authority that takes its time before it opens an order.
+#[derive(Clone, Debug)]
+pub(crate) struct Sluggish {
+    pub(crate) inner: InMemoryCa,
+    pub(crate) time: Virtual,
+    pub(crate) takes: Duration,
+}
+
+#[async_trait]
+impl CertificateAuthority for Sluggish {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    async fn enroll(&self, key: &Secret) -> Result<Handle> {
+        self.inner.enroll(key).await
+    }
+
+    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
+        self.time.wait(self.takes).await;
+        self.inner.open(account, names).await
+    }
+
+    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
+        self.inner.progress(account, order).await
+    }
+
+    async fn respond(
+        &self,
+        account: &Account,
+        order: &Handle,
+        authorization: &Handle,
+        challenge: ChallengeType,
+    ) -> Result<()> {
+        self.inner.respond(account, order, authorization, challenge).await
+    }
+
+    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
+        self.inner.finalize(account, order, csr).await
+    }
+
+    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
+        self.inner.certificate(account, order).await
+    }
+}
+
 /// A process on the world, in virtual time.
 pub(crate) struct Process {
     pub(crate) onboarding: Onboarding,
@@ -181,6 +231,10 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(world: &World) -> Self {
+        Self::with_authority(world, world.ca.clone())
+    }
+
+    pub(crate) fn with_authority(world: &World, authority: impl CertificateAuthority) -> Self {
         let time = Virtual::new(world);
         let resolver = Slow {
             inner: InMemoryResolver::over(Arc::new(world.dns.clone())),
@@ -193,7 +247,7 @@ impl Process {
             .with_targets(nameplate::domain::Targets::cname(EDGE))
             .with_resolver(resolver.clone())
             .with_dns(world.dns.clone())
-            .with_authority(world.ca.clone())
+            .with_authority(authority)
             .with_keys(world.keys.clone())
             .with_sealer(world.sealer.clone())
             .with_timer(time.clone())
