@@ -1,7 +1,5 @@
 //! Whether a process can do its work.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
-
 mod common;
 
 use std::time::Duration;
