@@ -29,7 +29,10 @@ use crate::{acme, servers};
 pub(super) fn dues(file: &Path) -> rusqlite::Result<Vec<(DomainId, Option<Timestamp>)>> {
     let connection = rusqlite::Connection::open(file)?;
     connection.busy_timeout(Duration::from_secs(20))?;
-    let mut statement = connection.prepare("SELECT id, wanted FROM items WHERE kind = 'domain'")?;
+    let mut statement = connection.prepare(
+        "SELECT readable.id, wanted FROM readable JOIN items USING (item) \
+         WHERE readable.kind = 'domain'",
+    )?;
     let due = |row: &rusqlite::Row<'_>| {
         let (id, wanted): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
         Ok((id.parse().unwrap(), wanted.and_then(Timestamp::from_timestamp_micros)))

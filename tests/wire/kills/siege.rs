@@ -472,7 +472,9 @@ impl Siege {
     async fn restless(&mut self) -> Result<Vec<String>> {
         let mut restless = Vec::new();
         let now = SystemClock.now();
-        for (id, due) in check::dues(&self.place.file).unwrap() {
+        let dues = check::dues(&self.place.file).unwrap();
+        assert!(dues.len() >= self.all.len(), "{} of {} domains", dues.len(), self.all.len());
+        for (id, due) in dues {
             let Some(wait) = due.map(|due| due - now).filter(|wait| wait.num_minutes() < 10) else {
                 continue;
             };
