@@ -142,6 +142,12 @@ impl InMemoryCa {
         self.state().refused.insert(name);
     }
 
+    /// Finds the answers to the challenges of an order wrong, whatever was seen: it is invalid, unless
+    /// its certificate is being made already.
+    pub fn invalidate(&self, order: &Handle) {
+        self.state().invalidate(order);
+    }
+
     /// Returns how many accounts there are.
     pub fn accounts(&self) -> usize {
         self.state().accounts.len()

@@ -292,6 +292,17 @@ impl State {
         }
     }
 
+    pub(super) fn invalidate(&mut self, order: &Handle) {
+        let Some(order) = self.orders.get(order) else { return };
+        for handle in &order.authorizations {
+            if let Some(row) = self.authorizations.get_mut(handle) {
+                row.found = Some(Err(Problem::new("unauthorized", "invalid on request")));
+                // Not used again for another order either.
+                self.valid.remove(&(row.account.clone(), row.name.clone()));
+            }
+        }
+    }
+
     pub(super) fn progress(
         &self,
         account: &Account,
