@@ -3,6 +3,7 @@
 //! Not covered by semantic versioning.
 
 mod chance;
+pub mod sim;
 mod tap;
 mod tape;
 mod timer;

@@ -1,0 +1,91 @@
+//! Hunts for a history that breaks a promise.
+//!
+//! ```sh
+//! scripts/simulate --count 100000 --seed 1      # histories with the seeds 1 to 100000
+//! scripts/simulate --seed 4711 --count 1 --trace --less d3,f2
+//! ```
+
+use std::{
+    env,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use nameplate::testkit::sim::{Coverage, Less, Scenario};
+
+const USAGE: &str = "usage: simulate [--seed S] [--count N] [--less d1,f2] [--trace] [--complete]";
+
+/// What was asked for.
+#[derive(Default)]
+struct Wanted {
+    seed: u64,
+    count: u64,
+    less: Less,
+    trace: bool,
+    /// Whether everything that can occur has to.
+    complete: bool,
+}
+
+fn wanted() -> Result<Wanted, String> {
+    let mut wanted = Wanted { seed: 1, count: 1000, ..Wanted::default() };
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+        let wrong = |error: std::num::ParseIntError| format!("{argument}: {error}");
+        match argument.as_str() {
+            "--seed" => wanted.seed = value()?.parse().map_err(wrong)?,
+            "--count" => wanted.count = value()?.parse().map_err(wrong)?,
+            "--less" => wanted.less = value()?.parse().map_err(wrong)?,
+            "--trace" => wanted.trace = true,
+            "--complete" => wanted.complete = true,
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    Ok(wanted)
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is said how long it took")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn main() -> ExitCode {
+    let wanted = match wanted() {
+        Ok(wanted) => wanted,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    let scenario = Scenario::new();
+    if wanted.trace {
+        let history = scenario.trace(wanted.seed, &wanted.less);
+        history.lines().iter().for_each(|line| println!("{line}"));
+        print!("{history}");
+        return if history.breach().is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    let start = now();
+    let mut shown = start;
+    let mut seen = Coverage::default();
+    for seed in wanted.seed..wanted.seed.saturating_add(wanted.count) {
+        let history = scenario.run_less(seed, &wanted.less);
+        seen.add(history.coverage());
+        if history.breach().is_some() {
+            print!("{history}");
+            println!("shrunk:");
+            print!("{}", scenario.shrink(seed));
+            return ExitCode::FAILURE;
+        }
+        if shown.elapsed() > Duration::from_secs(10) {
+            shown = now();
+            eprintln!("{} histories", seen.histories);
+        }
+    }
+    print!("{seen}");
+    let seconds = start.elapsed().as_secs_f64();
+    let last = wanted.seed.saturating_add(wanted.count).saturating_sub(1);
+    println!("seeds {} to {last}, all clean, in {seconds:.1} s", wanted.seed);
+    let missing = seen.missing();
+    missing.iter().for_each(|missing| println!("never occurred: {missing}"));
+    if wanted.complete && !missing.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,396 @@
+//! What people do: customers in their zones, tenants through the platform, and others.
+
+use super::{
+    core::Boxed,
+    invariant::{Breach, Invariant},
+    link::Link,
+    plan::{Deed, Part},
+    truth::Claim,
+    watch::finish,
+    world::World,
+};
+use crate::{
+    domain::{Domain, Event, Purpose, Status, instructions},
+    engine::Onboarding,
+    error::{ErrorKind, Result},
+    id::{DomainId, OperationId, TenantId},
+    name::{DnsName, DomainName},
+    record::{RecordData, RecordFields, RecordType},
+    store::{Batch, Body, Expect, Key, Kind, Store, Write},
+};
+
+/// Names below a claim at which tenants manage records.
+const NAMES: [&str; 4] = ["@", "api", "www.api", "_dmarc"];
+
+/// Types of managed records, and what their values start with.
+const TYPES: [(RecordType, &str); 4] = [
+    (RecordType::A, "192.0.2."),
+    (RecordType::Txt, "text-"),
+    (RecordType::Cname, "target-"),
+    (RecordType::Mx, "mail-"),
+];
+
+/// Names at which others have records.
+const FOREIGN: [&str; 4] = [
+    "api.shop.example.com",
+    "www.api.shop.example.com",
+    "api.www.example.net",
+    "other.example.com",
+];
+
+/// Returns a claim with its domain, if it was added.
+fn claim(world: &World, number: usize) -> Option<(TenantId, Domain)> {
+    let claim = world.core.with(|state| state.truth.claims.get(number).cloned())?;
+    Some((claim.tenant, claim.domain?))
+}
+
+/// Lets a person do something: at once, or as a call to a process that takes its time.
+pub(super) fn act(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
+    match deed {
+        Deed::Publish(number, part) => write(world, number, part, true),
+        Deed::Withdraw(number, part) => write(world, number, part, false),
+        Deed::Forbid(there) => forbid(world, there),
+        Deed::Foreign(name, of, value, there) => foreign(world, name, of, value, there),
+        Deed::Host(number, there) => host(world, number, there),
+        Deed::HandOver(number, away) => hand_over(world, number, away),
+        Deed::Visit(number) => visit(world, number),
+        _ => return command(world, process, deed),
+    }
+    None
+}
+
+/// Lets a tenant call the platform.
+fn command(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
+    let onboarding = world.processes.get(process)?.clone();
+    let link = Link::new(world.core.clone(), process);
+    if let Deed::Add(number) = deed {
+        let claim = world.core.with(|state| state.truth.claims.get(number).cloned())?;
+        let observer = world.observer.clone();
+        return Some(Box::pin(add(onboarding, observer, link, number, claim)));
+    }
+    let number = match deed {
+        Deed::Check(number)
+        | Deed::Create(number, ..)
+        | Deed::Drop(number, _)
+        | Deed::Remove(number)
+        | Deed::Renew(number)
+        | Deed::Retry(number)
+        | Deed::Update(number, ..) => number,
+        _ => return None,
+    };
+    let (tenant, domain) = claim(world, number)?;
+    let id = domain.id();
+    let was = world
+        .store
+        .model()
+        .rows
+        .get(&Key::new(Kind::Domain, id))
+        .and_then(|row| row.content.domain())
+        .map(Domain::status);
+    Some(Box::pin(async move {
+        let done: Result<()> = match deed {
+            Deed::Check(_) => onboarding.check(&tenant, id).await.map(drop),
+            Deed::Renew(_) => onboarding.renew(&tenant, id).await.map(drop),
+            Deed::Retry(_) => onboarding.retry(&tenant, id).await.map(drop),
+            Deed::Remove(_) => onboarding.remove(&tenant, id).await.map(drop),
+            Deed::Create(_, name, of, value) => {
+                create(&onboarding, tenant, id, (name, of, value)).await
+            }
+            Deed::Update(_, nth, value) => change(&onboarding, tenant, id, nth, Some(value)).await,
+            Deed::Drop(_, nth) => change(&onboarding, tenant, id, nth, None).await,
+            _ => Ok(()),
+        };
+        link.no_secret(&done);
+        link.core.note(|| match &done {
+            Ok(()) => format!("{deed:?}: done"),
+            Err(error) => format!("{deed:?}: {error}"),
+        });
+        if done.is_ok() && matches!(deed, Deed::Remove(_)) && was == Some(Status::Removing) {
+            let event = Event::RemovalRequested;
+            link.core.with(|state| state.coverage.cell(Status::Removing, event));
+        }
+    }))
+}
+
+async fn add(
+    onboarding: Onboarding,
+    observer: Onboarding,
+    link: Link,
+    number: usize,
+    claim: Claim,
+) {
+    let done = onboarding.add(&claim.tenant, claim.wanted).await;
+    link.no_secret(&done);
+    link.core.note(|| match &done {
+        Ok(domain) => format!("added {} {}", domain.name(), domain.id()),
+        Err(error) => format!("add: {error}"),
+    });
+    let known = match done {
+        Ok(domain) => Some(domain),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let id: Option<DomainId> = error.subject().and_then(|id| id.parse().ok());
+            id.and_then(|id| finish(observer.get(&claim.tenant, id)).ok())
+        }
+        Err(_) => None,
+    };
+    link.core.with(|state| {
+        if let (Some(claim), Some(domain)) = (state.truth.claims.get_mut(number), known) {
+            claim.domain = Some(domain);
+        }
+    });
+}
+
+async fn create(
+    onboarding: &Onboarding,
+    tenant: TenantId,
+    id: DomainId,
+    (name, of, value): (usize, usize, u8),
+) -> Result<()> {
+    let (Some(name), Some((record_type, front))) = (NAMES.get(name), TYPES.get(of)) else {
+        return Ok(());
+    };
+    let mut fields = RecordFields::new(*record_type, *name, format!("{front}{value}"));
+    fields = fields.with_ttl(3600);
+    if *record_type == RecordType::Mx {
+        fields = fields.with_priority(10);
+    }
+    let records = onboarding.records(&tenant, id);
+    records.create(&fields).await?.apply().await.map(drop)
+}
+
+async fn change(
+    onboarding: &Onboarding,
+    tenant: TenantId,
+    id: DomainId,
+    nth: usize,
+    value: Option<u8>,
+) -> Result<()> {
+    let records = onboarding.records(&tenant, id);
+    let Some(old) = records.list().await?.into_iter().nth(nth) else { return Ok(()) };
+    let Some(value) = value else {
+        return records.remove(old.id()).await?.apply().await.map(drop);
+    };
+    let of = old.record().record_type();
+    let front = TYPES.iter().find(|(one, _)| *one == of).map_or("text-", |(_, front)| *front);
+    let name = format!("{}.", old.record().name());
+    let mut fields = RecordFields::new(of, name, format!("{front}{value}")).with_ttl(600);
+    if of == RecordType::Mx {
+        fields = fields.with_priority(10);
+    }
+    records.update(old.id(), &fields).await?.apply().await.map(drop)
+}
+
+/// Lets a customer add the records that they are asked for, or take them out.
+fn write(world: &World, number: usize, part: Part, there: bool) {
+    let Some((_, domain)) = claim(world, number) else { return };
+    for instruction in instructions(&domain, &world.targets) {
+        let wanted = match part {
+            Part::All => true,
+            Part::Certificate => instruction.purpose == Purpose::Certificate,
+            Part::Ownership => instruction.purpose == Purpose::Ownership,
+            Part::Routing => instruction.purpose == Purpose::Routing,
+        };
+        let text = match instruction.record_type {
+            RecordType::Txt => format!("\"{}\"", instruction.value),
+            _ => instruction.value.clone(),
+        };
+        if let (true, Ok(data)) = (wanted, RecordData::parse(instruction.record_type, &text)) {
+            world.core.with(|state| {
+                let now = state.now;
+                state.truth.edit(&instruction.name, &data, there, now);
+            });
+        }
+    }
+}
+
+fn forbid(world: &World, there: bool) {
+    let names = ["example.com", "example.net"].map(str::parse::<DnsName>);
+    let caa = RecordData::parse(RecordType::Caa, "0 issue \"other.test\"");
+    for name in names.into_iter().flatten() {
+        if let Ok(caa) = &caa {
+            world.core.with(|state| {
+                let now = state.now;
+                state.truth.edit(&name, caa, there, now);
+            });
+        }
+    }
+}
+
+fn foreign(world: &World, name: usize, of: usize, value: u8, there: bool) {
+    let (Some(name), Some((record_type, _))) = (FOREIGN.get(name), TYPES.get(of)) else { return };
+    let text = match record_type {
+        RecordType::A => format!("198.51.100.{value}"),
+        RecordType::Txt => format!("\"foreign-{value}\""),
+        RecordType::Cname => "foreign.example.org.".to_owned(),
+        _ => format!("10 foreign-{value}.example.org."),
+    };
+    if let (Ok(name), Ok(data)) = (name.parse(), RecordData::parse(*record_type, &text)) {
+        world.core.with(|state| {
+            let now = state.now;
+            state.truth.edit(&name, &data, there, now);
+        });
+    }
+}
+
+/// Lets a zone leave the DNS provider, or come back without what was in it.
+fn host(world: &World, number: usize, there: bool) {
+    let wanted = world.core.with(|state| state.truth.claims.get(number).cloned());
+    let zone = wanted.and_then(|claim| {
+        let zone = claim.wanted.name().registrable()?;
+        zone.parse::<DnsName>().ok()
+    });
+    let Some(zone) = zone else { return };
+    world.core.with(|state| {
+        let now = state.now;
+        match there {
+            true => state.truth.zones.host(zone),
+            false => state.truth.unhost(&zone, now),
+        }
+    });
+}
+
+/// Lets a later version of the engine take a claim over, or give it back.
+fn hand_over(world: &World, number: usize, away: bool) {
+    const OURS: &str = "{\"v\":1,";
+    const THEIRS: &str = "{\"v\":2,";
+    let Some((_, domain)) = claim(world, number) else { return };
+    let key = Key::new(Kind::Domain, domain.id());
+    let found = finish(world.store.get(std::slice::from_ref(&key)));
+    let Some(item) = found.into_iter().flatten().flatten().next() else { return };
+    let (from, to) = if away { (OURS, THEIRS) } else { (THEIRS, OURS) };
+    let Some(rest) = item.body.as_str().strip_prefix(from) else { return };
+    let operation = world.core.with(|state| {
+        let mut bytes = [0; 16];
+        for block in bytes.chunks_mut(8) {
+            block.copy_from_slice(&state.dice.number().to_le_bytes());
+        }
+        OperationId::from_bytes(bytes)
+    });
+    let (body, expect) = (Body::new(format!("{to}{rest}")), Expect::Revision(item.revision));
+    let batch = Batch::new(operation).with(Write::Put { key, expect, header: item.header, body });
+    let _ = finish(world.store.commit(batch));
+}
+
+/// Lets somebody visit a name: what is served has to be right.
+fn visit(world: &World, number: usize) {
+    let Some((_, domain)) = claim(world, number) else { return };
+    let host: Option<DomainName> = match domain.name().is_wildcard() {
+        true => format!("a.{}", domain.name().base()).parse().ok(),
+        false => Some(domain.name().clone()),
+    };
+    let Some(host) = host else { return };
+    if let Some(breach) = served(world, &host) {
+        world.core.breach(breach);
+    }
+}
+
+/// Returns what is wrong with what is served at a host.
+pub(super) fn served(world: &World, host: &DomainName) -> Option<Breach> {
+    let now = finish(world.store.now()).ok()?;
+    let identity = match finish(world.edge.identity(host)) {
+        Ok(identity) => identity,
+        // Of a later version: that one serves it.
+        Err(error) if error.kind() == ErrorKind::Unsupported => return None,
+        Err(error) => {
+            let message = format!("{host} cannot be served: {error}");
+            return Some(Breach::new(Invariant::OldServes, message));
+        }
+    };
+    let model = world.store.model();
+    let holder = model.domains().map(|(_, domain)| domain).find(|domain| {
+        let name = domain.name();
+        let covers = *name == *host
+            || name.is_wildcard()
+                && host
+                    .as_str()
+                    .split_once('.')
+                    .is_some_and(|(_, rest)| rest == name.base().as_str());
+        covers && domain.status().holds()
+    });
+    let wanted = holder
+        .and_then(Domain::certificate)
+        .filter(|served| served.is_valid(now))
+        .map(|served| served.id);
+    let found = identity.as_ref().map(|identity| identity.certificate);
+    if found != wanted {
+        let message = format!("{host} is served with {found:?} and not with {wanted:?}");
+        return Some(Breach::new(Invariant::NothingWithoutClaim, message));
+    }
+    None
+}
+
+/// Lets everybody bring things in order when the storm is over.
+pub(super) fn mend(world: &World) -> Vec<Boxed> {
+    forbid(world, false);
+    let count = world.core.with(|state| state.truth.claims.len());
+    for number in 0..count {
+        adopt(world, number);
+        let is_kept = world.core.with(|state| {
+            let is_kept = state.dice.chance(800);
+            if let Some(claim) = state.truth.claims.get_mut(number) {
+                claim.is_kept = is_kept;
+            }
+            is_kept
+        });
+        match is_kept {
+            true => write(world, number, Part::All, true),
+            false => write(world, number, Part::Ownership, false),
+        }
+    }
+    ask_again(world)
+}
+
+/// Tells a tenant of the claim that is there, which it may not have heard of.
+fn adopt(world: &World, number: usize) {
+    let Some(claim) = world.core.with(|state| state.truth.claims.get(number).cloned()) else {
+        return;
+    };
+    let there = world.store.model().domains().map(|(_, domain)| domain.clone()).find(|domain| {
+        domain.tenant() == claim.tenant
+            && domain.name() == claim.wanted.name()
+            && domain.status() != Status::Removing
+    });
+    world.core.with(|state| {
+        if let Some(claim) = state.truth.claims.get_mut(number) {
+            claim.domain = there;
+        }
+    });
+}
+
+/// Lets tenants ask for everything that does not serve yet.
+pub(super) fn ask_again(world: &World) -> Vec<Boxed> {
+    let mut calls = Vec::new();
+    let claims = world.core.with(|state| state.truth.claims.clone());
+    for (number, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.is_kept) {
+        let status = claim.domain.as_ref().and_then(|domain| {
+            let model = world.store.model();
+            let row = model.rows.get(&Key::new(Kind::Domain, domain.id()))?;
+            row.content.domain().map(Domain::status)
+        });
+        match status {
+            None | Some(Status::Active | Status::Removing) => {}
+            Some(Status::Failed) => calls.extend(act(world, 0, Deed::Retry(number))),
+            Some(_) => calls.extend(act(world, 0, Deed::Check(number))),
+        }
+    }
+    calls
+}
+
+/// Lets all tenants leave.
+pub(super) fn leave(world: &World) -> Vec<Boxed> {
+    let domains: Vec<(TenantId, DomainId)> = {
+        let model = world.store.model();
+        let there = model.domains().filter(|(_, domain)| !domain.is_removed());
+        there.map(|(_, domain)| (domain.tenant(), domain.id())).collect()
+    };
+    let mut calls: Vec<Boxed> = Vec::new();
+    for (tenant, id) in domains {
+        let Some(onboarding) = world.processes.first().cloned() else { continue };
+        let core = world.core.clone();
+        calls.push(Box::pin(async move {
+            let done = onboarding.remove(&tenant, id).await;
+            core.note(|| format!("leave {id}: {:?}", done.map(|domain| domain.status())));
+        }));
+    }
+    calls
+}

@@ -1,0 +1,169 @@
+//! What has to hold when everything has come to rest.
+
+use super::{
+    invariant::{Breach, Invariant},
+    model::Content,
+    people::served,
+    watch::finish,
+    world::World,
+};
+use crate::{
+    clock::Clock,
+    domain::{Domain, ManagedRecord, Reason, RecordState, Status},
+    engine::Notice,
+    store::{Key, Kind, Store},
+};
+
+/// Checks the platform some days after the last fault, while tenants are there.
+pub(super) fn at_rest(world: &World) -> Option<Breach> {
+    let rest = |message| Some(Breach::new(Invariant::ComesToRest, message));
+    let domains: Vec<Domain> =
+        world.store.model().domains().map(|(_, domain)| domain.clone()).collect();
+    let claims = world.core.with(|state| state.truth.claims.clone());
+    for domain in domains.iter().filter(|domain| !domain.is_removed()) {
+        let (name, status) = (domain.name(), domain.status());
+        if status == Status::Removing {
+            return rest(format!("{name} is being removed for days: {:?}", domain.placed()));
+        }
+        let waiting = domain.waiting_on();
+        if (status == Status::Active) != waiting.is_nothing()
+            || matches!(waiting.reason, Reason::FirstLook)
+        {
+            return rest(format!("{name} is {status} and waits for nobody: {waiting}"));
+        }
+        let claim = claims
+            .iter()
+            .find(|claim| claim.domain.as_ref().is_some_and(|it| it.id() == domain.id()));
+        let is_held = domains.iter().any(|other| {
+            other.id() != domain.id() && other.name() == name && other.status().holds()
+        });
+        match claim {
+            Some(claim) if claim.is_kept && !is_held && status != Status::Active => {
+                return rest(format!("{name} is {status} although all is well: {waiting}"));
+            }
+            Some(claim) if !claim.is_kept && status.holds() => {
+                let message = format!("{name} is {status} days after its proof is gone");
+                return Some(Breach::new(Invariant::NothingWithoutClaim, message));
+            }
+            _ => {}
+        }
+        if let Some(breach) = served(world, &visited(domain)) {
+            return Some(breach);
+        }
+        if let Some(message) = records(world, domain) {
+            return rest(message);
+        }
+    }
+    story(world)
+}
+
+/// Returns a host that a domain covers.
+fn visited(domain: &Domain) -> crate::name::DomainName {
+    let name = domain.name();
+    match format!("a.{}", name.base()).parse() {
+        Ok(below) if name.is_wildcard() => below,
+        _ => name.clone(),
+    }
+}
+
+/// Returns which managed record is not as it should be.
+fn records(world: &World, domain: &Domain) -> Option<String> {
+    if !domain.status().holds() {
+        return None;
+    }
+    let unfinished = |record: &&ManagedRecord| record.state() != RecordState::Present;
+    if let Some(record) = domain.records().iter().find(unfinished) {
+        return Some(format!("{record:?} is {} for days", record.state()));
+    }
+    world.core.with(|state| {
+        if state.truth.lost_zone {
+            return None;
+        }
+        let zones = &state.truth.zones;
+        let missing = domain.records().iter().find(|record| {
+            let record = record.record();
+            let sets = world.zones.iter().flat_map(|zone| zones.records(zone));
+            let has = |set: crate::record::RecordSet| {
+                set.name() == record.name() && set.contains(record.data())
+            };
+            !sets.into_iter().any(has)
+        });
+        missing.map(|record| format!("{record:?} is not in the zone"))
+    })
+}
+
+/// Checks the platform some days after everybody left.
+pub(super) fn all_gone(world: &World) -> Option<Breach> {
+    if let Some(breach) = story(world) {
+        return Some(breach);
+    }
+    let orphan = |message| Some(Breach::new(Invariant::NoOrphans, message));
+    {
+        let model = world.store.model();
+        for (key, row) in &model.rows {
+            let is_trace = row.content.domain().is_some_and(Domain::is_removed);
+            if key.kind != Kind::Account && !is_trace {
+                return orphan(format!("{key} is left"));
+            }
+        }
+        if let Some(due) = model.next_due() {
+            let now = world.core.clock().now();
+            let message = format!("something is due at {due}, and it is {now}");
+            return Some(Breach::new(Invariant::NothingStuck, message));
+        }
+    }
+    let (left, damage) =
+        world.core.with(|state| (state.truth.leftovers(&world.zones), state.truth.damage()));
+    if let Some(left) = left.first() {
+        return orphan(format!("a record is left: {left}"));
+    }
+    if let Some(damage) = damage.first() {
+        return orphan(format!("a record of others is gone: {damage}"));
+    }
+    let shown = format!("{:?} {:?}", world.vault, world.observer);
+    if super::vault::shows_secret(&shown) {
+        return Some(Breach::new(Invariant::NoSecrets, "a private key is in what Debug shows"));
+    }
+    None
+}
+
+/// Checks that what was told of each domain leads to where it is.
+fn story(world: &World) -> Option<Breach> {
+    let told = |message| Some(Breach::new(Invariant::EventsComplete, message));
+    let domains: Vec<(Key, Status, u64)> = {
+        let model = world.store.model();
+        let rows = model.rows.iter().filter_map(|(key, row)| match &row.content {
+            Content::Domain(domain, _) => Some((key.clone(), domain.status(), model.entries(key))),
+            _ => None,
+        });
+        rows.collect()
+    };
+    for (key, status, count) in domains {
+        let Ok(entries) = finish(world.store.entries(&key, 0, 100_000)) else {
+            return told(format!("what happened to {key} cannot be read"));
+        };
+        if u64::try_from(entries.len()) != Ok(count) {
+            return told(format!("{key} has {} notices of {count}", entries.len()));
+        }
+        let mut at = Status::Pending;
+        let mut last = None;
+        for entry in &entries {
+            if last.is_some_and(|last| last >= entry.number) {
+                return told(format!("the notices of {key} are out of order"));
+            }
+            last = Some(entry.number);
+            match serde_json::from_str(&entry.body) {
+                Ok(Notice::StatusChanged { from, to, .. }) if from == at => at = to,
+                Ok(Notice::StatusChanged { from, .. }) => {
+                    return told(format!("{key} was {at} and not {from}"));
+                }
+                Ok(_) => {}
+                Err(error) => return told(format!("a notice of {key}: {error}")),
+            }
+        }
+        if at != status {
+            return told(format!("{key} is {status} and was told to be {at}"));
+        }
+    }
+    None
+}

@@ -1,0 +1,291 @@
+//! What is really so in a history, whatever the engine believes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    ca::InMemoryCa,
+    certificate::Handle,
+    dns::InMemoryDns,
+    domain::Domain,
+    id::TenantId,
+    name::{DnsName, DomainName},
+    record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+};
+
+/// The TTL of everything that customers and others write.
+pub(super) const THEIRS: u32 = 7200;
+
+/// What is really so.
+#[derive(Debug)]
+pub(super) struct Truth {
+    pub(super) zones: InMemoryDns,
+    pub(super) ca: Option<InMemoryCa>,
+    /// Records that customers and others have put into zones.
+    theirs: BTreeMap<(DnsName, RecordType), Vec<RecordData>>,
+    /// When a TXT value of theirs was there: from, and to if it is gone.
+    shown: BTreeMap<(DnsName, String), Vec<(Duration, Option<Duration>)>>,
+    /// Sets that the world sees as they were, and until when.
+    unpublished: Overlay,
+    /// Sets that the DNS provider shows as they were, and until when.
+    stale: Overlay,
+    /// The claims, as their tenants know them.
+    pub(super) claims: Vec<Claim>,
+    /// The name of each order at the authority.
+    pub(super) orders: BTreeMap<Vec<u8>, DomainName>,
+    /// When orders were made at the authority, by name.
+    pub(super) opened: BTreeMap<DomainName, Vec<Duration>>,
+    /// Orders that are in processing for ever.
+    pub(super) stuck: BTreeSet<Vec<u8>>,
+    /// Names of which an order may fail, since a service said no.
+    pub(super) excused: BTreeSet<DomainName>,
+    /// Calls that are not to be made again for now.
+    pub(super) hushed: BTreeMap<(DomainName, &'static str), Hush>,
+    /// Whether the store's clock has jumped.
+    pub(super) jumped: bool,
+    /// Whether a zone has gone away with what was in it.
+    pub(super) lost_zone: bool,
+}
+
+type Overlay = BTreeMap<(DnsName, RecordType), (Option<RecordSet>, Duration)>;
+
+/// A service asked not to be called for a while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hush {
+    pub(super) until: Duration,
+    /// Whether the engine has written down what came of the call.
+    pub(super) known: bool,
+}
+
+/// A claim, as its tenant knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) tenant: TenantId,
+    pub(super) wanted: crate::domain::NewDomain,
+    /// As it was added last.
+    pub(super) domain: Option<Domain>,
+    /// Whether the tenant wants it to serve when the storm is over.
+    pub(super) is_kept: bool,
+}
+
+impl Truth {
+    pub(super) fn new(zones: InMemoryDns, claims: Vec<Claim>) -> Self {
+        Self {
+            zones,
+            ca: None,
+            theirs: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            unpublished: Overlay::new(),
+            stale: Overlay::new(),
+            claims,
+            orders: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            stuck: BTreeSet::new(),
+            excused: BTreeSet::new(),
+            hushed: BTreeMap::new(),
+            jumped: false,
+            lost_zone: false,
+        }
+    }
+
+    /// Adds a value of somebody else's to a set, or takes theirs out of it.
+    pub(super) fn edit(&mut self, name: &DnsName, data: &RecordData, there: bool, now: Duration) {
+        let record_type = data.record_type();
+        let key = (name.clone(), record_type);
+        let mut before = self.set(name, record_type);
+        if there && record_type == RecordType::Cname {
+            // There is room for one: it takes the place of the old one.
+            for old in self.theirs.get(&key).cloned().unwrap_or_default() {
+                if old != *data {
+                    self.edit(name, &old, false, now);
+                }
+            }
+            before = self.set(name, record_type);
+        }
+        if there {
+            let set = match &before {
+                Some(set) if set.contains(data) => return,
+                Some(set) => set.with(data.clone()).map(|both| both.with_ttl(set.ttl())),
+                None => {
+                    Ok(()).and_then(|()| RecordSet::new(name.clone(), their_ttl(), [data.clone()]))
+                }
+            };
+            let Ok(set) = set else { return };
+            if self.zones.set(set.with_ttl(their_ttl())).is_ok() {
+                self.theirs.entry(key).or_default().push(data.clone());
+                self.show(name, data, now);
+            }
+        } else if self.theirs.get(&key).is_some_and(|theirs| theirs.contains(data)) {
+            match before.and_then(|set| set.without(data)) {
+                Some(set) => drop(self.zones.set(set)),
+                None => drop(self.zones.remove(name, record_type)),
+            }
+            self.forget(&key, data, now);
+        }
+    }
+
+    /// Takes note that a value of theirs was put into a set behind our back.
+    pub(super) fn adopt(&mut self, name: &DnsName, data: RecordData) {
+        self.theirs.entry((name.clone(), data.record_type())).or_default().push(data);
+    }
+
+    fn show(&mut self, name: &DnsName, data: &RecordData, now: Duration) {
+        if let RecordData::Txt(text) = data {
+            self.shown.entry((name.clone(), text.to_text())).or_default().push((now, None));
+        }
+    }
+
+    fn forget(&mut self, key: &(DnsName, RecordType), data: &RecordData, now: Duration) {
+        if let Some(theirs) = self.theirs.get_mut(key) {
+            theirs.retain(|one| one != data);
+            if theirs.is_empty() {
+                self.theirs.remove(key);
+            }
+        }
+        if let RecordData::Txt(text) = data
+            && let Some(times) = self.shown.get_mut(&(key.0.clone(), text.to_text()))
+            && let Some((_, end)) = times.last_mut()
+        {
+            end.get_or_insert(now);
+        }
+    }
+
+    /// Lets a zone go away with all that is in it.
+    pub(super) fn unhost(&mut self, zone: &DnsName, now: Duration) {
+        self.zones.unhost(zone);
+        self.lost_zone = true;
+        let theirs = self.theirs.clone();
+        for (key, values) in theirs.iter().filter(|(key, _)| key.0.is_within(zone)) {
+            for data in values {
+                self.forget(key, data, now);
+            }
+        }
+        self.unpublished.retain(|(name, _), _| !name.is_within(zone));
+        self.stale.retain(|(name, _), _| !name.is_within(zone));
+    }
+
+    /// Returns whether a TXT value was there at any time since `since`.
+    pub(super) fn was_shown(&self, name: &DnsName, value: &str, since: Duration) -> bool {
+        let text = Txt::from_text(value).to_text();
+        self.shown
+            .get(&(name.clone(), text))
+            .is_some_and(|times| times.iter().any(|(_, end)| end.is_none_or(|end| end >= since)))
+    }
+
+    /// Returns whether a TXT value was there all the time since `since`.
+    pub(super) fn was_shown_throughout(
+        &self,
+        name: &DnsName,
+        value: &str,
+        since: Duration,
+    ) -> bool {
+        let text = Txt::from_text(value).to_text();
+        self.shown
+            .get(&(name.clone(), text))
+            .is_some_and(|times| times.iter().any(|(from, end)| *from <= since && end.is_none()))
+    }
+
+    /// Returns what is really in a zone.
+    fn set(&self, name: &DnsName, record_type: RecordType) -> Option<RecordSet> {
+        let mut above = Some(name.clone());
+        while let Some(zone) = above {
+            let sets = self.zones.records(&zone);
+            let is_it = |set: &RecordSet| set.name() == name && set.record_type() == record_type;
+            if let Some(set) = sets.into_iter().find(is_it) {
+                return Some(set);
+            }
+            above = zone.parent();
+        }
+        None
+    }
+
+    /// Lets the world, or the provider itself, see a set as it was for a while.
+    pub(super) fn overlay(
+        &mut self,
+        before: Option<RecordSet>,
+        of: (DnsName, RecordType),
+        until: Duration,
+        world: bool,
+    ) {
+        let overlay = if world { &mut self.unpublished } else { &mut self.stale };
+        overlay.entry(of).or_insert((before, until));
+    }
+
+    /// Returns the set that is seen in the place of the real one, if another is.
+    pub(super) fn overlaid(
+        &mut self,
+        of: &(DnsName, RecordType),
+        now: Duration,
+        world: bool,
+    ) -> Option<Option<RecordSet>> {
+        let overlay = if world { &mut self.unpublished } else { &mut self.stale };
+        let (set, until) = overlay.get(of)?;
+        if now < *until {
+            return Some(set.clone());
+        }
+        overlay.remove(of);
+        None
+    }
+
+    /// Returns what is theirs and not in the zones as they wrote it, in one line for each record.
+    pub(super) fn damage(&self) -> Vec<String> {
+        let mut damage = Vec::new();
+        for ((name, record_type), values) in &self.theirs {
+            let set = self.set(name, *record_type);
+            for data in values {
+                if !set.as_ref().is_some_and(|set| set.contains(data)) {
+                    damage.push(format!("{name} {record_type} {data}"));
+                }
+            }
+        }
+        damage
+    }
+
+    /// Returns what is in the customers' zones and not theirs.
+    pub(super) fn leftovers(&self, zones: &[DnsName]) -> Vec<String> {
+        let mut left = Vec::new();
+        for set in zones.iter().flat_map(|zone| self.zones.records(zone)) {
+            let theirs = self.theirs.get(&(set.name().clone(), set.record_type()));
+            for data in set.data() {
+                if !theirs.is_some_and(|theirs| theirs.contains(data)) {
+                    left.push(format!("{} {} {data}", set.name(), set.record_type()));
+                }
+            }
+            if theirs.is_some() && set.ttl() != their_ttl() {
+                left.push(format!(
+                    "{} {} has a TTL of {}",
+                    set.name(),
+                    set.record_type(),
+                    set.ttl()
+                ));
+            }
+        }
+        left
+    }
+
+    /// Takes note that a service said no about an order.
+    pub(super) fn excuse(&mut self, order: &Handle) {
+        if let Some(name) = self.orders.get(order.as_bytes()) {
+            self.excused.insert(name.clone());
+        }
+    }
+
+    /// Makes an order invalid at the authority.
+    pub(super) fn spoil(&self, order: &Handle) {
+        if let Some(ca) = &self.ca {
+            ca.invalidate(order);
+        }
+    }
+
+    /// Takes note that a service said no that all orders may depend on.
+    pub(super) fn excuse_all(&mut self) {
+        let names = self.claims.iter().map(|claim| claim.wanted.name().clone());
+        self.excused.extend(names);
+    }
+}
+
+fn their_ttl() -> Ttl {
+    Ttl::from_secs(THEIRS).unwrap_or(Ttl::HOUR)
+}

@@ -1,0 +1,202 @@
+//! A store under watch: what it accepts and gives back is held against the promises at once.
+
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    check,
+    core::Core,
+    invariant::{Breach, Invariant},
+    model::{Model, Wrong},
+    vault::Vault,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    error::Result,
+    store::{
+        Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
+    },
+};
+
+/// A store under watch. Clones watch together.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    inner: Arc<dyn Store>,
+    core: Core,
+    vault: Vault,
+    model: Arc<Mutex<Model>>,
+}
+
+impl Watched {
+    pub(super) fn new(inner: Arc<dyn Store>, core: Core, vault: Vault) -> Self {
+        Self { inner, core, vault, model: Arc::default() }
+    }
+
+    /// Returns what the store must hold. Must not be kept over a call to it.
+    pub(super) fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn broken(&self, message: String) {
+        self.core.breach(Breach::new(Invariant::StoreContract, message));
+    }
+
+    /// Checks that an item is as it was committed.
+    fn compare(&self, found: &Item) {
+        let is_same = self.model().rows.get(&found.key).is_some_and(|row| row.item == *found);
+        if !is_same {
+            self.broken(format!("{} is not as it was committed", found.key));
+        }
+    }
+}
+
+/// Wakes the thread that waits for a backend which works on a thread of its own.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs a future to its end, while virtual time stands still.
+pub(super) fn finish<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Store for Watched {
+    async fn now(&self) -> Result<Timestamp> {
+        finish(self.inner.now())
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        let found = finish(self.inner.get(keys))?;
+        for (key, found) in keys.iter().zip(&found) {
+            match found {
+                Some(item) => self.compare(item),
+                None if self.model().rows.contains_key(key) => {
+                    self.broken(format!("{key} was committed and is not there"));
+                }
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+
+    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+        let found = finish(self.inner.find(unique))?;
+        for item in found.iter().flatten() {
+            self.compare(item);
+        }
+        for (unique, found) in unique.iter().zip(&found) {
+            let model = self.model();
+            let holder = model.rows.iter().find(|(_, row)| row.item.header.unique.contains(unique));
+            let holder = holder.map(|(key, _)| key.clone());
+            drop(model);
+            if holder.as_ref() != found.as_ref().map(|item| &item.key) {
+                self.broken(format!("{} leads to another item", unique.as_str()));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page> {
+        let page = finish(self.inner.list(query))?;
+        for item in &page.items {
+            self.compare(item);
+        }
+        Ok(page)
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Commit> {
+        let wrong = self.model().judge(&batch, self.core.clock().now());
+        let copy = batch.clone();
+        let now = finish(self.inner.now())?;
+        let done = finish(self.inner.commit(batch))?;
+        self.core.note(|| match copy.writes.first() {
+            Some(_) => format!("commit {} {done:?}", copy.operation),
+            None => "an empty commit".to_owned(),
+        });
+        match (&done, wrong) {
+            (Commit::Done, None) => {
+                let before = self.model().apply(&copy, now);
+                let breaches = {
+                    let model = self.model();
+                    let check = check::Committed {
+                        model: &model,
+                        vault: &self.vault,
+                        core: &self.core,
+                        batch: &copy,
+                        before: &before,
+                        now,
+                    };
+                    check.breaches()
+                };
+                if let Some(breach) = breaches.into_iter().next() {
+                    self.core.breach(breach);
+                }
+            }
+            (Commit::Done, Some(Wrong::Fenced(message))) => {
+                self.core.breach(Breach::new(Invariant::Fenced, message));
+            }
+            (Commit::Done, Some(Wrong::Stale(key))) => {
+                let message = format!("{key} was overwritten although it had changed");
+                self.core.breach(Breach::new(Invariant::StoreContract, message));
+            }
+            (Commit::Done, Some(Wrong::Taken(unique))) => {
+                let message = format!("two items have {}", unique.as_str());
+                self.core.breach(Breach::new(Invariant::OneOwner, message));
+            }
+            (refused, None) => self.broken(format!("a good batch was refused: {refused:?}")),
+            (_, Some(_)) => {}
+        }
+        Ok(done)
+    }
+
+    async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+        let leased = finish(self.inner.lease(wanted))?;
+        self.core.note(|| {
+            let keys = leased.leases.iter().map(|(lease, _)| format!(" {}", lease.key));
+            format!("lease{}", keys.collect::<String>())
+        });
+        let wrong = self.model().leased(wanted, &leased.leases, leased.now);
+        if let Some(wrong) = wrong {
+            self.core.breach(Breach::new(Invariant::NothingStuck, wrong));
+        }
+        Ok(leased)
+    }
+
+    async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
+        let now = finish(self.inner.now())?;
+        let extended = finish(self.inner.extend(leases, by))?;
+        let wrong = self.model().extended(leases, by, &extended, now);
+        if let Some(wrong) = wrong {
+            self.broken(wrong);
+        }
+        Ok(extended)
+    }
+
+    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+        finish(self.inner.entries(of, after, limit))
+    }
+
+    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+        finish(self.inner.trim(of, through))
+    }
+}

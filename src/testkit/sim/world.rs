@@ -1,0 +1,270 @@
+//! A platform with its customers' zones, and processes that reach it on faulty ways.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    Scenario,
+    core::{Core, Skewed},
+    dice::{Dice, DiceRandom},
+    link::{Faulty, Link},
+    mutant::{Broken, Mutant},
+    plan::Plan,
+    truth::{Claim, Truth},
+    vault::Vault,
+    view::View,
+    watch::Watched,
+};
+use crate::{
+    ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
+    certificate::Validation,
+    clock::{Clock, Timestamp},
+    dns::{Capabilities, DnsProvider, InMemoryDns},
+    domain::{NewDomain, Targets},
+    engine::{Edge, Onboarding, Policy},
+    error::{Error, Result},
+    id::TenantId,
+    keys::InMemoryKeys,
+    name::{ClaimPolicy, DnsName},
+    probe::{Fetch, Fetched, Probe},
+    record::{RecordData, RecordSet, Ttl},
+    resolver::{InMemoryResolver, Resolver},
+    seal::{InMemorySealer, Sealer},
+    store::{InMemoryStore, Store},
+};
+
+/// When histories start.
+const START: i64 = 1_800_000_000;
+/// The zone in which the platform places answers to DNS challenges.
+const DELEGATION: &str = "acme.platform.test";
+/// The platform's edge.
+const EDGE: &str = "edge.platform.test";
+/// The customers' zones.
+const ZONES: [&str; 2] = ["example.com", "example.net"];
+
+/// Who claims what, and how the authority is convinced unless it follows from the name.
+const CLAIMS: [(u8, &str, Option<Validation>); 4] = [
+    (1, "shop.example.com", None),
+    (2, "shop.example.com", None),
+    (1, "*.wild.example.com", None),
+    (2, "www.example.net", Some(Validation::Dns01)),
+];
+
+/// Most claims that a history may have.
+pub(super) const MOST_CLAIMS: usize = CLAIMS.len();
+
+/// A platform with its customers' zones.
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) store: Watched,
+    pub(super) vault: Vault,
+    pub(super) processes: Vec<Onboarding>,
+    /// A process to which nothing ever happens, for looking at things.
+    pub(super) observer: Onboarding,
+    pub(super) edge: Edge,
+    pub(super) targets: Targets,
+    pub(super) zones: Vec<DnsName>,
+    reports: Vec<Arc<AtomicBool>>,
+}
+
+impl World {
+    pub(super) fn new(
+        scenario: &Scenario,
+        plan: &Plan,
+        seed: u64,
+        muted: &BTreeSet<u64>,
+    ) -> Result<Self> {
+        let names = |names: &[&str]| -> Result<Vec<DnsName>> {
+            names.iter().map(|name| name.parse().map_err(broken)).collect()
+        };
+        let random = Arc::new(DiceRandom::new(Dice::new(seed, 2)));
+        let mut claims = Vec::new();
+        for number in &plan.claims {
+            let Some((tenant, name, validation)) = CLAIMS.get(*number) else { continue };
+            let mut wanted: NewDomain = name.parse().map_err(broken)?;
+            if let Some(validation) = validation {
+                wanted = wanted.with_validation(*validation);
+            }
+            let tenant = TenantId::from_bytes([*tenant; 16]);
+            claims.push(Claim { tenant, wanted, domain: None, is_kept: false });
+        }
+        let mut hosted = names(&ZONES)?;
+        let customers = hosted.clone();
+        hosted.extend(names(&["platform.test", DELEGATION])?);
+        let second = Ttl::from_secs(1).unwrap_or(Ttl::MINUTE);
+        let zones =
+            InMemoryDns::new(hosted).with_capabilities(Capabilities::new(plan.atomic, second));
+        let address = RecordData::A([203, 0, 113, 10].into());
+        let edge = RecordSet::new(EDGE.parse().map_err(broken)?, Ttl::HOUR, [address]);
+        zones.set(edge.map_err(broken)?)?;
+
+        let start = Timestamp::from_timestamp(START, 0).unwrap_or_default();
+        let truth = Truth::new(zones.clone(), claims);
+        let core = Core::new(start, Dice::new(seed, 3), plan.weather(seed, muted), truth);
+        let clock: Arc<dyn Clock> = Arc::new(core.clock().clone());
+        let view = View { core: core.clone(), zones: zones.clone() };
+        let resolver = InMemoryResolver::over(Arc::new(view));
+        let probe = EdgeProbe::default();
+        let skewed = Skewed { clock: core.clock().clone(), ahead: plan.skew };
+        let ca = InMemoryCa::new(Arc::new(skewed), Arc::new(UnsignedSigner))
+            .with_random(random.clone())
+            .with_resolver(Arc::new(resolver.clone()))
+            .with_probe(Arc::new(probe.clone()))
+            .with_processing_time(plan.processing)
+            .with_authorization_reuse(plan.reuse)
+            .with_validity(plan.validity);
+        core.with(|state| state.truth.ca = Some(ca.clone()));
+        let keys = InMemoryKeys::new().with_random(random.clone());
+        let sealer = InMemorySealer::new().with_random(random.clone());
+        let vault = Vault::new(Arc::new(keys), Arc::new(sealer));
+        let store = match &scenario.store {
+            Some(make) => make(clock),
+            None => Arc::new(InMemoryStore::new(clock)),
+        };
+        let mutant = scenario.mutant;
+        let below = mutant.filter(|mutant| is_of_store(*mutant));
+        let store: Arc<dyn Store> = Arc::new(Broken::new(store, below));
+        let store = Watched::new(store, core.clone(), vault.clone());
+
+        let mut targets = Targets::cname(EDGE);
+        targets = targets.with_addresses([[203, 0, 113, 10].into()], []);
+        let policy = policy(plan);
+        let parts = Parts {
+            core: &core,
+            random: &random,
+            vault: &vault,
+            policy,
+            targets: &targets,
+            mutant,
+        };
+        let observer = parts.build(
+            Arc::new(store.clone()),
+            Arc::new(resolver.clone()),
+            Arc::new(zones.clone()),
+            Arc::new(ca.clone()),
+            Arc::new(vault.clone()),
+        )?;
+        let _ = probe.0.set(observer.edge());
+        let mut processes = Vec::new();
+        for number in 0..plan.processes {
+            let link = Link::new(core.clone(), number);
+            let zones: Arc<dyn DnsProvider> = Arc::new(zones.clone());
+            let ca: Arc<dyn CertificateAuthority> = Arc::new(ca.clone());
+            let resolver: Arc<dyn Resolver> = Arc::new(resolver.clone());
+            let sealer: Arc<dyn Sealer> = Arc::new(vault.clone());
+            processes.push(parts.build(
+                spoiled(Faulty::new(Arc::new(store.clone()), link.clone()), mutant),
+                spoiled(Faulty::new(resolver, link.clone()), mutant),
+                spoiled(Faulty::new(zones, link.clone()), mutant),
+                spoiled(Faulty::new(ca, link.clone()), mutant),
+                Arc::new(Faulty::new(sealer, link)),
+            )?);
+        }
+        let reports = processes.iter().map(|_| Arc::default()).collect();
+        let mut all = customers;
+        all.extend(names(&[DELEGATION])?);
+        let edge = observer.edge();
+        Ok(Self { core, store, vault, processes, observer, edge, targets, zones: all, reports })
+    }
+
+    /// Returns where a step of a process says that it found nothing.
+    pub(super) fn report(&self, process: usize) -> Arc<AtomicBool> {
+        self.reports.get(process).cloned().unwrap_or_default()
+    }
+}
+
+/// Returns what a process uses: the mutant, if there is one, comes between it and its backend.
+fn spoiled<T>(backend: T, mutant: Option<Mutant>) -> Arc<Broken<T>> {
+    // What is broken about the store itself is below what watches it.
+    let above = mutant.filter(|mutant| !is_of_store(*mutant));
+    Arc::new(Broken::new(Arc::new(backend), above))
+}
+
+const fn is_of_store(mutant: Mutant) -> bool {
+    matches!(mutant, Mutant::DropFence | Mutant::Overwrite)
+}
+
+/// The numbers of the engine, so that much happens in a few days.
+fn policy(plan: &Plan) -> Policy {
+    let hour = Duration::from_secs(3600);
+    let mut policy = Policy::new();
+    policy.demote_over = hour * 36;
+    policy.recheck_refuted = hour * 8;
+    policy.max_failed_orders = 3;
+    policy.batch = plan.batch;
+    policy
+}
+
+/// What all processes have in common.
+struct Parts<'a> {
+    core: &'a Core,
+    random: &'a DiceRandom,
+    vault: &'a Vault,
+    policy: Policy,
+    targets: &'a Targets,
+    mutant: Option<Mutant>,
+}
+
+impl Parts<'_> {
+    fn build(
+        &self,
+        store: Arc<dyn Store>,
+        resolver: Arc<dyn Resolver>,
+        zones: Arc<dyn DnsProvider>,
+        ca: Arc<dyn CertificateAuthority>,
+        sealer: Arc<dyn Sealer>,
+    ) -> Result<Onboarding> {
+        let allowed: Vec<DnsName> = ZONES.iter().filter_map(|zone| zone.parse().ok()).collect();
+        let delegation: DnsName = DELEGATION.parse().map_err(broken)?;
+        Onboarding::builder(store)
+            .with_brand("plat")
+            .with_targets(self.targets.clone())
+            .with_resolver(resolver)
+            .with_dns(zones)
+            .with_authority(ca)
+            .with_keys(Broken::new(Arc::new(self.vault.clone()), self.mutant))
+            .with_sealer(sealer)
+            .with_timer(self.core.clone())
+            .with_random(self.random.clone())
+            .with_claims(ClaimPolicy::new().with_allowed(allowed))
+            .with_delegation_zone(delegation)
+            .with_policy(self.policy.clone())
+            .build()
+            .map_err(broken)
+    }
+}
+
+fn broken(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(crate::error::ErrorKind::Internal, "simulation", "build", cause.to_string())
+        .with_source(cause)
+}
+
+/// What a validation server sees over HTTP: the platform's edge, wherever a name leads.
+#[derive(Clone, Default)]
+struct EdgeProbe(Arc<OnceLock<Edge>>);
+
+impl fmt::Debug for EdgeProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EdgeProbe")
+    }
+}
+
+#[async_trait]
+impl Probe for EdgeProbe {
+    async fn fetch(&self, fetch: &Fetch) -> Result<Fetched> {
+        let token = fetch.path.strip_prefix("/.well-known/acme-challenge/");
+        let (Some(edge), Some(token)) = (self.0.get(), token) else {
+            return Ok(Fetched::Unreachable);
+        };
+        Ok(match edge.answer(&fetch.host, token).await? {
+            Some(body) => Fetched::response(200, body),
+            None => Fetched::response(404, []),
+        })
+    }
+}
