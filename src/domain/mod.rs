@@ -166,6 +166,9 @@ pub struct Domain {
     pub(crate) last_order_at: Option<Timestamp>,
     /// No order before this.
     pub(crate) next_order_at: Option<Timestamp>,
+    /// The authority asked not to be called before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authority_hushed_until: Option<Timestamp>,
     pub(crate) last_failure: Option<Failure>,
     pub(crate) placed: Vec<Placed>,
     /// Stored answers to HTTP challenges.
@@ -250,6 +253,7 @@ impl Domain {
             failed_orders: 0,
             last_order_at: None,
             next_order_at: None,
+            authority_hushed_until: None,
             last_failure: None,
             placed: Vec::new(),
             answers: Vec::new(),

@@ -413,6 +413,14 @@ impl EffectKind {
         }
     }
 
+    /// Returns whether the certificate authority is asked for it, about a domain.
+    pub(super) const fn is_for_authority(self) -> bool {
+        match self {
+            Self::Finalize | Self::OpenOrder | Self::Respond => true,
+            Self::Arrange | Self::Enroll | Self::Publish | Self::Unpublish => false,
+        }
+    }
+
     /// Returns the service that it changes something at.
     pub const fn service(self) -> PauseScope {
         match self {

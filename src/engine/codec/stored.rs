@@ -83,6 +83,8 @@ pub(super) struct Stored<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_order: Option<At>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    hushed: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<Cow<'a, Failure>>,
     #[serde(default, skip_serializing_if = "<[Placed]>::is_empty")]
     placed: Cow<'a, [Placed]>,
@@ -207,6 +209,7 @@ impl<'a> Stored<'a> {
             failed_orders,
             last_order_at,
             next_order_at,
+            authority_hushed_until,
             last_failure,
             placed,
             answers,
@@ -240,6 +243,7 @@ impl<'a> Stored<'a> {
             failed_orders: *failed_orders,
             ordered: last_order_at.map(At),
             next_order: next_order_at.map(At),
+            hushed: authority_hushed_until.map(At),
             failure: last_failure.as_ref().map(Cow::Borrowed),
             placed: placed.into(),
             answers: answers.into(),
@@ -313,6 +317,7 @@ impl<'a> Stored<'a> {
             failed_orders: self.failed_orders,
             last_order_at: instant(self.ordered),
             next_order_at: instant(self.next_order),
+            authority_hushed_until: instant(self.hushed),
             last_failure: self.failure.map(Cow::into_owned),
             placed: self.placed.into_owned(),
             answers: self.answers.into_owned(),

@@ -32,6 +32,9 @@ const ACME_LABEL: &str = "_acme-challenge";
 
 pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
     let domain = &root.domain;
+    if is_hushed(domain, now) {
+        return Vec::new();
+    }
     let Some(order) = &root.order else {
         return if wants_order(domain, now) { vec![Question::Account] } else { Vec::new() };
     };
@@ -61,6 +64,11 @@ pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
 /// Returns the name at which the authority looks for the answer to a DNS challenge.
 fn challenge_name(name: &DomainName) -> Option<DnsName> {
     DnsName::from(name.base()).child(ACME_LABEL).ok()
+}
+
+/// Returns whether the authority does not want to be asked now.
+fn is_hushed(domain: &Domain, now: Timestamp) -> bool {
+    domain.authority_hushed_until.is_some_and(|until| until > now)
 }
 
 /// Returns whether an order is to be opened now, as far as the domain itself is concerned.
@@ -110,6 +118,12 @@ impl Draft<'_> {
             // The store has lost it: another one takes its place.
             self.drop_order();
         }
+        if let Some(until) = self.root.domain.authority_hushed_until {
+            if is_hushed(&self.root.domain, self.now()) {
+                return self.be_patient(until);
+            }
+            self.root.domain.authority_hushed_until = None;
+        }
         let is_wanted = self.root.order.is_some() || wants_order(&self.root.domain, self.now());
         if is_wanted && (self.holds_up(PauseScope::Authority) || self.is_spent()) {
             return;
@@ -118,6 +132,19 @@ impl Draft<'_> {
             self.advance();
         } else if wants_order(&self.root.domain, self.now()) && self.evidence_allows() {
             self.open();
+        }
+    }
+
+    /// Leaves the authority alone as it asked for, and gives up what takes too long all the same.
+    fn be_patient(&mut self, until: Timestamp) {
+        match &self.root.order {
+            Some(order) if self.now() >= order.deadline => {
+                let message = format!("the order was {} for too long", order.status);
+                self.order_failed(&Trouble::new(ErrorKind::Unavailable, message));
+            }
+            Some(_) => self.wait_until(until),
+            None if wants_certificate(&self.root.domain, self.now()) => self.wait_until(until),
+            None => {}
         }
     }
 

@@ -192,6 +192,14 @@ impl<'a> Draft<'a> {
         self.wait_until(after(self.now(), delay.max(clamp(trouble.retry_after))));
     }
 
+    /// Keeps the wait that the authority asks for, whoever wakes the domain meanwhile.
+    fn hush(&mut self, trouble: &Trouble) {
+        if trouble.retry_after.is_some() {
+            let until = after(self.now(), clamp(trouble.retry_after));
+            self.root.domain.authority_hushed_until = Some(until);
+        }
+    }
+
     /// Takes note of what came of the effect that was under way.
     fn settle(&mut self) {
         let Some(intent) = self.root.intent.take() else { return };
@@ -199,6 +207,11 @@ impl<'a> Draft<'a> {
             Fact::Outcome { id, outcome } if *id == intent.id => Some(outcome),
             _ => None,
         });
+        if let Some(Outcome::NotYet(trouble) | Outcome::Unknown(trouble)) = outcome
+            && intent.effect.kind().is_for_authority()
+        {
+            self.hush(trouble);
+        }
         match outcome {
             None => self.redo(intent),
             Some(Outcome::Done(receipt)) => {
@@ -341,7 +354,10 @@ impl<'a> Draft<'a> {
             _ => None,
         });
         match unanswered {
-            Some(trouble) => self.service_failed(trouble),
+            Some(trouble) => {
+                self.hush(trouble);
+                self.service_failed(trouble);
+            }
             None if facts.iter().any(|fact| matches!(fact, Fact::Order { .. })) => {
                 self.root.domain.service_failures = 0;
             }
