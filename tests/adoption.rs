@@ -11,6 +11,7 @@ use nameplate::{
     error::ErrorKind,
     keys::{InMemoryKeys, Keys},
     name::DomainName,
+    record::RecordType,
     secret::Secret,
     store::{Filter, Item, Kind, Query, Store},
 };
@@ -96,6 +97,49 @@ async fn without_a_proof_the_name_is_lost_after_the_grace_and_nothing_is_ordered
     assert_eq!(world.onboarding.edge().serves(&name).await.unwrap(), None);
     world.run_for(DAY * 60).await;
     assert_eq!(world.ca.orders(), 0);
+}
+
+#[tokio::test]
+async fn the_grace_holds_although_the_certificate_is_due_for_renewal() {
+    let world = World::new();
+    let name: DomainName = "shop.example.com".parse().unwrap();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY * 14);
+    // A third of its time is left, less a few days.
+    world.clock.advance(DAY * 65);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    world.run_for(DAY * 14 + HOUR * 70).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    assert!(world.onboarding.edge().serves(&name).await.unwrap().is_some());
+    assert_eq!(world.ca.orders(), 0);
+    world.run_for(DAY).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
+}
+
+#[tokio::test]
+async fn a_tenant_that_looks_too_early_keeps_the_grace() {
+    let world = World::new();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY * 7);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    world.onboarding.check(&TENANT, id).await.unwrap();
+    world.run_for(DAY * 6).await;
+    world.onboarding.check(&TENANT, id).await.unwrap();
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    world.publish(id).await;
+    world.run_for(DAY * 10).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn a_proof_ends_the_grace() {
+    let world = World::new();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY * 30);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    world.publish(id).await;
+    world.onboarding.check(&TENANT, id).await.unwrap();
+    let owner = world.get(id).await.challenge().owner.clone();
+    world.dns.remove(&owner, RecordType::Txt).unwrap();
+    world.run_for(DAY * 6).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
 }
 
 #[tokio::test]

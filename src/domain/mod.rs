@@ -157,6 +157,9 @@ pub struct Domain {
     pub(crate) checks: u32,
     /// When to look at the outside world again; `None` is when somebody asks.
     pub(crate) next_check_at: Option<Timestamp>,
+    /// Until when a proof that is not there counts for nothing: the name was adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grace_until: Option<Timestamp>,
     pub(crate) issuance: Option<Issuance>,
     pub(crate) certificate: Option<Served>,
     /// Orders that failed in a row.
@@ -248,6 +251,7 @@ impl Domain {
             contested_at: None,
             checks: 0,
             next_check_at: Some(now),
+            grace_until: None,
             issuance: None,
             certificate: None,
             failed_orders: 0,

@@ -73,6 +73,8 @@ pub(super) struct Stored<'a> {
     #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     next_check: Option<Option<At>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    grace: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     issuance: Option<Cow<'a, Issuance>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     certificate: Option<Serving>,
@@ -204,6 +206,7 @@ impl<'a> Stored<'a> {
             contested_at,
             checks,
             next_check_at,
+            grace_until,
             issuance,
             certificate,
             failed_orders,
@@ -238,6 +241,7 @@ impl<'a> Stored<'a> {
             contested: contested_at.map(At),
             checks: *checks,
             next_check: unless(next_check_at.map(At), &header.due.map(At)),
+            grace: grace_until.map(At),
             issuance: issuance.as_ref().map(Cow::Borrowed),
             certificate: certificate.as_ref().map(|served| Serving::of(served, header)),
             failed_orders: *failed_orders,
@@ -312,6 +316,7 @@ impl<'a> Stored<'a> {
             contested_at: instant(self.contested),
             checks: self.checks,
             next_check_at: self.next_check.map_or(header.due, instant),
+            grace_until: instant(self.grace),
             issuance: self.issuance.map(Cow::into_owned),
             certificate,
             failed_orders: self.failed_orders,

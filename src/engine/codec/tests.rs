@@ -153,7 +153,7 @@ prop_compose! {
         (ownership, routing, delegated) in (evidence(), evidence(), evidence()),
         delegation in option::of(delegations()),
         certificate in option::of(served()),
-        times in vec(option::of(instants()), 5),
+        times in vec(option::of(instants()), 6),
         counts in vec(0..3_u32, 3),
         submitted in option::of("[ -~]{0,9}"),
         issuance in any::<bool>(),
@@ -171,6 +171,7 @@ prop_compose! {
         domain.last_order_at = times[2];
         domain.next_order_at = times[3];
         domain.removed_at = times[4];
+        domain.grace_until = times[5];
         (domain.checks, domain.failed_orders, domain.service_failures) =
             (counts[0], counts[1], counts[2]);
         domain.answers = (0..counts[0]).map(|answer| answer.to_string()).collect();

@@ -90,17 +90,24 @@ impl Draft<'_> {
     fn held(&mut self, seen_now: Verdict) {
         let policy = self.policy();
         let now = self.now();
+        let grace_until = self.root.domain.grace_until;
         match seen_now {
-            Verdict::Confirmed => self.event(Event::OwnershipProven),
+            Verdict::Confirmed => {
+                self.root.domain.grace_until = None;
+                self.event(Event::OwnershipProven);
+            }
+            // Whoever looked before the grace was over has not begun to count.
             Verdict::Refuted
-                if self.root.domain.ownership.is_refuted_for(
-                    policy.demote_after,
-                    policy.demote_over,
-                    now,
-                ) =>
+                if grace_until.is_none_or(|until| now >= after(until, policy.demote_over))
+                    && self.root.domain.ownership.is_refuted_for(
+                        policy.demote_after,
+                        policy.demote_over,
+                        now,
+                    ) =>
             {
                 let domain = &mut self.root.domain;
                 domain.checks = 0;
+                domain.grace_until = None;
                 // The record may come back long after the claim was made.
                 let expires_at = after(now, policy.claim_ttl);
                 domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);

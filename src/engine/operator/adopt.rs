@@ -75,8 +75,8 @@ impl Operator {
     /// ([`Notice::Adopted`]). The tenant still has to publish the proof: it is looked for when the
     /// grace is over, and a tenant that does not show it loses the name as any other, after
     /// [`Policy::demote_after`](crate::engine::Policy::demote_after) looks over
-    /// [`Policy::demote_over`](crate::engine::Policy::demote_over) at the earliest. No certificate is
-    /// ordered before it was seen.
+    /// [`Policy::demote_over`](crate::engine::Policy::demote_over) at the earliest. A look before that
+    /// can find it, and takes nothing away. No certificate is ordered before it was seen.
     ///
     /// # Errors
     ///
@@ -123,7 +123,9 @@ impl Operator {
         // The way that a proof and a certificate of our own take, but told as what it is.
         domain.apply(Event::OwnershipProven)?;
         domain.apply(Event::CertificateActivated)?;
-        domain.next_check_at = Some(after(now, grace));
+        let grace_until = after(now, grace);
+        domain.next_check_at = Some(grace_until);
+        domain.grace_until = Some(grace_until);
         let notice = Notice::Adopted { basis, certificate: id, not_after: certificate.not_after };
 
         let told = announce(backends, &mut domain, None, now).await?;
