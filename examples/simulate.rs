@@ -3,6 +3,7 @@
 //! ```sh
 //! scripts/simulate --count 100000 --seed 1      # histories with the seeds 1 to 100000
 //! scripts/simulate --seed 4711 --count 1 --trace --less d3,f2
+//! scripts/simulate --mutants --count 10000      # which broken variant is caught where
 //! ```
 
 use std::{
@@ -11,9 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nameplate::testkit::sim::{Coverage, Less, Scenario};
+use nameplate::testkit::sim::{Coverage, Less, Mutant, Scenario};
 
-const USAGE: &str = "usage: simulate [--seed S] [--count N] [--less d1,f2] [--trace] [--complete]";
+const USAGE: &str =
+    "usage: simulate [--seed S] [--count N] [--less d1,f2] [--trace] [--complete] [--mutants]";
 
 /// What was asked for.
 #[derive(Default)]
@@ -24,6 +26,7 @@ struct Wanted {
     trace: bool,
     /// Whether everything that can occur has to.
     complete: bool,
+    mutants: bool,
 }
 
 fn wanted() -> Result<Wanted, String> {
@@ -38,6 +41,7 @@ fn wanted() -> Result<Wanted, String> {
             "--less" => wanted.less = value()?.parse().map_err(wrong)?,
             "--trace" => wanted.trace = true,
             "--complete" => wanted.complete = true,
+            "--mutants" => wanted.mutants = true,
             _ => return Err(USAGE.to_owned()),
         }
     }
@@ -57,6 +61,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if wanted.mutants {
+        return mutants(&wanted);
+    }
     let scenario = Scenario::new();
     if wanted.trace {
         let history = scenario.trace(wanted.seed, &wanted.less);
@@ -88,4 +95,23 @@ fn main() -> ExitCode {
     let missing = seen.missing();
     missing.iter().for_each(|missing| println!("never occurred: {missing}"));
     if wanted.complete && !missing.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Says in which history each mutant is caught, and by which promise.
+fn mutants(wanted: &Wanted) -> ExitCode {
+    let mut survivors = 0;
+    for mutant in Mutant::ALL {
+        let faults = mutant.faults().iter().copied();
+        let scenario = Scenario::new().with_faults(faults, 3).with_mutant(mutant);
+        let seeds = wanted.seed..wanted.seed.saturating_add(wanted.count);
+        let histories = seeds.map(|seed| scenario.run(seed));
+        match histories.map(|it| (it.seed(), it.breach().cloned())).find(|it| it.1.is_some()) {
+            Some((seed, Some(breach))) => println!("{mutant:<20} {seed:>6}  {breach}"),
+            _ => {
+                println!("{mutant:<20}         not caught");
+                survivors += 1;
+            }
+        }
+    }
+    if survivors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

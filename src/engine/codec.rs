@@ -159,7 +159,7 @@ fn domain_and_intent(item: &Item) -> Result<(Domain, Option<Intent>)> {
 }
 
 /// Reads a root; a domain without its order.
-pub(super) fn read_root(item: &Item) -> Result<Root> {
+pub(crate) fn read_root(item: &Item) -> Result<Root> {
     match item.key.kind {
         Kind::Account => Ok(Root::Account(Box::new(read_item(item)?))),
         Kind::Domain => {

@@ -64,6 +64,8 @@ mod worker;
 pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Manifest, Obstacle};
 pub use budget::{Budget, Budgets};
 pub use builder::{BuildError, Builder};
+#[cfg(feature = "testkit")]
+pub(crate) use codec::read_root;
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};
 pub use feed::{

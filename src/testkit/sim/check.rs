@@ -139,6 +139,13 @@ impl Committed<'_> {
             broken(Invariant::NothingWithoutClaim, message);
         }
 
+        let look = new.evidence(Topic::Ownership);
+        let is_new = old.is_some_and(|old| old.evidence(Topic::Ownership).at != look.at);
+        if is_new && look.last == Verdict::Refuted && steady {
+            let message = format!("the proof of {name} is there, and was found to be gone");
+            broken(Invariant::NothingWithoutClaim, message);
+        }
+
         if let Some(served) = new.certificate() {
             let stored = self.model.rows.get(&Key::new(Kind::Key, served.key));
             let certificate = self.model.rows.get(&Key::new(Kind::Certificate, served.id));
@@ -210,8 +217,13 @@ impl Committed<'_> {
             .public_key(&key.sealed)
             .ok_or_else(|| "its key was sealed by nobody".to_owned())?;
         let chain: Chain = chain.parse().map_err(|error| format!("{error}"))?;
+        // The clock may have jumped since it was decided on.
+        let now = match self.core.with(|state| state.truth.jumped) {
+            true => chain.not_before(),
+            false => self.now,
+        };
         let names = [name.clone()];
-        chain.check(&names, &public_key, self.now).map_err(|error| error.to_string())
+        chain.check(&names, &public_key, now).map_err(|error| error.to_string())
     }
 
     fn notices(&self, key: &Key) -> std::result::Result<Vec<Notice>, String> {
@@ -306,10 +318,9 @@ fn cells(state: &mut State, old: Option<&Domain>, new: &Domain, notices: &[Notic
     let Some(old) = old else { return };
     // An event that keeps the status is told by what else it changes.
     let (before, after) = (old.evidence(Topic::Ownership), new.evidence(Topic::Ownership));
-    if old.status() == new.status() && before != after && after.last == Verdict::Confirmed {
-        if old.status().holds() {
-            state.coverage.cell(old.status(), Event::OwnershipProven);
-        }
+    let is_confirmed = before != after && after.last == Verdict::Confirmed;
+    if old.status() == new.status() && is_confirmed && old.status().holds() {
+        state.coverage.cell(old.status(), Event::OwnershipProven);
     }
     let is_renewed = |notice: &Notice| matches!(notice, Notice::CertificateActivated { .. });
     if old.status() == Status::Active
@@ -347,7 +358,7 @@ impl State {
         let count = opened.iter().filter(|at| **at >= since).count();
         if count > ORDERS_AN_HOUR && !self.truth.jumped {
             let message = format!("{count} orders for {name} within an hour");
-            self.breach.get_or_insert(Breach::new(Invariant::WithinBudget, message));
+            self.breach.get_or_insert_with(|| Breach::new(Invariant::WithinBudget, message));
         }
     }
 }

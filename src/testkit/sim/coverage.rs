@@ -28,6 +28,11 @@ pub struct Coverage {
 pub const UNREACHED: &[(Status, Event, &str)] = &[
     (Status::Pending, Event::OwnershipLost, "who holds nothing loses nothing"),
     (Status::Verified, Event::Failed, "an order makes it certificate_pending first"),
+    (
+        Status::Failed,
+        Event::CertificateActivated,
+        "nothing fails while a certificate is valid: only a clock that jumps back gets there",
+    ),
     (Status::Pending, Event::OwnershipReset, RESET),
     (Status::Verified, Event::OwnershipReset, RESET),
     (Status::CertificatePending, Event::OwnershipReset, RESET),

@@ -88,7 +88,7 @@ kinds! {
     Stop = 2, "stop";
     /// FK03: the store's clock jumps forward, by up to 25 hours.
     ClockForward = 3, "clock_forward";
-    /// FK04: the store's clock jumps back, by up to 25 hours.
+    /// FK04: the store's clock jumps back, by up to six hours.
     ClockBack = 4, "clock_back";
     /// FK05: the clock of the certificate authority is ahead of the store's, by up to 30 minutes.
     Skew = 5, "skew";
@@ -116,7 +116,7 @@ kinds! {
     ReadOnly = 16, "read_only";
     /// FK17: the disk of the store is full, for a while: leases fit, commits do not.
     DiskFull = 17, "disk_full";
-    /// FK18: each call to the store takes ten seconds, for a while.
+    /// FK18: each call to the store takes eight seconds, for a while.
     SlowStore = 18, "slow_store";
     /// FK21: lookups run into their timeout, for a while.
     DnsTimeout = 21, "dns_timeout";
@@ -210,7 +210,8 @@ impl FaultKind {
             | Self::DnsDisagreement
             | Self::DnsUnavailable => backend == Backend::Resolver,
             Self::CaPartition => backend == Backend::Ca,
-            Self::Loss | Self::HalfOpen => is_service,
+            Self::HalfOpen => is_service || backend == Backend::Store,
+            Self::Loss => is_service,
             Self::Latency => is_service && site.is_write(),
             Self::RateLimited | Self::RetryAfter | Self::AbsurdRetryAfter | Self::Unavailable => {
                 matches!(backend, Backend::Ca | Backend::Dns)
@@ -269,7 +270,7 @@ impl FaultKind {
             | Self::DnsServFail
             | Self::DnsBogus => 1000,
             Self::DnsDisagreement | Self::DnsUnavailable => 100,
-            Self::Latency | Self::HalfOpen => 60,
+            Self::Latency | Self::HalfOpen => 40,
             Self::RateLimited
             | Self::RetryAfter
             | Self::AbsurdRetryAfter

@@ -105,6 +105,13 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
         let fate = self.link.draw(site);
         self.link.call(site, fate, || async move { inner.trim(&of, through).await }).await
     }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        let site = Site::new(Backend::Store, "restore");
+        let (inner, item, log) = (Arc::clone(&self.inner), item.clone(), log.to_vec());
+        let fate = self.link.draw(site);
+        self.link.call(site, fate, || async move { inner.restore(&item, &log).await }).await
+    }
 }
 
 impl<S: Store + ?Sized> Faulty<S> {
@@ -357,6 +364,11 @@ impl<C: CertificateAuthority + ?Sized> CertificateAuthority for Faulty<C> {
                 if progress.state == OrderState::Invalid {
                     state.truth.excuse(order);
                 }
+                if progress.state == OrderState::Ready
+                    && state.truth.answered.insert(order.as_bytes().to_vec())
+                {
+                    state.coverage.fault(FaultKind::AuthorizationReused);
+                }
                 let is_stuck = state.truth.stuck.contains(order.as_bytes());
                 if is_stuck && progress.state == OrderState::Valid {
                     progress.state = OrderState::Processing;
@@ -378,6 +390,8 @@ impl<C: CertificateAuthority + ?Sized> CertificateAuthority for Faulty<C> {
         self.link.asks(name.as_ref(), site.method);
         let (inner, account) = (Arc::clone(&self.inner), account.clone());
         let (order, authorization) = (order.clone(), authorization.clone());
+        let answered = order.as_bytes().to_vec();
+        self.link.core.with(|state| state.truth.answered.insert(answered));
         let fate = self.link.draw(site);
         let call =
             || async move { inner.respond(&account, &order, &authorization, challenge).await };

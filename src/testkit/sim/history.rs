@@ -53,7 +53,7 @@ impl Scenario {
         Self {
             claims: MOST_CLAIMS,
             processes: 3,
-            deeds: 10,
+            deeds: 8,
             faults: FaultKind::ALL.to_vec(),
             most_faults: 6,
             store: None,

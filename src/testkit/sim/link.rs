@@ -15,6 +15,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// Most jumps of the clock in a history: what waits for a time waits the longer for each jump back.
+const MOST_JUMPS: u32 = 3;
+
 /// The way from one process to its backends. Clones are of the same process.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
@@ -97,10 +100,21 @@ impl Link {
                 Fate::Stop(dice.chance(500), Duration::ZERO)
             }
             FaultKind::ClockForward | FaultKind::ClockBack => {
-                let most = if dice.chance(500) { 600 } else { 90_000 };
+                let forward = kind == FaultKind::ClockForward;
+                let most = match dice.chance(500) {
+                    true => 600,
+                    false if forward => 90_000,
+                    false => 21_600,
+                };
                 let by = wait(1 + dice.below(most));
-                self.core.with(|state| state.truth.jumped = true);
-                self.core.jump(by, kind == FaultKind::ClockForward);
+                let may = self.core.with(|state| {
+                    state.truth.jumps = state.truth.jumps.saturating_add(1);
+                    state.truth.jumped = true;
+                    state.truth.jumps <= MOST_JUMPS
+                });
+                if may {
+                    self.core.jump(by, forward);
+                }
                 Fate::Pass
             }
             FaultKind::CommitCut | FaultKind::StoreExhausted => {
@@ -216,7 +230,7 @@ impl Link {
                 }
             }
             Fate::Special(FaultKind::SlowStore, _) => {
-                self.core.sleep(SECOND * 10).await;
+                self.core.sleep(SECOND * 8).await;
                 send().await
             }
             Fate::Pass | Fate::Special(..) => send().await,

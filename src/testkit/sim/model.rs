@@ -8,7 +8,8 @@ use crate::{
     certificate::Certificate,
     clock::{Timestamp, after},
     domain::Domain,
-    engine::{AccountRoot, Intent, SealedKey},
+    engine::{AccountRoot, Intent, Root, SealedKey, read_root},
+    error::ErrorKind,
     store::{
         Batch, Expect, Item, Key, Kind, Lease, LeaseRequest, Revision, Then, UniqueKey, Write,
     },
@@ -33,24 +34,24 @@ struct Version {
     v: u32,
 }
 
-#[derive(Deserialize)]
-struct DomainBody {
-    domain: Domain,
-    intent: Option<Intent>,
-}
-
 impl Content {
-    fn read(key: &Key, body: &str) -> Self {
+    fn read(item: &Item) -> Self {
+        let body = item.body.as_str();
+        if matches!(item.key.kind, Kind::Account | Kind::Domain) {
+            return match read_root(item) {
+                Ok(Root::Account(root)) => Self::Account(root),
+                Ok(Root::Domain(root)) => Self::Domain(Box::new(root.domain), root.intent),
+                Err(error) if error.kind() == ErrorKind::Unsupported => Self::Newer,
+                Err(error) => Self::Unreadable(error.to_string()),
+            };
+        }
         match serde_json::from_str::<Version>(body) {
             Ok(Version { v: 1 }) => {}
             Ok(_) => return Self::Newer,
             Err(error) => return Self::Unreadable(error.to_string()),
         }
-        let read = match key.kind {
-            Kind::Account => serde_json::from_str(body).map(Self::Account),
+        let read = match item.key.kind {
             Kind::Certificate => serde_json::from_str(body).map(Self::Certificate),
-            Kind::Domain => serde_json::from_str(body)
-                .map(|DomainBody { domain, intent }| Self::Domain(Box::new(domain), intent)),
             Kind::Key => serde_json::from_str(body).map(Self::Key),
             _ => return Self::Other,
         };
@@ -182,12 +183,13 @@ impl Model {
                     let old = self.rows.get(key).cloned();
                     let counter = old.as_ref().map_or(0, |row| row.item.revision.counter);
                     let revision = Revision::new(counter.saturating_add(1), batch.operation);
-                    let same = old.as_ref().filter(|row| row.item.body == *body);
-                    let content = same.map_or_else(
-                        || Content::read(key, body.as_str()),
-                        |row| row.content.clone(),
-                    );
                     let item = Item::new(key.clone(), revision, header.clone(), body.clone());
+                    // What a body says depends on its header.
+                    let same = old
+                        .as_ref()
+                        .filter(|row| row.item.body == *body && row.item.header == *header);
+                    let content =
+                        same.map_or_else(|| Content::read(&item), |row| row.content.clone());
                     let entries = batch.log.iter().filter(|entry| entry.of == *key).count();
                     let entries = u64::try_from(entries).unwrap_or(u64::MAX);
                     let row = match &old {

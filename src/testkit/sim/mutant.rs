@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 
+use super::fault::FaultKind;
 use crate::{
     ca::{Account, CertificateAuthority, ChallengeType, Progress},
     certificate::Handle,
@@ -38,7 +39,7 @@ pub enum Mutant {
     ClobberOthers,
     /// The store takes commits under leases that have ended.
     DropFence,
-    /// Commands do not wake who works on what they change.
+    /// The store forgets wakes.
     DropWake,
     /// Records are not removed although it is said that they are.
     ForgetRecords,
@@ -86,6 +87,27 @@ impl Mutant {
         Self::StaleAnswers,
         Self::UnknownIsRefusal,
     ];
+
+    /// Returns the faults that bring it to light sooner than all kinds together.
+    pub const fn faults(self) -> &'static [FaultKind] {
+        match self {
+            Self::ActFirst | Self::KeepLease => &[FaultKind::KillBefore, FaultKind::KillAfter],
+            Self::ClobberOthers => &[FaultKind::DnsConflict],
+            Self::DropFence => &[FaultKind::Stop],
+            Self::IgnoreRetryAfter => &[FaultKind::RetryAfter],
+            Self::Overwrite => &[FaultKind::Contention],
+            Self::ServFailIsAbsence => &[FaultKind::DnsDisagreement, FaultKind::DnsServFail],
+            Self::UnknownIsRefusal => &[FaultKind::FinalizeLost],
+            Self::DropWake
+            | Self::ForgetRecords
+            | Self::LoseDeletes
+            | Self::LoseHandle
+            | Self::OtherKey
+            | Self::SkipLog
+            | Self::SkipUnique
+            | Self::StaleAnswers => &[],
+        }
+    }
 
     /// Returns the name.
     pub const fn as_str(self) -> &'static str {
@@ -268,6 +290,10 @@ impl<S: Store + ?Sized> Store for Broken<S> {
 
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
         self.inner.trim(of, through).await
+    }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        self.inner.restore(item, log).await
     }
 }
 

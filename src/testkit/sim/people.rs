@@ -4,6 +4,7 @@ use super::{
     core::Boxed,
     invariant::{Breach, Invariant},
     link::Link,
+    model::Content,
     plan::{Deed, Part},
     truth::Claim,
     watch::finish,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Names below a claim at which tenants manage records.
-const NAMES: [&str; 4] = ["@", "api", "www.api", "_dmarc"];
+const NAMES: [&str; 4] = ["api", "mail", "www.api", "_dmarc"];
 
 /// Types of managed records, and what their values start with.
 const TYPES: [(RecordType, &str); 4] = [
@@ -68,15 +69,15 @@ fn command(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
         let observer = world.observer.clone();
         return Some(Box::pin(add(onboarding, observer, link, number, claim)));
     }
-    let number = match deed {
-        Deed::Check(number)
-        | Deed::Create(number, ..)
-        | Deed::Drop(number, _)
-        | Deed::Remove(number)
-        | Deed::Renew(number)
-        | Deed::Retry(number)
-        | Deed::Update(number, ..) => number,
-        _ => return None,
+    let (Deed::Check(number)
+    | Deed::Create(number, ..)
+    | Deed::Drop(number, _)
+    | Deed::Remove(number)
+    | Deed::Renew(number)
+    | Deed::Retry(number)
+    | Deed::Update(number, ..)) = deed
+    else {
+        return None;
     };
     let (tenant, domain) = claim(world, number)?;
     let id = domain.id();
@@ -249,15 +250,37 @@ fn host(world: &World, number: usize, there: bool) {
     });
 }
 
-/// Lets a later version of the engine take a claim over, or give it back.
+/// Lets a later version of the engine take a claim over, or give back what it has.
 fn hand_over(world: &World, number: usize, away: bool) {
-    const OURS: &str = "{\"v\":1,";
-    const THEIRS: &str = "{\"v\":2,";
-    let Some((_, domain)) = claim(world, number) else { return };
-    let key = Key::new(Kind::Domain, domain.id());
+    if !away {
+        return give_back(world);
+    }
+    if let Some((_, domain)) = claim(world, number) {
+        rewrite(world, Key::new(Kind::Domain, domain.id()), OURS, THEIRS);
+    }
+}
+
+/// How the body of a domain begins that this version of the engine wrote.
+const OURS: &str = "{\"v\":2,";
+
+/// The same of a version that is not known yet.
+const THEIRS: &str = "{\"v\":9,";
+
+/// Lets the later version of the engine give back all that it has.
+fn give_back(world: &World) {
+    let newer: Vec<Key> = {
+        let model = world.store.model();
+        let rows = model.rows.iter();
+        let newer = rows.filter(|(_, row)| matches!(row.content, Content::Newer));
+        newer.map(|(key, _)| key.clone()).collect()
+    };
+    newer.into_iter().for_each(|key| rewrite(world, key, THEIRS, OURS));
+}
+
+/// Writes an item in the form of another version.
+fn rewrite(world: &World, key: Key, from: &str, to: &str) {
     let found = finish(world.store.get(std::slice::from_ref(&key)));
     let Some(item) = found.into_iter().flatten().flatten().next() else { return };
-    let (from, to) = if away { (OURS, THEIRS) } else { (THEIRS, OURS) };
     let Some(rest) = item.body.as_str().strip_prefix(from) else { return };
     let operation = world.core.with(|state| {
         let mut bytes = [0; 16];
@@ -269,6 +292,13 @@ fn hand_over(world: &World, number: usize, away: bool) {
     let (body, expect) = (Body::new(format!("{to}{rest}")), Expect::Revision(item.revision));
     let batch = Batch::new(operation).with(Write::Put { key, expect, header: item.header, body });
     let _ = finish(world.store.commit(batch));
+}
+
+/// Brings back what has gone away: zones, and what another version has.
+pub(super) fn bring_back(world: &World) {
+    let zones = world.zones.clone();
+    world.core.with(|state| zones.into_iter().for_each(|zone| state.truth.zones.host(zone)));
+    give_back(world);
 }
 
 /// Lets somebody visit a name: what is served has to be right.
@@ -357,20 +387,23 @@ fn adopt(world: &World, number: usize) {
     });
 }
 
-/// Lets tenants ask for everything that does not serve yet.
+/// Lets tenants ask for everything that is not as it should be yet.
 pub(super) fn ask_again(world: &World) -> Vec<Boxed> {
     let mut calls = Vec::new();
     let claims = world.core.with(|state| state.truth.claims.clone());
-    for (number, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.is_kept) {
+    for (number, claim) in claims.iter().enumerate() {
         let status = claim.domain.as_ref().and_then(|domain| {
             let model = world.store.model();
             let row = model.rows.get(&Key::new(Kind::Domain, domain.id()))?;
             row.content.domain().map(Domain::status)
         });
         match status {
-            None | Some(Status::Active | Status::Removing) => {}
-            Some(Status::Failed) => calls.extend(act(world, 0, Deed::Retry(number))),
-            Some(_) => calls.extend(act(world, 0, Deed::Check(number))),
+            None | Some(Status::Removing) => {}
+            // A look starts the time after which a proof that is gone counts.
+            Some(_) if !claim.is_kept => calls.extend(act(world, 0, Deed::Check(number))),
+            Some(Status::Active) => {}
+            Some(Status::Pending) => calls.extend(act(world, 0, Deed::Check(number))),
+            Some(_) => calls.extend(act(world, 0, Deed::Retry(number))),
         }
     }
     calls

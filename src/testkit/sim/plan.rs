@@ -88,7 +88,7 @@ impl Plan {
         let mut claims: Vec<usize> = Vec::new();
         for claim in 0..scenario.claims {
             // At least one, and seldom all.
-            if claims.is_empty() && claim.saturating_add(1) == scenario.claims || dice.chance(450) {
+            if claims.is_empty() && claim.saturating_add(1) == scenario.claims || dice.chance(330) {
                 claims.push(claim);
             }
         }

@@ -15,7 +15,7 @@ use super::{
     fault::FaultKind,
     invariant::{Breach, Invariant},
     people,
-    plan::{Deed, Plan, Planned},
+    plan::{Plan, Planned},
     rest,
     world::World,
 };
@@ -103,12 +103,12 @@ impl<'a> Run<'a> {
         let now = self.now();
         self.until(now + SECOND * 1200);
         self.order(people::mend(&self.world));
-        self.until(now + DAY * 2);
+        self.until(now + DAY);
         self.order(people::ask_again(&self.world));
-        self.until(now + DAY * 4);
+        self.until(now + DAY * 5 / 2);
         self.check(rest::at_rest);
         self.order(people::leave(&self.world));
-        self.until(now + DAY * 5 + SECOND * 43_200);
+        self.until(now + DAY * 7 / 2);
         self.check(rest::all_gone);
     }
 
@@ -134,12 +134,9 @@ impl<'a> Run<'a> {
         for process in &mut self.processes {
             *process = Process::default();
         }
-        // What the storm has left over happens now.
-        while let Some(planned) = self.take_deed() {
-            if matches!(planned.deed, Deed::Host(..) | Deed::HandOver(..)) {
-                self.start(planned);
-            }
-        }
+        self.next = None;
+        self.deeds = Vec::new().into_iter();
+        people::bring_back(&self.world);
     }
 
     /// Lets people do something right now.
@@ -344,9 +341,10 @@ impl<'a> Run<'a> {
         let process = (0..count)
             .map(|offset| (planned.process + offset) % count)
             .find(|process| !self.is_dead(*process, now));
-        let Some(process) = process else { return };
         self.core.note(|| format!("{planned}"));
-        if let Some(future) = people::act(&self.world, process, planned.deed) {
+        // What happens in zones needs no process.
+        let future = people::act(&self.world, process.unwrap_or_default(), planned.deed);
+        if let (Some(process), Some(future)) = (process, future) {
             self.spawn(Some(process), false, future);
         }
     }

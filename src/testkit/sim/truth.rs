@@ -26,7 +26,7 @@ pub(super) struct Truth {
     /// Records that customers and others have put into zones.
     theirs: BTreeMap<(DnsName, RecordType), Vec<RecordData>>,
     /// When a TXT value of theirs was there: from, and to if it is gone.
-    shown: BTreeMap<(DnsName, String), Vec<(Duration, Option<Duration>)>>,
+    shown: BTreeMap<(DnsName, String), Vec<Span>>,
     /// Sets that the world sees as they were, and until when.
     unpublished: Overlay,
     /// Sets that the DNS provider shows as they were, and until when.
@@ -45,9 +45,15 @@ pub(super) struct Truth {
     pub(super) hushed: BTreeMap<(DomainName, &'static str), Hush>,
     /// Whether the store's clock has jumped.
     pub(super) jumped: bool,
+    pub(super) jumps: u32,
+    /// Orders at the authority of which a challenge was answered.
+    pub(super) answered: BTreeSet<Vec<u8>>,
     /// Whether a zone has gone away with what was in it.
     pub(super) lost_zone: bool,
 }
+
+/// From when something was there, and to when if it is gone.
+type Span = (Duration, Option<Duration>);
 
 type Overlay = BTreeMap<(DnsName, RecordType), (Option<RecordSet>, Duration)>;
 
@@ -86,6 +92,8 @@ impl Truth {
             excused: BTreeSet::new(),
             hushed: BTreeMap::new(),
             jumped: false,
+            jumps: 0,
+            answered: BTreeSet::new(),
             lost_zone: false,
         }
     }

@@ -199,4 +199,8 @@ impl Store for Watched {
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
         finish(self.inner.trim(of, through))
     }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        finish(self.inner.restore(item, log))
+    }
 }

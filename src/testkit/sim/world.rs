@@ -187,7 +187,7 @@ fn spoiled<T>(backend: T, mutant: Option<Mutant>) -> Arc<Broken<T>> {
 }
 
 const fn is_of_store(mutant: Mutant) -> bool {
-    matches!(mutant, Mutant::DropFence | Mutant::Overwrite)
+    matches!(mutant, Mutant::DropFence | Mutant::DropWake | Mutant::Overwrite)
 }
 
 /// The numbers of the engine, so that much happens in a few days.
@@ -195,7 +195,8 @@ fn policy(plan: &Plan) -> Policy {
     let hour = Duration::from_secs(3600);
     let mut policy = Policy::new();
     policy.demote_over = hour * 36;
-    policy.recheck_refuted = hour * 8;
+    policy.recheck_refuted = hour * 6;
+    policy.recheck = hour * 48;
     policy.max_failed_orders = 3;
     policy.batch = plan.batch;
     policy
@@ -264,7 +265,7 @@ impl Probe for EdgeProbe {
         };
         Ok(match edge.answer(&fetch.host, token).await? {
             Some(body) => Fetched::response(200, body),
-            None => Fetched::response(404, []),
+            None => Fetched::response(404, ""),
         })
     }
 }
