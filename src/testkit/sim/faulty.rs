@@ -31,8 +31,12 @@ use crate::{
     zone::{ChangeSet, SetChange},
 };
 
-/// How long a change may take to be seen.
+/// How long a change may take to be seen by the world.
 const DELAY: Duration = Duration::from_secs(600);
+
+/// The same for the provider's own answers: what is removed is looked after once more at
+/// `Policy::sweep_after`, which has to be longer.
+const STALE: Duration = Duration::from_secs(300);
 
 /// The longest wait that the engine grants, whatever is asked for.
 const LONGEST: Duration = Duration::from_secs(86_400);
@@ -299,7 +303,8 @@ impl<D: DnsProvider + ?Sized> Faulty<D> {
     ) -> Result<()> {
         let of = (change.name().clone(), change.record_type());
         let before = self.inner.record_set(zone, &of.0, of.1).await?;
-        let delay = Duration::from_secs(1 + dice.below(DELAY.as_secs()));
+        let longest = if kind == FaultKind::DnsStale { STALE } else { DELAY };
+        let delay = Duration::from_secs(1 + dice.below(longest.as_secs()));
         self.link.core.with(|state| {
             let until = state.now.saturating_add(delay);
             state.truth.overlay(before, of, until, kind == FaultKind::DnsUnpublished);
