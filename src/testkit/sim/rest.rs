@@ -102,8 +102,13 @@ pub(super) fn all_gone(world: &World) -> Option<Breach> {
         let model = world.store.model();
         for (key, row) in &model.rows {
             let is_trace = row.content.domain().is_some_and(Domain::is_removed);
-            // The account, and by which keys secrets are sealed, are the platform's own.
-            let is_ours = matches!(key.kind, Kind::Account | Kind::Sealing);
+            // The account, and by which keys secrets are sealed, are the platform's own, and ledgers
+            // are tidied away when they have expired.
+            let is_ours = match key.kind {
+                Kind::Account | Kind::Sealing => true,
+                Kind::Ledger => row.item.header.expires.is_some(),
+                _ => false,
+            };
             if !is_ours && !is_trace {
                 return orphan(format!("{key} is left"));
             }
