@@ -237,7 +237,8 @@ impl<D: DnsProvider + ?Sized> DnsProvider for Faulty<D> {
                 }
                 FaultKind::DnsUnpublished | FaultKind::DnsStale => {
                     let mut dice = *dice;
-                    for change in changes {
+                    let is_whole = *kind == FaultKind::DnsUnpublished || is_seen_together(changes);
+                    for change in changes.iter().filter(|_| is_whole) {
                         self.overlay(&zone, change, *kind, &mut dice).await?;
                     }
                 }
@@ -263,6 +264,18 @@ impl<D: DnsProvider + ?Sized> DnsProvider for Faulty<D> {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
+}
+
+/// Returns whether stale answers about these sets are stale about markers as well.
+///
+/// A provider that shows a marker and not yet the record that it marks is more than markers can take:
+/// the record seems to be gone, and what is left of it is nobody's.
+fn is_seen_together(changes: &ChangeSet) -> bool {
+    let is_kept_apart = |change: &SetChange| {
+        let name = change.name().as_str();
+        name.starts_with("_plat-records") || name.contains("acme")
+    };
+    changes.iter().any(is_kept_apart)
 }
 
 impl<D: DnsProvider + ?Sized> Faulty<D> {
