@@ -1,4 +1,4 @@
-//! A store of one's own in one file: all nine methods on the embedded key-value store redb.
+//! A store of one's own in one file: all ten methods on the embedded key-value store redb.
 //!
 //! ```sh
 //! cargo run --example own_store                         # leads a domain through its whole life on it
@@ -355,6 +355,19 @@ impl<'a> Tables<'a> {
         Ok((Commit::Done, changes))
     }
 
+    /// Puts an item that is not there, and gives it the revision and the log that it had (15).
+    fn restore(&mut self, item: &Item, log: &[Entry], now: Timestamp) -> Inner<(Commit, Changes)> {
+        let (done, mut changes) = self.commit(item.restoring(), now)?;
+        if let Some((_, Some(row))) = changes.get_mut(&item.key) {
+            row.item.revision = item.revision;
+            for entry in log {
+                let key = (item.key.kind.as_str(), item.key.id.as_str(), entry.number);
+                self.log.insert(key, (entry.at.timestamp_micros(), entry.body.as_str()))?;
+            }
+        }
+        Ok((done, changes))
+    }
+
     fn stale(batch: &Batch, changes: &Changes) -> Vec<Key> {
         let mut stale = Vec::new();
         for write in &batch.writes {
@@ -533,6 +546,13 @@ impl Store for OwnStore {
             Ok(((), Changes::new()))
         })
         .await
+    }
+
+    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
+        item.check_log(log, "own store")?;
+        item.restoring().check("own store")?;
+        let (item, log) = (item.clone(), log.to_vec());
+        self.write("restore", move |tables, now| tables.restore(&item, &log, now)).await
     }
 }
 
