@@ -20,13 +20,14 @@ use async_trait::async_trait;
 use common::{DAY, EDGE, HOUR, MINUTE, OTHER, TENANT, World, run_until};
 use nameplate::{
     clock::{Clock, Timer, after},
-    domain::Targets,
+    domain::{Status, Targets},
     engine::{
-        BuildError, Builder, Envelope, InMemorySubscriber, Notice, Onboarding, Since, Subscriber,
+        BuildError, Builder, Envelope, InMemorySubscriber, Inspection, Notice, Onboarding, Since,
+        Subscriber,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId},
-    store::{Batch, Body, Expect, Header, Key, Kind, Store, Write},
+    store::{Batch, Body, Expect, Header, InMemoryStore, Key, Kind, Store, Write},
     testkit::{EndlessTimer, Tap, Tape},
 };
 
@@ -671,4 +672,39 @@ async fn two_workers_tell_each_notice_once() {
     }
     // Nothing went wrong, so nothing came twice.
     assert_eq!(told.len(), first.values().map(Vec::len).sum::<usize>());
+}
+
+#[tokio::test]
+async fn what_was_still_to_be_told_is_told_in_the_store_that_everything_moved_to() {
+    let world = World::new();
+    let here = process(&world, vec![Arc::new(inbox("one"))]);
+    let id = here.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
+    world.publish(id).await;
+    while world.get(id).await.status() != Status::Active {
+        here.worker().step().await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+    }
+    // The feed was woken and rests otherwise: the next notice is that of the renewal.
+    let (mut file, mut export) = (String::new(), here.export());
+    while let Some(lines) = export.chunk().await.unwrap() {
+        file.push_str(&lines);
+    }
+
+    let one = inbox("one");
+    let store = InMemoryStore::new(Arc::new(world.clock.clone()));
+    let builder = builder(&world, store.clone()).with_subscriber(Arc::new(one.clone()));
+    let there = builder.build().unwrap();
+    for _ in 0..2 {
+        let mut inspection = Inspection::new();
+        file.lines().try_for_each(|line| inspection.line(line)).unwrap();
+        let mut import = there.import(inspection.finish().unwrap());
+        for line in file.lines() {
+            import.line(line).await.unwrap();
+        }
+        assert_eq!(import.finish().await.unwrap().refused, 0);
+    }
+    run_until(&there, &store, &world.clock, after(world.clock.now(), HOUR)).await;
+    let last = numbers(&there, id).await.pop();
+    assert!(last.is_some());
+    assert_eq!(heard(&one.take()).pop(), last);
 }

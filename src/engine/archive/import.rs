@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::line::{Inspection, Line, Manifest};
 use crate::{
     error::{Error, ErrorKind, Result},
-    store::{Commit, Entry, Item, Key, Store, UniqueKey},
+    store::{Batch, Commit, Entry, Item, Key, Kind, Store, UniqueKey, Write},
 };
 
 /// How often an item is stored whose outcome the store cannot tell.
@@ -132,6 +132,7 @@ impl Import {
         for _ in 0..ATTEMPTS {
             match self.store.restore(&item, &log).await {
                 Ok(Commit::Done) => {
+                    self.wake(&item).await?;
                     self.report.restored = self.report.restored.saturating_add(1);
                     return Ok(());
                 }
@@ -139,6 +140,7 @@ impl Import {
                     let found = self.store.get(std::slice::from_ref(&item.key)).await?;
                     let there = found.into_iter().flatten().next();
                     if there.is_some_and(|there| there.revision == item.revision) {
+                        self.wake(&item).await?;
                         self.report.present = self.report.present.saturating_add(1);
                     } else {
                         self.refuse(item.key, Obstacle::Changed);
@@ -157,6 +159,15 @@ impl Import {
         }
         let message = format!("the store cannot say whether {} was written", item.key);
         Err(Error::new(ErrorKind::Unknown, "engine", "import", message))
+    }
+
+    /// Makes a feed due, since its wake was no part of it: it alone says that there is more to tell.
+    async fn wake(&self, item: &Item) -> Result<()> {
+        if item.key.kind != Kind::Feed {
+            return Ok(());
+        }
+        let wake = Write::Wake { key: item.key.clone() };
+        self.store.commit(Batch::new(item.revision.operation).with(wake)).await.map(|_| ())
     }
 
     fn refuse(&mut self, key: Key, obstacle: Obstacle) {

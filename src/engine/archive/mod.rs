@@ -22,7 +22,7 @@
 //! a domain may be in the export as it was before a renewal and its new certificate with it. For an
 //! export that is exact, stop them, or export from a copy of the store such as
 //! `Sqlite::backup` makes. Leases and wakes are not part of an item: what was being worked on is due
-//! after the import.
+//! after the import, and so is every feed, for only a wake may have said that there is more to tell.
 
 mod export;
 mod import;
