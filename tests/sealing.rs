@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use common::{HOUR, MINUTE, TENANT, World};
 use nameplate::{
+    clock::Clock,
     domain::{Domain, Status},
-    engine::{Onboarding, ResealCursor},
+    engine::{Budgets, Onboarding, Policy, ResealCursor},
     error::ErrorKind,
     id::{OperationId, OsRandom},
     seal::{InMemorySealer, MissingKey, SealingKeyId},
@@ -118,7 +119,9 @@ async fn a_key_gives_way_to_another_while_everything_is_served() {
 #[tokio::test]
 async fn resealing_goes_on_where_it_was_stopped_or_from_the_start() {
     const NAMES: usize = 230;
-    let mut world = World::new();
+    let mut policy = Policy::default();
+    policy.budgets = Budgets::UNLIMITED;
+    let mut world = World::with_policy(policy);
     for count in 0..NAMES {
         let id = world.add(&format!("n{count}.example.com")).await.id();
         world.publish(id).await;
@@ -321,4 +324,44 @@ async fn a_secret_that_does_not_open_is_named_and_left_alone() {
     assert_eq!(now, moved);
     assert!(is_needed(&onboarding, "first").await, "it can still be looked into");
     assert!(serves(&onboarding, &two).await);
+}
+
+#[tokio::test]
+async fn an_account_that_is_parked_keeps_its_key_needed_and_is_resealed_too() {
+    let mut world = World::new();
+    world.active("one.example.com").await;
+    let ready = Filter::Status("ready".to_owned());
+    let account = list(&world, Kind::Account, ready).await.remove(0);
+    let mut body: serde_json::Value = serde_json::from_str(account.body.as_str()).unwrap();
+    let now = world.clock.now();
+    body["setback"] = serde_json::json!({
+        "failure": {
+            "kind": "internal", "code": null, "message": "it panicked", "at": now, "attempts": 5,
+        },
+        "parked_at": now,
+    });
+    let mut header = account.header.clone();
+    header.due = None;
+    header.status = Some("parked".to_owned());
+    let expect = Expect::Revision(account.revision);
+    let body = Body::new(body.to_string());
+    let put = Write::Put { key: account.key.clone(), expect, header, body };
+    let batch = Batch::new(OperationId::random(&OsRandom).unwrap()).with(put);
+    assert_eq!(world.store.commit(batch).await.unwrap(), Commit::Done);
+
+    let both = world.sealer.clone().with_key(key("second"));
+    let onboarding = process(&mut world, both.clone());
+    assert_eq!(reseal_all(&onboarding).await, 2, "the certificate's key and the account's");
+    assert!(!is_needed(&onboarding, "first").await);
+    let onboarding = process(&mut world, both.without_key(&key("first")));
+    onboarding.check_sealing().await.unwrap();
+    onboarding.operator().revive_account().await.unwrap();
+    let id = onboarding.add(&TENANT, "two.example.com".parse().unwrap()).await.unwrap().id();
+    world.publish(id).await;
+    for _ in 0..10 {
+        onboarding.worker().step().await.unwrap();
+        world.clock.advance(MINUTE);
+    }
+    let two = world.get(id).await;
+    assert_eq!(two.status(), Status::Active, "{}", two.waiting_on());
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     backends::Backends,
-    codec,
+    codec::{self, PARKED},
     held::commit,
     observe::{ACCOUNT_KEY, CERTIFICATE_KEY},
     onboarding::Onboarding,
@@ -32,7 +32,7 @@ const PURPOSE: &str = "canary";
 /// How often a change is tried again when somebody else changes the same item at the same time.
 const ATTEMPTS: usize = 8;
 /// The states of accounts.
-const ACCOUNTS: [&str; 2] = ["enrolling", "ready"];
+const ACCOUNTS: [&str; 3] = ["enrolling", PARKED, "ready"];
 
 /// A key that has sealed something, or could.
 #[derive(Clone, Debug, Eq, PartialEq)]
