@@ -56,3 +56,21 @@ async fn health_tells_how_late_the_last_step_was() {
     let health = world.onboarding.health(&world.clock).await;
     assert!(health.is_ready() && !health.is_working(MINUTE));
 }
+
+#[tokio::test]
+async fn a_worker_that_the_store_left_without_an_answer_has_time_when_it_is_back() {
+    let world = World::new();
+    let worker = world.onboarding.worker();
+    worker.step().await.unwrap();
+    world.clock.advance(HOUR);
+    world.store.fail_next(ErrorKind::Unavailable);
+    worker.step().await.unwrap_err();
+    // It is back, and the worker has not looked again yet.
+    let health = world.onboarding.health(&world.clock).await;
+    assert!(health.is_ready() && health.is_working(MINUTE));
+    // Nor does it ever again.
+    world.clock.advance(MINUTE * 2);
+    assert!(!world.onboarding.health(&world.clock).await.is_working(MINUTE));
+    worker.step().await.unwrap();
+    assert!(world.onboarding.health(&world.clock).await.is_working(MINUTE));
+}

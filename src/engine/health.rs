@@ -1,7 +1,7 @@
 //! Whether a process can do its work, for those who start and stop it.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -34,6 +34,8 @@ pub struct Health {
     pub skew: Option<Duration>,
     /// When a worker of this process last asked for work, and what it got; `None` before it did.
     pub last_step: Option<LastStep>,
+    /// When the store was first seen to be back after a worker had asked it in vain.
+    back_at: Option<Timestamp>,
 }
 
 /// What a worker got when it last asked for work.
@@ -55,19 +57,26 @@ impl Health {
     }
 
     /// Returns whether a worker of this process asked for work in the last `time`. While the store is
-    /// away nobody can tell, and the answer is yes.
+    /// away nobody can tell, and the answer is yes; a worker that it did not answer has as much time
+    /// again from when it is back.
     pub fn is_working(&self, time: Duration) -> bool {
-        match (&self.store, self.last_step) {
-            (Ok(now), Some(step)) => between(step.at, *now) <= time,
-            (Ok(_), None) => false,
-            (Err(_), _) => true,
-        }
+        let Ok(now) = &self.store else { return true };
+        let asked = self.last_step.map(|step| step.at).max(self.back_at);
+        asked.is_some_and(|at| between(at, *now) <= time)
     }
 }
 
 /// When work was last asked for, in this process.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(Mutex<Option<LastStep>>);
+pub(super) struct Pulse(Mutex<Asked>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    last: Option<LastStep>,
+    /// Whether the store has not answered since.
+    in_vain: bool,
+    back_at: Option<Timestamp>,
+}
 
 impl Pulse {
     /// Takes note of what the store handed out.
@@ -79,11 +88,25 @@ impl Pulse {
             leased: leased.leases.len(),
             lag: oldest.unwrap_or_default(),
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
+        *self.asked() = Asked { last: Some(step), in_vain: false, back_at: None };
     }
 
-    fn last(&self) -> Option<LastStep> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes note of a store that did not answer: it tells no time then.
+    pub(super) fn note_silence(&self) {
+        self.asked().in_vain = true;
+    }
+
+    /// Returns what was asked last, now that the store answers or does not.
+    fn at(&self, now: Option<Timestamp>) -> Asked {
+        let mut asked = self.asked();
+        if now.is_some() && asked.in_vain {
+            *asked = Asked { in_vain: false, back_at: now, ..*asked };
+        }
+        *asked
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,6 +136,7 @@ impl Onboarding {
         let skew =
             store.as_ref().ok().map(|there| between(*there, here).max(between(here, *there)));
         let sealing = backends.probe_sealing().await.map_err(trouble);
-        Health { store, sealing, skew, last_step: backends.pulse.last() }
+        let Asked { last, back_at, .. } = backends.pulse.at(store.as_ref().ok().copied());
+        Health { store, sealing, skew, last_step: last, back_at }
     }
 }

@@ -113,7 +113,11 @@ impl Worker {
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Step> {
         let mut crew = Crew::new(&self.backends);
-        let (leased, pauses) = self.ask(wanted).await?;
+        let asked = self.ask(wanted).await;
+        if asked.is_err() && wanted.only.is_none() {
+            self.backends.pulse.note_silence();
+        }
+        let (leased, pauses) = asked?;
         if wanted.only.is_none() {
             telemetry::due(&leased);
             self.backends.pulse.note(&leased);
@@ -179,6 +183,9 @@ impl Worker {
                     let Next::Leasing(wanted, _) = &next else { continue };
                     // The store is away, and so is everything that could be done.
                     let is_more = leased.as_ref().is_ok_and(|(it, _)| it.leases.len() >= *wanted);
+                    if leased.is_err() {
+                        backends.pulse.note_silence();
+                    }
                     if let Ok((leased, pauses)) = leased {
                         telemetry::due(&leased);
                         backends.pulse.note(&leased);
