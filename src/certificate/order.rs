@@ -61,19 +61,24 @@ impl<'de> Deserialize<'de> for Handle {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The type, without `urn:ietf:params:acme:error:`, such as `caa` or `unauthorized`.
+    /// The type, without `urn:ietf:params:acme:error:`, such as `caa` or `unauthorized`; one line
+    /// of at most 100 bytes.
     pub code: String,
     /// The text, one line of at most 500 bytes.
     pub detail: String,
 }
 
 impl Problem {
-    /// Creates a problem.
+    /// Creates a problem. Both may be anything: what is too long is cut, and control characters
+    /// become spaces.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        let mut detail: String =
-            detail.into().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        detail.truncate(detail.floor_char_boundary(500));
-        Self { code: code.into(), detail }
+        let line = |text: String, limit| {
+            let mut text: String =
+                text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            text.truncate(text.floor_char_boundary(limit));
+            text
+        };
+        Self { code: line(code.into(), 100), detail: line(detail.into(), 500) }
     }
 }
 
@@ -264,6 +269,13 @@ mod tests {
                 });
             assert!(reached, "{status}");
         }
+    }
+
+    #[test]
+    fn whatever_an_authority_says_is_one_short_line() {
+        let problem = Problem::new("caa\n\u{1b}".repeat(1000), "no\r\nentry ä".repeat(1000));
+        assert!(problem.code.len() <= 100 && problem.detail.len() <= 500, "{problem}");
+        assert!(!problem.to_string().chars().any(char::is_control), "{problem}");
     }
 
     #[test]
