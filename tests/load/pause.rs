@@ -196,8 +196,10 @@ async fn a_domain_that_is_removed_while_paused_is_not_served_and_cleaned_up_late
 async fn a_pause_needs_a_short_reason_and_a_domain_that_is_there() {
     let world = World::new();
     let operator = world.onboarding.operator();
-    let long = operator.pause(Pausable::Dns, &"x".repeat(501)).await.unwrap_err();
-    assert_eq!(long.kind(), ErrorKind::Invalid);
+    for reason in ["x".repeat(501), "two\nlines".to_owned()] {
+        let error = operator.pause(Pausable::Dns, &reason).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{reason}");
+    }
     let nobody = Pausable::Domain(DomainId::from_bytes([9; 16]));
     let missing = operator.pause(nobody, "").await.unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);

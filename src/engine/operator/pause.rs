@@ -59,11 +59,12 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// `Invalid` if `reason` is longer than 500 bytes, `NotFound` if there is no such domain,
+    /// `Invalid` if `reason` is longer than 500 bytes or not one line, `NotFound` if there is no such domain,
     /// `Conflict` if others keep changing it, and those of the store.
     pub async fn pause(&self, what: Pausable, reason: &str) -> Result<()> {
-        if reason.len() > MAX_REASON {
-            let message = format!("the reason is longer than {MAX_REASON} bytes");
+        if reason.len() > MAX_REASON || reason.contains(char::is_control) {
+            let message =
+                format!("the reason of a pause is one line of at most {MAX_REASON} bytes");
             return Err(Error::new(ErrorKind::Invalid, "operator", "pause", message));
         }
         self.set_pause(what, Some(reason), "pause").await
