@@ -107,7 +107,9 @@ impl Envelope {
 /// * Notices of different domains come at the same time; those of one domain one after the other.
 /// * A delivery ends by itself. One that takes longer than
 ///   [`Policy::delivery_timeout`](crate::engine::Policy::delivery_timeout) is dropped, and counts as
-///   failed.
+///   failed. After three in a row all that waits for the subscriber is put off, of whichever domain:
+///   one that passes on to several places gives each of them less time than that, and returns an
+///   error.
 ///
 /// # Errors
 ///
