@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// An instant, in UTC.
 ///
@@ -93,11 +93,13 @@ impl Timer for TokioTimer {
 }
 
 /// Returns the instant `wait` after `at`, or the last one that can be expressed.
+///
+/// To the microsecond, which every store keeps: a decision is the same whatever it is stored in.
 pub fn after(at: Timestamp, wait: Duration) -> Timestamp {
     TimeDelta::from_std(wait)
         .ok()
         .and_then(|wait| at.checked_add_signed(wait))
-        .unwrap_or(Timestamp::MAX_UTC)
+        .map_or(Timestamp::MAX_UTC, |at| at.trunc_subsecs(6))
 }
 
 /// Returns the time from `start` to `end`, zero if `end` is not later.
