@@ -685,26 +685,73 @@ async fn what_was_still_to_be_told_is_told_in_the_store_that_everything_moved_to
         world.clock.advance(Duration::from_secs(1));
     }
     // The feed was woken and rests otherwise: the next notice is that of the renewal.
-    let (mut file, mut export) = (String::new(), here.export());
-    while let Some(lines) = export.chunk().await.unwrap() {
-        file.push_str(&lines);
-    }
+    let file = exported(&here, async |_| {}).await;
 
     let one = inbox("one");
-    let store = InMemoryStore::new(Arc::new(world.clock.clone()));
-    let builder = builder(&world, store.clone()).with_subscriber(Arc::new(one.clone()));
-    let there = builder.build().unwrap();
-    for _ in 0..2 {
-        let mut inspection = Inspection::new();
-        file.lines().try_for_each(|line| inspection.line(line)).unwrap();
-        let mut import = there.import(inspection.finish().unwrap());
-        for line in file.lines() {
-            import.line(line).await.unwrap();
-        }
-        assert_eq!(import.finish().await.unwrap().refused, 0);
-    }
+    let (there, store) = elsewhere(&world, &one);
+    import(&there, &file).await;
+    import(&there, &file).await;
     run_until(&there, &store, &world.clock, after(world.clock.now(), HOUR)).await;
     let last = numbers(&there, id).await.pop();
     assert!(last.is_some());
     assert_eq!(heard(&one.take()).pop(), last);
+}
+
+/// Exports everything; `meanwhile` sees what was written before it goes on.
+async fn exported(onboarding: &Onboarding, mut meanwhile: impl AsyncFnMut(&str)) -> String {
+    let (mut file, mut export) = (String::new(), onboarding.export());
+    while let Some(lines) = export.chunk().await.unwrap() {
+        meanwhile(&lines).await;
+        file.push_str(&lines);
+    }
+    file
+}
+
+async fn import(onboarding: &Onboarding, file: &str) {
+    let mut inspection = Inspection::new();
+    file.lines().try_for_each(|line| inspection.line(line)).unwrap();
+    let mut import = onboarding.import(inspection.finish().unwrap());
+    for line in file.lines() {
+        import.line(line).await.unwrap();
+    }
+    assert_eq!(import.finish().await.unwrap().refused, 0);
+}
+
+/// The same platform on an empty store.
+fn elsewhere(world: &World, inbox: &InMemorySubscriber) -> (Onboarding, InMemoryStore) {
+    let store = InMemoryStore::new(Arc::new(world.clock.clone()));
+    let builder = builder(world, store.clone()).with_subscriber(Arc::new(inbox.clone()));
+    (builder.build().unwrap(), store)
+}
+
+#[tokio::test]
+async fn what_happens_during_an_export_leaves_nothing_untold_where_it_is_imported() {
+    let world = World::new();
+    let here = process(&world, vec![Arc::new(inbox("one"))]);
+    let id = active(&world, &here, "shop.example.com").await;
+    let item = format!("{{\"item\":{{\"key\":{{\"kind\":\"domain\",\"id\":\"{id}\"}}");
+    let mut seen = false;
+    let file = exported(&here, async |lines| {
+        if lines.starts_with(&item) {
+            seen = true;
+            for _ in 0..4 {
+                here.check(&TENANT, id).await.unwrap();
+                run(&world, &here, HOUR).await;
+            }
+            here.remove(&TENANT, id).await.unwrap();
+            run(&world, &here, HOUR).await;
+        }
+    })
+    .await;
+    assert!(seen);
+
+    let one = inbox("one");
+    let (there, store) = elsewhere(&world, &one);
+    import(&there, &file).await;
+    there.remove(&TENANT, id).await.unwrap();
+    run_until(&there, &store, &world.clock, after(world.clock.now(), HOUR)).await;
+    let told = one.take();
+    let last = numbers(&there, id).await.pop();
+    assert_eq!(heard(&told).pop(), last);
+    assert_eq!(told.last().map(|it| &it.notice), Some(&Notice::Removed));
 }

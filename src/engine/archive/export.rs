@@ -8,7 +8,8 @@ use crate::{
     store::{Entry, Filter, Item, Key, Kind, Query, Store},
 };
 
-/// How many items are read at a time: the largest bodies of so many are all that is held.
+/// How many items are read at a time, domains with their feeds: the largest bodies of so many are all
+/// that is held.
 const ITEMS: u32 = 64;
 
 /// How many entries are read at a time.
@@ -99,11 +100,15 @@ impl Export {
             self.tally.item(&item, lines)?;
             let highest = Entry::number(item.revision.counter, u16::MAX);
             self.log = Some((item.key, highest, 0));
-        } else if let Some(kind) = self.kinds.front() {
-            let mut query = Query::new(*kind, Filter::All).with_limit(ITEMS);
+        } else if let Some(kind) = self.kinds.front().copied() {
+            let mut query = Query::new(kind, Filter::All).with_limit(ITEMS);
             query.after.clone_from(&self.after);
             let page = self.store.list(&query).await?;
-            self.page = page.items.into();
+            self.page = match kind {
+                Kind::Domain => self.with_feeds(page.items).await?,
+                Kind::Feed => self.without_domains(page.items).await?,
+                _ => page.items.into(),
+            };
             self.after = page.next;
             if self.after.is_none() {
                 self.kinds.pop_front();
@@ -113,6 +118,23 @@ impl Export {
             self.stage = Stage::Ended;
         }
         Ok(())
+    }
+
+    /// Reads domains once more, each at the same moment as its feed: a feed that is ahead of its domain
+    /// would take what happens next in the other store for told.
+    async fn with_feeds(&self, domains: Vec<Item>) -> Result<VecDeque<Item>> {
+        let pair = |item: Item| [Key::new(Kind::Feed, &item.key.id), item.key];
+        let keys: Vec<Key> = domains.into_iter().flat_map(pair).collect();
+        Ok(self.store.get(&keys).await?.into_iter().flatten().collect())
+    }
+
+    /// Leaves out the feeds that come with their domains.
+    async fn without_domains(&self, feeds: Vec<Item>) -> Result<VecDeque<Item>> {
+        let domain = |item: &Item| Key::new(Kind::Domain, &item.key.id);
+        let keys: Vec<Key> = feeds.iter().map(domain).collect();
+        let domains = self.store.get(&keys).await?;
+        let alone = feeds.into_iter().zip(domains).filter(|(_, domain)| domain.is_none());
+        Ok(alone.map(|(feed, _)| feed).collect())
     }
 }
 
