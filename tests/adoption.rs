@@ -196,3 +196,50 @@ async fn an_adoption_shows_no_key() {
     let text = format!("{:?}", Adoption::new(wanted, chain, key, BASIS));
     assert_eq!(text, "Adoption { name: DomainName(shop.example.com), .. }");
 }
+
+#[tokio::test]
+async fn of_two_tenants_that_are_given_a_name_at_once_one_has_it() {
+    let world = World::new();
+    let operator = world.onboarding.operator();
+    let (one, other) = (adoption("shop.example.com").await, adoption("shop.example.com").await);
+    let (one, other) = tokio::join!(operator.adopt(&TENANT, one), operator.adopt(&OTHER, other));
+    let (Ok(held), Err(refused)) = (&one, &other) else { panic!("{one:?} {other:?}") };
+    assert_eq!(refused.kind(), ErrorKind::Precondition);
+    assert_eq!(refused.subject(), Some(held.id().to_string().as_str()));
+}
+
+#[tokio::test]
+async fn what_expires_within_the_grace_is_replaced_once_the_proof_is_there() {
+    let world = World::new();
+    let name: DomainName = "shop.example.com".parse().unwrap();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY * 30);
+    world.clock.advance(DAY * 85);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    world.run_for(DAY * 20).await;
+    assert_eq!(world.get(id).await.status(), Status::CertificatePending);
+    assert_eq!(world.onboarding.edge().serves(&name).await.unwrap(), None);
+    world.publish(id).await;
+    world.run_for(DAY).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    assert!(world.onboarding.edge().serves(&name).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn removing_what_was_adopted_leaves_no_key_and_touches_no_zone() {
+    let world = World::new();
+    let adopting = adoption("shop.example.com").await.with_grace(DAY);
+    let id = world.onboarding.operator().adopt(&TENANT, adopting).await.unwrap().id();
+    world.settle().await;
+    world.onboarding.remove(&TENANT, id).await.unwrap();
+    world.run_for(DAY * 2).await;
+    assert_eq!(world.dns.applied(), 0);
+    for kind in [Kind::Certificate, Kind::Key] {
+        let found = world.store.list(&Query::new(kind, Filter::All)).await.unwrap();
+        assert_eq!(found.items, []);
+    }
+    let again = adoption("shop.example.com").await;
+    assert_eq!(
+        world.onboarding.operator().adopt(&OTHER, again).await.unwrap().status(),
+        Status::Active
+    );
+}
