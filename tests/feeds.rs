@@ -22,8 +22,8 @@ use nameplate::{
     clock::{Clock, Timer, after},
     domain::{Status, Targets},
     engine::{
-        BuildError, Builder, Envelope, InMemorySubscriber, Inspection, Notice, Onboarding, Since,
-        Subscriber,
+        BuildError, Builder, Envelope, InMemorySubscriber, Inspection, Notice, Onboarding, Policy,
+        Since, Subscriber,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId},
@@ -236,13 +236,17 @@ async fn a_full_queue_takes_the_rest_later() {
     assert_eq!(heard(&told), numbers(&onboarding, id).await);
 }
 
-/// A timer that rings at once.
+/// A timer that rings at once for what is no longer than a delivery may take, and else never.
 #[derive(Debug)]
 struct Impatient;
 
 #[async_trait]
 impl Timer for Impatient {
-    async fn sleep(&self, _: Duration) {}
+    async fn sleep(&self, duration: Duration) {
+        if duration > Policy::new().delivery_timeout {
+            std::future::pending().await
+        }
+    }
 }
 
 #[tokio::test]
