@@ -226,16 +226,21 @@ impl Held {
 /// `root` is an item that the batch puts: its revision names the batch that wrote it last.
 pub(super) async fn commit(backends: &Backends, batch: Batch, root: &Key) -> Result<Commit> {
     let operation = batch.operation;
-    for _ in 0..COMMIT_ATTEMPTS {
-        match backends.store.commit(batch.clone()).await {
-            Err(error) if error.kind() == ErrorKind::Unknown => {
-                let found = backends.store.get(std::slice::from_ref(root)).await?;
-                let item = found.into_iter().flatten().next();
-                if item.is_some_and(|item| item.revision.operation == operation) {
-                    return Ok(Commit::Done);
-                }
-            }
-            other => return other,
+    for attempt in 0..COMMIT_ATTEMPTS {
+        let answer = backends.store.commit(batch.clone()).await;
+        match &answer {
+            Err(error) if attempt == 0 && error.kind() != ErrorKind::Unknown => return answer,
+            Ok(commit) if attempt == 0 || *commit == Commit::Done => return answer,
+            // An earlier attempt may have been late, and be what is in the way of this one.
+            _ => {}
+        }
+        let Ok(found) = backends.store.get(std::slice::from_ref(root)).await else { break };
+        let item = found.into_iter().flatten().next();
+        if item.is_some_and(|item| item.revision.operation == operation) {
+            return Ok(Commit::Done);
+        }
+        if answer.is_ok() {
+            return answer;
         }
     }
     Err(Error::new(

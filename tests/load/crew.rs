@@ -6,6 +6,7 @@ use nameplate::{
     clock::Clock,
     domain::Status,
     engine::Policy,
+    error::ErrorKind,
     store::{Kind, LeaseRequest, Store},
 };
 use tokio::sync::oneshot;
@@ -198,4 +199,32 @@ async fn a_store_that_never_answers_a_lease_does_not_end_a_running_worker() {
     let time = process.time.clone();
     process.onboarding.worker().run(async { time.wait(MINUTE * 3).await }).await;
     assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_takes_effect_late_counts_as_done() {
+    let world = World::new();
+    let process = Process::new(&world);
+    process.store.delay_commit();
+    let added = process.onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await;
+    let id = added.unwrap().id();
+    assert_eq!(world.get(id).await.id(), id);
+    // Also under a lease: nobody thinks that it is lost.
+    world.publish(id).await;
+    process.store.delay_commit();
+    let step = process.onboarding.worker().step().await.unwrap();
+    assert_eq!((step.leased, step.left), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_stays_unknown_is_not_called_a_failure() {
+    let world = World::new();
+    let process = Process::new(&world);
+    process.store.stop("commit");
+    let name = "shop.example.com".parse().unwrap();
+    let (added, ()) = tokio::join!(process.onboarding.add(&TENANT, name), async {
+        process.time.wait(SECOND).await;
+        process.store.stop("get");
+    });
+    assert_eq!(added.unwrap_err().kind(), ErrorKind::Unknown);
 }

@@ -58,12 +58,23 @@ impl Timer for Virtual {
 /// What a backend does when it is asked about a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Manner {
+    /// It never answers, and panics when nobody waits for it any more.
+    Clings,
     /// It panics.
     Panics,
     /// It never answers.
     Silent,
     /// It takes its time.
     Takes(Duration),
+}
+
+/// What panics when it is dropped.
+struct Clingy;
+
+impl Drop for Clingy {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "a bug");
+    }
 }
 
 /// A resolver with manners.
@@ -95,6 +106,10 @@ impl Resolver for Slow {
             manners.iter().find(|(part, _)| name.contains(*part)).map(|(_, manner)| *manner)
         };
         match manner {
+            Some(Manner::Clings) => {
+                let _clingy = Clingy;
+                pending::<()>().await;
+            }
             Some(Manner::Panics) => panic!("a bug"),
             Some(Manner::Silent) => pending::<()>().await,
             Some(Manner::Takes(time)) => self.time.wait(time).await,
@@ -109,11 +124,25 @@ impl Resolver for Slow {
 pub(crate) struct Stuck {
     inner: InMemoryStore,
     calls: Arc<Mutex<Vec<&'static str>>>,
+    /// How long calls take from now on.
+    delays: Arc<Mutex<BTreeMap<&'static str, Duration>>>,
+    /// Whether the next commit is late, and those that are.
+    late: Arc<Mutex<(bool, Vec<Batch>)>>,
 }
 
 impl Stuck {
     pub(crate) fn new(inner: InMemoryStore) -> Self {
-        Self { inner, calls: Arc::default() }
+        Self { inner, calls: Arc::default(), delays: Arc::default(), late: Arc::default() }
+    }
+
+    /// Lets calls of that name take effect and then take so long.
+    pub(crate) fn slow(&self, call: &'static str, takes: Duration) {
+        self.delays.lock().unwrap().insert(call, takes);
+    }
+
+    /// Lets the next commit never answer, and take effect just before the one after it.
+    pub(crate) fn delay_commit(&self) {
+        self.late.lock().unwrap().0 = true;
     }
 
     /// Lets the next call of that name take effect and never answer.
@@ -132,6 +161,10 @@ impl Stuck {
         }
         // Others come in between.
         tokio::task::yield_now().await;
+        let takes = self.delays.lock().unwrap().get(call).copied();
+        if let Some(takes) = takes {
+            tokio::time::sleep(takes).await;
+        }
         answer
     }
 }
@@ -155,6 +188,14 @@ impl Store for Stuck {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
+        let (is_late, earlier) = std::mem::take(&mut *self.late.lock().unwrap());
+        if is_late {
+            self.late.lock().unwrap().1.push(batch);
+            return pending().await;
+        }
+        for batch in earlier {
+            self.inner.commit(batch).await?;
+        }
         self.answer("commit", self.inner.commit(batch).await).await
     }
 
