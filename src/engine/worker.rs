@@ -162,17 +162,18 @@ impl Worker {
                 if shutdown.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Event::Shutdown);
                 }
-                if let Next::Leasing(_, lease) = &mut next
-                    && let Poll::Ready(leased) = lease.as_mut().poll(context)
-                {
-                    return Poll::Ready(Event::Leased(leased));
+                if let Next::Leasing { is_asked, lease, .. } = &mut next {
+                    *is_asked = true;
+                    if let Poll::Ready(leased) = lease.as_mut().poll(context) {
+                        return Poll::Ready(Event::Leased(leased));
+                    }
                 }
                 if crew.len() > 0 && crew.poll(context).is_ready() {
                     return Poll::Ready(Event::Ended);
                 }
                 match &mut next {
                     Next::Resting(rest) => rest.as_mut().poll(context).map(|()| Event::Rested),
-                    Next::Full | Next::Leasing(..) => Poll::Pending,
+                    Next::Full | Next::Leasing { .. } => Poll::Pending,
                 }
             });
             match event.await {
@@ -180,7 +181,7 @@ impl Worker {
                 Event::Ended if !matches!(next, Next::Full) => {}
                 Event::Ended | Event::Rested => next = self.next(&crew),
                 Event::Leased(leased) => {
-                    let Next::Leasing(wanted, _) = &next else { continue };
+                    let Next::Leasing { wanted, .. } = &next else { continue };
                     // The store is away, and so is everything that could be done.
                     let is_more = leased.as_ref().is_ok_and(|(it, _)| it.leases.len() >= *wanted);
                     if leased.is_err() {
@@ -198,7 +199,7 @@ impl Worker {
         let drain = backends.timer.sleep(backends.settings.policy.drain);
         let drained = async {
             // What the store is about to hand out would wait until its lease ends.
-            if let Next::Leasing(_, lease) = next
+            if let Next::Leasing { is_asked: true, lease, .. } = next
                 && let Ok((leased, pauses)) = lease.await
             {
                 crew.take(leased, pauses);
@@ -222,7 +223,7 @@ impl Worker {
         let limit = u32::try_from(room).unwrap_or(policy.batch);
         let wanted = LeaseRequest::new(self.roots(), limit, policy.lease);
         let lease = async move { self.ask(&wanted).await };
-        Next::Leasing(room, Box::pin(lease))
+        Next::Leasing { wanted: room, is_asked: false, lease: Box::pin(lease) }
     }
 
     /// Deletes what is kept no longer, now and then, without end.
@@ -269,8 +270,15 @@ impl Worker {
 enum Next<'a> {
     /// It has no room.
     Full,
-    /// It asks for so many roots.
-    Leasing(usize, Boxed<'a, Result<(Leased, Pauses)>>),
+    /// It asks for more.
+    Leasing {
+        /// For how many roots.
+        wanted: usize,
+        /// Whether the store was asked already.
+        is_asked: bool,
+        /// The answer.
+        lease: Boxed<'a, Result<(Leased, Pauses)>>,
+    },
     /// There was nothing more to do.
     Resting(Boxed<'a, ()>),
 }

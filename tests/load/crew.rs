@@ -228,3 +228,13 @@ async fn an_outcome_that_stays_unknown_is_not_called_a_failure() {
     });
     assert_eq!(added.unwrap_err().kind(), ErrorKind::Unknown);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_told_to_stop_leases_nothing_more() {
+    let world = World::new();
+    let process = Process::new(&world);
+    world.add("shop.example.com").await;
+    process.onboarding.worker().run(std::future::ready(())).await;
+    let step = world.onboarding.worker().step().await.unwrap();
+    assert_eq!(step.leased, 1);
+}
