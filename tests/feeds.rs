@@ -759,3 +759,28 @@ async fn what_happens_during_an_export_leaves_nothing_untold_where_it_is_importe
     assert_eq!(heard(&told).pop(), last);
     assert_eq!(told.last().map(|it| &it.notice), Some(&Notice::Removed));
 }
+
+#[tokio::test]
+async fn what_panics_when_it_is_dropped_counts_as_one_that_fails() {
+    struct Clingy;
+    impl Drop for Clingy {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "on request");
+        }
+    }
+    let world = World::new();
+    let good = inbox("good");
+    let clings = Odd::new("clings", |_, _: &Envelope| async {
+        let _clingy = Clingy;
+        std::future::pending().await
+    });
+    let onboarding = builder(&world, world.store.clone())
+        .with_timer(Impatient)
+        .with_subscriber(clings)
+        .with_subscriber(good.clone())
+        .build()
+        .unwrap();
+    let id = onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
+    run(&world, &onboarding, HOUR).await;
+    assert_eq!(heard(&good.take()), numbers(&onboarding, id).await);
+}

@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -74,24 +74,44 @@ pub(super) async fn within<T>(
     }
 }
 
-/// Drives a future that may panic; `None` if it did. It is dropped then.
+/// Drives a future that may panic; `None` if it did. It is dropped then, and may panic once more: also
+/// when nobody waits for it any more.
 ///
 /// What it shares with others must be whole whenever it can panic: it is, since nothing of ours is
 /// locked while a backend is called.
-pub(super) async fn caught<T>(future: Boxed<'_, T>) -> Option<T> {
-    let mut future = Some(future);
-    poll_fn(|context| {
-        let Some(running) = &mut future else { return Poll::Ready(None) };
-        match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
-            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => {
-                let panicked = future.take();
-                // What is dropped may panic once more.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
-                Poll::Ready(None)
-            }
+pub(super) const fn caught<T>(future: Boxed<'_, T>) -> Caught<'_, T> {
+    Caught(Some(future))
+}
+
+/// A future out of which nothing panics.
+pub(super) struct Caught<'a, T>(Option<Boxed<'a, T>>);
+
+impl<T> Caught<'_, T> {
+    fn end(&mut self) {
+        let ended = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(ended)));
+    }
+}
+
+impl<T> Future for Caught<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let Some(running) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
+        if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
         }
-    })
-    .await
+        self.end();
+        Poll::Ready(match polled {
+            Ok(Poll::Ready(value)) => Some(value),
+            _ => None,
+        })
+    }
+}
+
+impl<T> Drop for Caught<'_, T> {
+    fn drop(&mut self) {
+        self.end();
+    }
 }

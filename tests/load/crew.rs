@@ -238,3 +238,19 @@ async fn a_worker_that_is_told_to_stop_leases_nothing_more() {
     let step = world.onboarding.worker().step().await.unwrap();
     assert_eq!(step.leased, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_panics_when_it_is_dropped_keeps_nobody_from_being_handed_over() {
+    let mut policy = Policy::new();
+    policy.call_timeout = MINUTE * 5;
+    policy.sweep_after = MINUTE * 10;
+    let world = World::with_policy(policy);
+    let process = Process::new(&world);
+    world.add("bad.example.com").await;
+    world.add("slow.example.com").await;
+    process.resolver.set("bad", Manner::Clings);
+    process.resolver.set("slow", Manner::Silent);
+    let time = process.time.clone();
+    process.onboarding.worker().run(async { time.wait(SECOND).await }).await;
+    assert_eq!(world.onboarding.worker().step().await.unwrap().leased, 2);
+}
