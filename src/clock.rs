@@ -99,7 +99,7 @@ pub fn after(at: Timestamp, wait: Duration) -> Timestamp {
     TimeDelta::from_std(wait)
         .ok()
         .and_then(|wait| at.checked_add_signed(wait))
-        .map_or(Timestamp::MAX_UTC, |at| at.trunc_subsecs(6))
+        .map_or(Timestamp::MAX_UTC, |then| then.trunc_subsecs(6).max(at))
 }
 
 /// Returns the time from `start` to `end`, zero if `end` is not later.
