@@ -145,7 +145,11 @@ impl Driver<'_> {
                     // If not now, then later.
                     let _ = trim(self.backends, domain.id(), now).await;
                 }
-                return Ok(End::Released);
+                return Ok(match held.root.setback() {
+                    Some(_) if last && held.root.is_parked() => End::Parked,
+                    Some(_) if last && !held.has_acted => End::SetBack,
+                    _ => End::Released,
+                });
             }
             if let Some(intent) = decision.effect {
                 let Some(result) = self.act(&held, &intent, now).await? else {

@@ -195,3 +195,14 @@ async fn what_is_parked_stays_with_its_tenant_and_can_be_removed() {
     world.run_for(HOUR).await;
     assert_eq!(world.onboarding.get(&TENANT, id).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn what_leads_to_nothing_is_reported_as_set_back() {
+    let mut policy = Policy::new();
+    policy.max_rounds = 2;
+    let world = World::with_policy(policy);
+    let id = world.add("shop.example.com").await.id();
+    world.publish(id).await;
+    let step = world.onboarding.worker().step().await.unwrap();
+    assert_eq!((step.leased, step.left, step.set_back, step.parked), (1, 0, 1, 0));
+}
