@@ -32,7 +32,8 @@ impl Silence {
     pub(super) fn may_try(&self, now: Timestamp) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match state.until {
-            Some(until) if now < until => false,
+            // No pause is longer, whatever a clock said when it began.
+            Some(until) if now < until && until <= after(now, PAUSE) => false,
             Some(_) => {
                 state.until = Some(after(now, PAUSE));
                 true
@@ -58,6 +59,18 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_pause_longer() {
+        let at = |seconds| after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
+        let silence = Silence::default();
+        for _ in 0..LIMIT {
+            silence.note(false, at(90_000));
+        }
+        assert!(!silence.may_try(at(90_000)));
+        assert!(silence.may_try(at(3600)));
+        assert!(!silence.may_try(at(3600)));
+    }
 
     #[test]
     fn a_silent_subscriber_is_tried_once_in_a_while_until_it_answers() {
