@@ -784,3 +784,63 @@ async fn what_panics_when_it_is_dropped_counts_as_one_that_fails() {
     run(&world, &onboarding, HOUR).await;
     assert_eq!(heard(&good.take()), numbers(&onboarding, id).await);
 }
+
+#[tokio::test]
+async fn a_log_does_not_grow_for_subscribers_that_nobody_has_any_more() {
+    let mut policy = Policy::new();
+    policy.keep_log = DAY * 20;
+    let world = World::with_policy(policy);
+    let once = process(&world, vec![Arc::new(inbox("a"))]);
+    let id = active(&world, &once, "shop.example.com").await;
+    let now = process(&world, Vec::new());
+    for _ in 0..720 {
+        world.clock.advance(HOUR * 6);
+        while now.worker().step().await.unwrap().leased > 0 {}
+    }
+    let late = now.notices(&TENANT, id, 0).await.unwrap();
+    let limit = world.clock.now() - DAY * 100;
+    assert!(late.iter().all(|notice| notice.at > limit), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_domain_that_is_gone_is_kept_until_that_was_told() {
+    let mut policy = Policy::new();
+    policy.keep_removed = MINUTE;
+    let world = World::with_policy(policy);
+    let is_away = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let away = is_away.clone();
+    let subscriber = Odd::new("a", move |_, _: &Envelope| {
+        let is_away = away.load(Ordering::Relaxed);
+        async move { if is_away { Err(fail(ErrorKind::Unavailable)) } else { Ok(()) } }
+    });
+    let onboarding = process(&world, vec![subscriber.clone()]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    is_away.store(true, Ordering::Relaxed);
+    onboarding.remove(&TENANT, id).await.unwrap();
+    run(&world, &onboarding, HOUR).await;
+    onboarding.worker().tidy().await.unwrap();
+    let all = numbers(&onboarding, id).await;
+    is_away.store(false, Ordering::Relaxed);
+    run(&world, &onboarding, DAY).await;
+    assert_eq!(heard(&subscriber.inner.take()), all);
+    onboarding.worker().tidy().await.unwrap();
+    let keys = [Key::new(Kind::Domain, id), Key::new(Kind::Feed, id)];
+    assert_eq!(world.store.get(&keys).await.unwrap(), [None, None]);
+}
+
+#[tokio::test]
+async fn a_domain_that_is_gone_is_not_kept_for_whoever_never_listens() {
+    let mut policy = Policy::new();
+    policy.keep_removed = MINUTE;
+    let world = World::with_policy(policy);
+    let subscriber = Odd::new("a", |_, _: &Envelope| async { Err(fail(ErrorKind::Unavailable)) });
+    let onboarding = process(&world, vec![subscriber]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    onboarding.remove(&TENANT, id).await.unwrap();
+    run(&world, &onboarding, HOUR).await;
+    // From now on nobody works on feeds.
+    world.clock.advance(DAY * 3);
+    process(&world, Vec::new()).worker().tidy().await.unwrap();
+    let keys = [Key::new(Kind::Domain, id), Key::new(Kind::Feed, id)];
+    assert_eq!(world.store.get(&keys).await.unwrap(), [None, None]);
+}

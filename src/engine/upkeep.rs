@@ -12,7 +12,7 @@ use crate::{
     clock::{Timestamp, after},
     error::Result,
     id::{DomainId, OperationId},
-    store::{Batch, Expect, Filter, Item, Key, Kind, Query, Write},
+    store::{Batch, Entry, Expect, Filter, Item, Key, Kind, Query, Write},
 };
 
 /// Most entries that are looked at in one go; the rest has its turn later.
@@ -30,7 +30,15 @@ pub(super) async fn trim(backends: &Backends, id: DomainId, now: Timestamp) -> R
     let entries = backends.store.entries(&key, 0, ENTRIES).await?;
     let old = entries.iter().take_while(|entry| after(entry.at, keep) <= now).last();
     let Some(old) = old else { return Ok(()) };
-    let through = old.number.min(delivered(backends, id).await?);
+    let through = if backends.subscribers.is_empty() {
+        // Nobody here knows who still listens. Whoever does has heard it by then.
+        let patience = backends.settings.policy.delivery_patience;
+        let given_up = |entry: &&Entry| after(entry.at, keep.saturating_add(patience)) <= now;
+        let given_up = entries.iter().take_while(given_up).last().map_or(0, |it| it.number);
+        given_up.max(old.number.min(delivered(backends, id).await?))
+    } else {
+        old.number.min(delivered(backends, id).await?)
+    };
     if through == 0 {
         return Ok(());
     }
@@ -56,7 +64,9 @@ pub(super) async fn tidy(backends: &Backends) -> Result<()> {
             let page = backends.store.list(&query).await?;
             for item in page.items {
                 // Others expire with their certificate.
-                if item.header.status.as_deref() == Some(REMOVED) {
+                if item.header.status.as_deref() == Some(REMOVED)
+                    && !is_awaited(backends, &item, now).await?
+                {
                     delete(backends, item).await?;
                 }
             }
@@ -73,6 +83,19 @@ pub(super) async fn tidy(backends: &Backends) -> Result<()> {
         let Some(next) = page.next else { return Ok(()) };
         query = query.with_after(next);
     }
+}
+
+/// Returns whether somebody is still to be told what became of a domain that is gone.
+async fn is_awaited(backends: &Backends, gone: &Item, now: Timestamp) -> Result<bool> {
+    let policy = &backends.settings.policy;
+    let patience = policy.keep_removed.saturating_add(policy.delivery_patience);
+    if gone.header.expires.is_none_or(|removed_at| after(removed_at, patience) <= now) {
+        return Ok(false);
+    }
+    let found = backends.store.get(&[Key::new(Kind::Feed, &gone.key.id)]).await?;
+    let Some(item) = found.into_iter().flatten().next() else { return Ok(false) };
+    let Ok(feed) = codec::read_item::<Feed>(&item) else { return Ok(true) };
+    Ok(!backends.store.entries(&gone.key, feed.delivered(), 1).await?.is_empty())
 }
 
 /// Deletes an item, unless it was changed meanwhile.
