@@ -27,7 +27,7 @@ use nameplate::{
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId},
-    store::{Batch, Body, Expect, Header, InMemoryStore, Key, Kind, Store, Write},
+    store::{Batch, Body, Expect, Header, InMemoryStore, Key, Kind, NewEntry, Store, Write},
     testkit::{EndlessTimer, Tap, Tape},
 };
 
@@ -843,4 +843,24 @@ async fn a_domain_that_is_gone_is_not_kept_for_whoever_never_listens() {
     process(&world, Vec::new()).worker().tidy().await.unwrap();
     let keys = [Key::new(Kind::Domain, id), Key::new(Kind::Feed, id)];
     assert_eq!(world.store.get(&keys).await.unwrap(), [None, None]);
+}
+
+#[tokio::test]
+async fn whoever_follows_a_domain_gets_past_what_is_not_told() {
+    let world = World::new();
+    let id = world.active("shop.example.com").await.id();
+    let last = *numbers(&world.onboarding, id).await.last().unwrap();
+    let key = Key::new(Kind::Domain, id);
+    let item = world.store.get(std::slice::from_ref(&key)).await.unwrap().remove(0).unwrap();
+    let expect = Expect::Revision(item.revision);
+    let put = Write::Put { key: key.clone(), expect, header: item.header, body: item.body };
+    let trace = || NewEntry::new(key.clone(), "{\"v\":1,\"trace\":{}}".to_owned());
+    let batch = Batch::new(OperationId::from_bytes([9; 16])).with(put);
+    let batch = (0..250).fold(batch, |batch, _| batch.with_entry(trace()));
+    world.store.commit(batch).await.unwrap();
+    world.onboarding.remove(&TENANT, id).await.unwrap();
+    let page = world.onboarding.follow(&TENANT, Since::Domain(id, last)).await.unwrap();
+    assert!(!page.envelopes.is_empty());
+    let page = world.onboarding.follow(&TENANT, page.next).await.unwrap();
+    assert!(page.envelopes.is_empty());
 }

@@ -102,10 +102,15 @@ impl Onboarding {
                         .with_subject(domain));
                 };
                 let name = codec::read_domain(&item)?.name().clone();
-                for entry in store.entries(&key, after, PAGE).await? {
-                    last = entry.number;
-                    if let Some(notice) = codec::read_entry(&entry)? {
-                        envelopes.push(Envelope::new(*tenant, domain, name.clone(), notice));
+                // Nothing to tell among as many entries is not the end.
+                while envelopes.is_empty() {
+                    let entries = store.entries(&key, after.max(last), PAGE).await?;
+                    let Some(end) = entries.last() else { break };
+                    last = end.number;
+                    for entry in &entries {
+                        if let Some(notice) = codec::read_entry(entry)? {
+                            envelopes.push(Envelope::new(*tenant, domain, name.clone(), notice));
+                        }
                     }
                 }
                 Since::Domain(domain, after.max(last))
