@@ -128,7 +128,9 @@ impl<'a> Crew<'a> {
         let now = leased.now;
         let pauses = Arc::new(pauses);
         if self.slots.is_empty() {
-            self.end = None;
+            // What became of earlier leases says nothing about these.
+            (self.beat, self.end) = (None, None);
+            self.unanswered = Duration::ZERO;
         }
         let Backends { settings, timer, .. } = self.backends;
         self.end.get_or_insert_with(|| timer.sleep(settings.policy.lease));

@@ -254,3 +254,28 @@ async fn what_panics_when_it_is_dropped_keeps_nobody_from_being_handed_over() {
     process.onboarding.worker().run(async { time.wait(SECOND).await }).await;
     assert_eq!(world.onboarding.worker().step().await.unwrap().leased, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_under_way_before_a_rest_says_nothing_about_later_leases() {
+    let mut policy = Policy::new();
+    policy.call_timeout = MINUTE * 5;
+    policy.sweep_after = MINUTE * 10;
+    let world = World::with_policy(policy);
+    let first = world.active("first.example.com").await.id();
+    world.clock.set(world.store.next_due().unwrap());
+    let process = Process::new(&world);
+    process.store.slow("extend", SECOND * 5);
+    // The first beat begins after 20 seconds, and is not answered before the two looks are done.
+    process.resolver.set("first", Manner::Takes(SECOND * 11));
+    process.resolver.set("second", Manner::Takes(SECOND * 11));
+    let time = process.time.clone();
+    let late = async {
+        time.wait(SECOND * 66).await;
+        let second = world.add("second.example.com").await.id();
+        world.publish(second).await;
+        time.wait(SECOND * 26).await;
+        assert_ne!(world.get(second).await.status(), Status::Pending);
+    };
+    process.onboarding.worker().run(late).await;
+    assert_eq!(world.get(first).await.status(), Status::Active);
+}
