@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use nameplate::{
     clock::{Clock, Timer},
     domain::{Party, Reason, Status, Targets},
-    engine::{Notice, Onboarding},
+    engine::{Notice, Onboarding, Policy},
     error::{ErrorKind, Result},
     evidence::{Found, Topic},
     id::OperationId,
@@ -167,13 +167,17 @@ impl Resolver for Silent {
     }
 }
 
-/// A timer for which all time has passed.
+/// A timer that rings at once for what is no longer than a call may take, and else never.
 #[derive(Debug)]
 struct Impatient;
 
 #[async_trait]
 impl Timer for Impatient {
-    async fn sleep(&self, _: Duration) {}
+    async fn sleep(&self, duration: Duration) {
+        if duration > Policy::new().call_timeout {
+            std::future::pending().await
+        }
+    }
 }
 
 #[tokio::test]
