@@ -112,18 +112,6 @@ impl Deliveries<'_> {
         Ok(self.find().await?.map(|(_, feed)| deliveries(&feed)).unwrap_or_default())
     }
 
-    /// Returns the number up to which no delivery needs the log of the domain any more: what may be
-    /// trimmed of it. `None` if nothing was to be told yet.
-    ///
-    /// What is a dead letter is still needed. A replay finds what is there.
-    ///
-    /// # Errors
-    ///
-    /// As for [`list`](Self::list).
-    pub async fn settled_through(&self) -> Result<Option<u64>> {
-        Ok(self.find().await?.map(|(_, feed)| feed.settled_through()))
-    }
-
     /// Tells a subscriber everything again that happened after the notice with this number; from the
     /// beginning for 0.
     ///
@@ -138,7 +126,9 @@ impl Deliveries<'_> {
         self.change("replay", subscriber, |feed, now| feed.replay(subscriber, after, now)).await
     }
 
-    /// Tries again what was given up: the dead letters come before whatever is next.
+    /// Tries again what was given up, as far back as the log is kept
+    /// ([`Policy::keep_log`](crate::engine::Policy::keep_log)): the dead letters come before whatever is
+    /// next.
     ///
     /// Receivers get them after notices that followed them. To repeat those as well, in order, use
     /// [`replay`](Self::replay).

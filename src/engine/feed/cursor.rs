@@ -222,7 +222,7 @@ pub(super) struct Report {
 }
 
 impl Feed {
-    /// Returns the number up to which nobody waits for what happened.
+    /// Returns the number up to which nobody waits for what happened: dead letters wait for nobody.
     pub(in crate::engine) fn delivered(&self) -> u64 {
         let waits = |cursor: &Cursor| {
             let again = cursor.again.iter().map(|number| number.saturating_sub(1));
@@ -254,16 +254,6 @@ impl Feed {
 
     pub(in crate::engine) const fn domain(&self) -> DomainId {
         self.domain
-    }
-
-    /// Returns the number up to which nothing is needed for a delivery any more.
-    pub(super) fn settled_through(&self) -> u64 {
-        let needed = |cursor: &Cursor| {
-            let dead = cursor.dead.iter().map(|letter| letter.number);
-            let first = dead.chain(cursor.again.iter().copied()).min();
-            first.map_or(cursor.after, |first| cursor.after.min(first.saturating_sub(1)))
-        };
-        self.cursors.values().map(needed).min().unwrap_or(self.through).min(self.through)
     }
 
     /// Makes room for the subscribers that are plugged in.
