@@ -41,6 +41,9 @@ const WORKERS: usize = 2;
 /// How often a point is waited for.
 const TRIES: u32 = 8;
 
+/// How long a point is waited for at first; each time that much longer.
+const WAIT: Duration = Duration::from_secs(6);
+
 /// What happens to a process.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Fault {
@@ -224,12 +227,14 @@ impl Siege {
     fn start_besieged(&mut self) {
         let target = self.targets.pop_front();
         let at = target.as_ref().map(|target| {
-            // What happens once in the life of a store happens at once.
-            let passes = if target.point.ends_with("enroll") { 0 } else { self.dice.below(3) };
+            // What happens once in the life of a store, or was waited for in vain, happens at once.
+            let is_rare = target.tries > 0 || target.point.ends_with("enroll");
+            let passes = if is_rare { 0 } else { self.dice.below(3) };
             (target.point.clone(), usize::try_from(passes).unwrap())
         });
+        let drags = target.as_ref().is_some_and(|target| target.tries > 0);
         let next = match &target {
-            Some(_) => (Next::Fault(Fault::Kill), Duration::from_secs(6)),
+            Some(target) => (Next::Fault(Fault::Kill), WAIT * (target.tries + 1)),
             None => {
                 let choice = self.dice.below(self.plan.anywhere.len() as u64);
                 let fault = self.plan.anywhere.get(usize::try_from(choice).unwrap());
@@ -240,7 +245,8 @@ impl Siege {
         let tenants = Some(self.dice.draw());
         // A write that is too long is an error then, and not the end of the process.
         let script = Some("trap '' XFSZ; exec \"$@\"".to_owned());
-        self.start(&Role { at, tenants, script }, target, (next.0, Instant::now() + next.1));
+        let role = Role { at, drags, tenants, script };
+        self.start(&role, target, (next.0, Instant::now() + next.1));
     }
 
     fn start(&mut self, role: &Role, target: Option<Target>, next: (Next, Instant)) {
@@ -452,7 +458,7 @@ impl Siege {
         self.kill_all();
         let rest = (Next::Rest, Instant::now() + Duration::from_secs(3600));
         for _ in 0..WORKERS {
-            let role = Role { at: None, tenants: None, script: None };
+            let role = Role { at: None, drags: false, tenants: None, script: None };
             self.start(&role, None, rest);
         }
         let (start, end) = (Instant::now(), Instant::now() + Duration::from_secs(180));
@@ -510,6 +516,11 @@ impl Siege {
                 self.nameplate.remove(&TENANT, domain.id()).await.unwrap();
             }
         }
+    }
+
+    /// Returns whether those who could not write were told why.
+    pub(super) fn has_failed(&self, why: &str) -> bool {
+        self.failed.iter().any(|failed| failed.contains(why))
     }
 
     /// Prints what happened, and asserts that every point was hit.

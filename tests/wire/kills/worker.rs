@@ -4,7 +4,11 @@ use std::{
     env,
     io::{self, BufRead as _, Write as _},
     process::{self, Command, Stdio},
-    sync::{Mutex, mpsc},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -24,8 +28,12 @@ use super::{
 
 /// What a process is told besides the place.
 const AT: &str = "NAMEPLATE_TEST_AT";
+const DRAGS: &str = "NAMEPLATE_TEST_DRAGS";
 const SEED: &str = "NAMEPLATE_TEST_SEED";
 const COMMANDS: &str = "NAMEPLATE_TEST_COMMANDS";
+
+/// How long one is held up that drags: until its leases have to be extended, and are not yet lost.
+const DRAG: Duration = Duration::from_millis(1200);
 
 /// What its lines begin with: the test harness prints too.
 const MARK: &str = "kills: ";
@@ -35,6 +43,8 @@ const MARK: &str = "kills: ";
 pub(super) struct Role {
     /// Where it halts: a point, and how often it passes it before.
     pub(super) at: Option<(String, usize)>,
+    /// Whether it is held up now and then, so that its leases have to be extended.
+    pub(super) drags: bool,
     /// What its tenants do follows from it; `None` if they do nothing.
     pub(super) tenants: Option<u64>,
     /// What it is started by, such as a shell that sets limits: a script that ends in `exec "$@"`.
@@ -103,6 +113,9 @@ pub(super) fn command(place: &Place, role: &Role) -> Command {
     if let Some((point, passes)) = &role.at {
         command.env(AT, format!("{passes} {point}"));
     }
+    if role.drags {
+        command.env(DRAGS, "1");
+    }
     if let Some(seed) = role.tenants {
         command.env(COMMANDS, "1").env(SEED, seed.to_string());
     }
@@ -143,9 +156,14 @@ fn tape(go: Mutex<mpsc::Receiver<String>>) -> Tape {
         let (passes, point) = at.split_once(' ').unwrap();
         (point.to_owned(), passes.parse::<usize>().unwrap())
     });
+    let drags = env::var_os(DRAGS).is_some();
+    let count = AtomicUsize::new(0);
     let seen = Mutex::new((Vec::new(), at));
     Tape::new().watched_by(move |point: &Point| {
         let label = point.to_string();
+        if drags && count.fetch_add(1, Ordering::Relaxed) % 50 == 49 {
+            std::thread::sleep(DRAG);
+        }
         let mut seen = seen.lock().unwrap();
         let (passed, at) = &mut *seen;
         if !passed.contains(&label) {
@@ -193,6 +211,9 @@ async fn tenants(nameplate: &Onboarding, mut dice: Dice) {
 /// One command of a tenant.
 async fn tenant(nameplate: &Onboarding, domain: &Domain, dice: &mut Dice) -> Result<()> {
     let id = domain.id();
+    if dice.below(4) == 0 {
+        nameplate.timeline(&TENANT, id, 0).await?;
+    }
     let records = nameplate.records(&TENANT, id);
     let wanted = |label: &str, dice: &mut Dice| match dice.below(2) {
         0 => RecordFields::new("TXT", label, format!("ours {}", dice.below(4))),
