@@ -38,6 +38,10 @@ const DELAY: Duration = Duration::from_secs(600);
 /// `Policy::sweep_after`, which has to be longer.
 const STALE: Duration = Duration::from_secs(300);
 
+/// How many records others put into a set that is ours: a set that is longer than a resolver reads
+/// shows nothing.
+const INTRUDERS: usize = 16;
+
 /// The longest wait that the engine grants, whatever is asked for.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
@@ -236,10 +240,9 @@ impl<D: DnsProvider + ?Sized> DnsProvider for Faulty<D> {
                     return Ok((0..changes.len()).map(refuse).collect());
                 }
                 FaultKind::DnsUnpublished | FaultKind::DnsStale => {
-                    let mut dice = *dice;
                     let is_whole = *kind == FaultKind::DnsUnpublished || is_seen_together(changes);
                     for change in changes.iter().filter(|_| is_whole) {
-                        self.overlay(&zone, change, *kind, &mut dice).await?;
+                        self.overlay(&zone, change, *kind, *dice).await?;
                     }
                 }
                 FaultKind::DnsTwice => {
@@ -293,7 +296,7 @@ impl<D: DnsProvider + ?Sized> Faulty<D> {
         };
         let before = self.inner.record_set(zone, name, record_type).await?;
         let after = match &before {
-            Some(set) if set.contains(&data) => return Ok(()),
+            Some(set) if set.contains(&data) || set.data().len() > INTRUDERS => return Ok(()),
             Some(set) => set.with(data.clone()),
             None => RecordSet::new(name.clone(), their_ttl(), [data.clone()]),
         };
@@ -312,7 +315,7 @@ impl<D: DnsProvider + ?Sized> Faulty<D> {
         zone: &DnsName,
         change: &SetChange,
         kind: FaultKind,
-        dice: &mut Dice,
+        mut dice: Dice,
     ) -> Result<()> {
         let of = (change.name().clone(), change.record_type());
         let before = self.inner.record_set(zone, &of.0, of.1).await?;

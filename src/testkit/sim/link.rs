@@ -113,6 +113,8 @@ impl Link {
                     state.truth.jumps <= MOST_JUMPS
                 });
                 if may {
+                    // What waits for a time that the clock has jumped over would come too early.
+                    self.core.with(|state| state.truth.catch_up());
                     self.core.jump(by, forward);
                 }
                 Fate::Pass

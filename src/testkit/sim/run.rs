@@ -311,15 +311,14 @@ impl<'a> Run<'a> {
     fn pause(&mut self, process: usize) {
         let now = self.now();
         if self.world.report(process).swap(false, Ordering::Relaxed) {
-            self.empty += 1;
-            let wait = self.core.with(|state| match state.weather.is_calm() {
-                true => SECOND,
-                false => SECOND * 30,
-            });
+            let is_calm = self.core.with(|state| state.weather.is_calm());
+            // What finds nothing in a storm may have been kept from it.
+            self.empty = if is_calm { self.empty + 1 } else { 0 };
+            let wait = if is_calm { SECOND } else { SECOND * 30 };
             if let Some(process) = self.processes.get_mut(process) {
                 process.idle_until = now.saturating_add(wait);
             }
-            if self.empty > EMPTY_STEPS && self.core.with(|state| state.weather.is_calm()) {
+            if self.empty > EMPTY_STEPS {
                 let message = "something is due, and no worker finds it";
                 self.core.breach(Breach::new(Invariant::NothingStuck, message));
             }

@@ -221,6 +221,11 @@ impl Truth {
         overlay.entry(of).or_insert((before, until));
     }
 
+    /// Lets the provider see what is there from now on.
+    pub(super) fn catch_up(&mut self) {
+        self.stale.clear();
+    }
+
     /// Returns the set that is seen in the place of the real one, if another is.
     pub(super) fn overlaid(
         &mut self,

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     error::Result,
+    name::DomainName,
     store::{
         Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
     },
@@ -174,6 +175,15 @@ impl Store for Watched {
         self.core.note(|| {
             let keys = leased.leases.iter().map(|(lease, _)| format!(" {}", lease.key));
             format!("lease{}", keys.collect::<String>())
+        });
+        // What the holder of an earlier lease was told, and did not write down, is lost with it.
+        let names: Vec<DomainName> = {
+            let model = self.model();
+            let rows = leased.leases.iter().filter_map(|(lease, _)| model.rows.get(&lease.key));
+            rows.filter_map(|row| Some(row.content.domain()?.name().clone())).collect()
+        };
+        self.core.with(|state| {
+            state.truth.hushed.retain(|(name, _), hush| hush.known || !names.contains(name));
         });
         let wrong = self.model().leased(wanted, &leased.leases, leased.now);
         if let Some(wrong) = wrong {
