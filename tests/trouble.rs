@@ -4,9 +4,12 @@
 
 mod common;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -240,35 +243,78 @@ async fn an_old_domain_is_not_renewed_on_what_a_clock_saw_that_was_ahead() {
     assert_eq!(world.ca.orders(), 1);
 }
 
+fn build(brand: &str, policy: Policy) -> Result<Onboarding, BuildError> {
+    let clock = nameplate::clock::SystemClock;
+    Onboarding::builder(InMemoryStore::new(Arc::new(clock)))
+        .with_brand(brand)
+        .with_targets(Targets::cname(EDGE))
+        .with_resolver(InMemoryResolver::new())
+        .with_dns(InMemoryDns::new([dns(DELEGATION)]))
+        .with_delegation_zone(dns(DELEGATION))
+        .with_authority(InMemoryCa::new(Arc::new(clock), Arc::new(UnsignedSigner)))
+        .with_keys(InMemoryKeys::new())
+        .with_sealer(InMemorySealer::new())
+        .with_timer(EndlessTimer)
+        .with_policy(policy)
+        .build()
+}
+
 #[test]
 fn what_cannot_work_is_refused_when_it_is_built() {
-    let build = |brand: &str, policy: Policy| {
-        let clock = nameplate::clock::SystemClock;
-        Onboarding::builder(InMemoryStore::new(Arc::new(clock)))
-            .with_brand(brand)
-            .with_targets(Targets::cname(EDGE))
-            .with_resolver(InMemoryResolver::new())
-            .with_dns(InMemoryDns::new([dns(DELEGATION)]))
-            .with_delegation_zone(dns(DELEGATION))
-            .with_authority(InMemoryCa::new(Arc::new(clock), Arc::new(UnsignedSigner)))
-            .with_keys(InMemoryKeys::new())
-            .with_sealer(InMemorySealer::new())
-            .with_timer(EndlessTimer)
-            .with_policy(policy)
-            .build()
-    };
     assert!(build("plat", Policy::new()).is_ok());
-    let refused = |brand: &str, change: fn(&mut Policy)| {
+    // Its proofs and the delegations would be at the same name, which a CNAME record cannot share.
+    assert!(matches!(build("acme", Policy::new()), Err(BuildError::Invalid(_))));
+
+    let with = |change: fn(&mut Policy)| {
         let mut policy = Policy::new();
         change(&mut policy);
-        assert!(matches!(build(brand, policy), Err(BuildError::Invalid(_))), "{brand}");
+        build("plat", policy).map(|_| ())
     };
-    // Its proofs and the delegations would be at the same name, which a CNAME record cannot share.
-    refused("acme", |_| {});
-    refused("plat", |policy| policy.max_rounds = 1);
-    refused("plat", |policy| policy.batch = 0);
-    refused("plat", |policy| policy.sweep_after = policy.call_timeout);
-    refused("plat", |policy| policy.store_timeout = policy.lease);
+    let few = |field, least, change| {
+        assert_eq!(with(change).unwrap_err(), BuildError::TooFew { field, least });
+    };
+    few("batch", 1, |it| it.batch = 0);
+    few("demote_after", 1, |it| it.demote_after = 0);
+    few("max_failed_orders", 1, |it| it.max_failed_orders = 0);
+    few("max_rounds", 2, |it| it.max_rounds = 1);
+    few("park_after", 1, |it| it.park_after = 0);
+
+    let short = |field, than, change| {
+        assert_eq!(with(change).unwrap_err(), BuildError::TooShort { field, than });
+    };
+    short("call_timeout", "zero", |it| it.call_timeout = Duration::ZERO);
+    short("claim_ttl", "zero", |it| it.claim_ttl = Duration::ZERO);
+    short("delivery_timeout", "zero", |it| it.delivery_timeout = Duration::ZERO);
+    short("evidence_max_age", "zero", |it| it.evidence_max_age = Duration::ZERO);
+    short("lease", "store_timeout", |it| it.lease = it.store_timeout);
+    short("order_deadline", "zero", |it| it.order_deadline = Duration::ZERO);
+    short("pause_recheck", "zero", |it| it.pause_recheck = Duration::ZERO);
+    short("poll_interval", "zero", |it| it.poll_interval = Duration::ZERO);
+    short("recheck", "zero", |it| it.recheck = Duration::ZERO);
+    short("recheck_refuted", "zero", |it| it.recheck_refuted = Duration::ZERO);
+    short("store_timeout", "zero", |it| it.store_timeout = Duration::ZERO);
+    short("sweep_after", "call_timeout", |it| it.sweep_after = it.call_timeout);
+    short("tidy_interval", "zero", |it| it.tidy_interval = Duration::ZERO);
+    short("visible_deadline", "zero", |it| it.visible_deadline = Duration::ZERO);
+    let said = with(|it| it.lease = Duration::ZERO).unwrap_err().to_string();
+    assert_eq!(said, "the policy's lease must be longer than store_timeout");
+}
+
+#[test]
+fn what_a_zero_can_mean_is_taken() {
+    let mut policy = Policy::new();
+    policy.order_spacing = Duration::ZERO;
+    policy.spacing = Duration::ZERO;
+    policy.demote_over = Duration::ZERO;
+    policy.drain = Duration::ZERO;
+    policy.delivery_patience = Duration::ZERO;
+    policy.keep_log = Duration::ZERO;
+    policy.keep_removed = Duration::ZERO;
+    policy.max_records = 0;
+    policy.max_record_bytes = 0;
+    // The heartbeat holds a domain for as long as a call takes.
+    policy.lease = policy.call_timeout;
+    assert!(build("plat", policy).is_ok());
 }
 
 #[tokio::test]

@@ -36,6 +36,22 @@ pub enum BuildError {
     /// Something that was given cannot be used.
     #[error("onboarding: {0}")]
     Invalid(String),
+    /// A count of the [`Policy`] is too low to make sense.
+    #[error("the policy's {field} must be at least {least}")]
+    TooFew {
+        /// The field.
+        field: &'static str,
+        /// The lowest count that makes sense.
+        least: u32,
+    },
+    /// A duration of the [`Policy`] is too short to make sense.
+    #[error("the policy's {field} must be longer than {than}")]
+    TooShort {
+        /// The field.
+        field: &'static str,
+        /// What it must be longer than: another field, or `zero`.
+        than: &'static str,
+    },
 }
 
 /// Puts an [`Onboarding`] together. There are no hidden defaults but the numbers of [`Policy`].
@@ -219,23 +235,7 @@ impl Builder {
                     .to_owned(),
             ));
         }
-        if self.policy.max_rounds < 2 || self.policy.batch == 0 {
-            return Err(BuildError::Invalid(
-                "a worker needs a batch of at least one domain, and two rounds to decide on an \
-                 effect and to settle it"
-                    .to_owned(),
-            ));
-        }
-        if self.policy.sweep_after <= self.policy.call_timeout {
-            return Err(BuildError::Invalid(
-                "records must be swept later than any call can take".to_owned(),
-            ));
-        }
-        if self.policy.store_timeout >= self.policy.lease {
-            return Err(BuildError::Invalid(
-                "the store timeout must be shorter than the lease".to_owned(),
-            ));
-        }
+        self.policy.check()?;
         let authority = self.authority.ok_or_else(|| missing("a certificate authority"))?;
         let timer = self.timer.ok_or_else(|| missing("a timer"))?;
         let store = Timely::new(self.store, timer.clone(), self.policy.store_timeout);

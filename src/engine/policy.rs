@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::budget::{Budget, Budgets};
+use super::{
+    budget::{Budget, Budgets},
+    builder::BuildError,
+};
 use crate::certificate::Validation;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -128,6 +131,50 @@ impl Policy {
             max_record_bytes: 1 << 17,
             validation: Validation::Http01,
         }
+    }
+
+    /// Makes sure that a worker can work by the numbers without turning in circles.
+    ///
+    /// A zero that says something stays: no spacing, no grace, no drain, no patience, nothing kept, no
+    /// records.
+    pub(super) fn check(&self) -> Result<(), BuildError> {
+        let counts = [
+            ("batch", self.batch, 1),
+            ("demote_after", u32::from(self.demote_after), 1),
+            ("max_failed_orders", self.max_failed_orders, 1),
+            // One to decide on an effect, and one to settle it.
+            ("max_rounds", self.max_rounds, 2),
+            ("park_after", self.park_after, 1),
+        ];
+        let zero = ("zero", Duration::ZERO);
+        let durations = [
+            ("call_timeout", self.call_timeout, zero),
+            ("claim_ttl", self.claim_ttl, zero),
+            ("delivery_timeout", self.delivery_timeout, zero),
+            ("evidence_max_age", self.evidence_max_age, zero),
+            // Not than `call_timeout`: what takes long is held by the heartbeat.
+            ("lease", self.lease, ("store_timeout", self.store_timeout)),
+            ("order_deadline", self.order_deadline, zero),
+            ("pause_recheck", self.pause_recheck, zero),
+            ("poll_interval", self.poll_interval, zero),
+            ("recheck", self.recheck, zero),
+            ("recheck_refuted", self.recheck_refuted, zero),
+            ("store_timeout", self.store_timeout, zero),
+            ("sweep_after", self.sweep_after, ("call_timeout", self.call_timeout)),
+            ("tidy_interval", self.tidy_interval, zero),
+            ("visible_deadline", self.visible_deadline, zero),
+        ];
+        for (field, count, least) in counts {
+            if count < least {
+                return Err(BuildError::TooFew { field, least });
+            }
+        }
+        for (field, duration, (than, other)) in durations {
+            if duration <= other {
+                return Err(BuildError::TooShort { field, than });
+            }
+        }
+        Ok(())
     }
 }
 
