@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     mem,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
@@ -81,7 +82,7 @@ impl Tenure {
     ///
     /// The crew polls all its work after every beat, so that nothing has to be woken for this.
     pub(super) async fn unless_lost<T>(&self, call: impl Future<Output = T> + Send) -> Option<T> {
-        let mut call = Box::pin(call);
+        let mut call = pin!(call);
         poll_fn(|context| {
             if self.is_lost() {
                 return Poll::Ready(None);

@@ -103,7 +103,7 @@ impl Driver<'_> {
 
     async fn drive(&self, item: Item, now: Timestamp) -> Result<End> {
         if item.key.kind == Kind::Feed {
-            let released = feed::visit(self.backends, &self.tenure, item, now).await?;
+            let released = Box::pin(feed::visit(self.backends, &self.tenure, item, now)).await?;
             return Ok(if released { End::Released } else { End::Left });
         }
         let Some(mut held) = Held::load(self.backends, self.tenure.lease(), item).await? else {
@@ -234,7 +234,7 @@ impl Driver<'_> {
             .filter(|question| !self.is_paused(held, question))
             .map(|question| {
                 let answer = async move {
-                    let answer = self.backends.answer(&question, domain, now);
+                    let answer = Box::pin(self.backends.answer(&question, domain, now));
                     let answer = within(&**timer, settings.policy.call_timeout, answer).await;
                     answer.unwrap_or_else(|| question.unanswered(now))
                 };
@@ -265,7 +265,8 @@ impl Driver<'_> {
             return Ok(None);
         }
         let Backends { settings, timer, .. } = self.backends;
-        let act = self.backends.act(&held.root, &intent.effect);
+        // In a box, for it is large, and is handed on several times.
+        let act = Box::pin(self.backends.act(&held.root, &intent.effect));
         let act = async {
             within(&**timer, settings.policy.call_timeout, act).await.unwrap_or_else(|| {
                 Outcome::Unknown(Trouble::new(

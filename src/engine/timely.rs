@@ -28,6 +28,11 @@ impl Timely {
         Self { inner, timer, limit }
     }
 
+    /// Returns the store itself, not the pointer, which would put every answer in one more box.
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
     async fn call<T>(
         &self,
         operation: &'static str,
@@ -44,42 +49,42 @@ impl Timely {
 #[deny(clippy::missing_trait_methods)]
 impl Store for Timely {
     async fn now(&self) -> Result<Timestamp> {
-        self.call("now", ErrorKind::Unavailable, self.inner.now()).await
+        self.call("now", ErrorKind::Unavailable, self.inner().now()).await
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
-        self.call("get", ErrorKind::Unavailable, self.inner.get(keys)).await
+        self.call("get", ErrorKind::Unavailable, self.inner().get(keys)).await
     }
 
     async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
-        self.call("find", ErrorKind::Unavailable, self.inner.find(unique)).await
+        self.call("find", ErrorKind::Unavailable, self.inner().find(unique)).await
     }
 
     async fn list(&self, query: &Query) -> Result<Page> {
-        self.call("list", ErrorKind::Unavailable, self.inner.list(query)).await
+        self.call("list", ErrorKind::Unavailable, self.inner().list(query)).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
-        self.call("commit", ErrorKind::Unknown, self.inner.commit(batch)).await
+        self.call("commit", ErrorKind::Unknown, self.inner().commit(batch)).await
     }
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
-        self.call("lease", ErrorKind::Unknown, self.inner.lease(wanted)).await
+        self.call("lease", ErrorKind::Unknown, self.inner().lease(wanted)).await
     }
 
     async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
-        self.call("extend", ErrorKind::Unknown, self.inner.extend(leases, by)).await
+        self.call("extend", ErrorKind::Unknown, self.inner().extend(leases, by)).await
     }
 
     async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
-        self.call("entries", ErrorKind::Unavailable, self.inner.entries(of, after, limit)).await
+        self.call("entries", ErrorKind::Unavailable, self.inner().entries(of, after, limit)).await
     }
 
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
-        self.call("trim", ErrorKind::Unknown, self.inner.trim(of, through)).await
+        self.call("trim", ErrorKind::Unknown, self.inner().trim(of, through)).await
     }
 
     async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
-        self.call("restore", ErrorKind::Unknown, self.inner.restore(item, log)).await
+        self.call("restore", ErrorKind::Unknown, self.inner().restore(item, log)).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
@@ -48,8 +48,8 @@ pub(super) async fn first<A, B>(
     left: impl Future<Output = A> + Send,
     right: impl Future<Output = B> + Send,
 ) -> First<A, B> {
-    let mut left = Box::pin(left);
-    let mut right = Box::pin(right);
+    let mut left = pin!(left);
+    let mut right = pin!(right);
     poll_fn(|context| {
         if let Poll::Ready(value) = left.as_mut().poll(context) {
             return Poll::Ready(First::Left(value));
