@@ -4,37 +4,25 @@
 //! name somewhere is no proof of anything.
 
 mod http;
+mod method;
+mod terms;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     clock::Timestamp,
+    encoding::base32,
     error::{Error, ErrorKind, Result},
     id::Random,
-    name::{DnsName, DomainName},
+    name::{DnsName, DnsNameError, DomainName},
+    record::RecordType,
     secret::constant_time_eq,
 };
 
 pub use http::HttpProof;
-
-/// How the proof is published.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Method {
-    /// A TXT record (draft-ietf-dnsop-domain-verification-techniques).
-    DnsTxt,
-}
-
-impl Method {
-    /// Returns the stable name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DnsTxt => "dns-txt",
-        }
-    }
-}
+pub use method::{Method, MethodError, Scope};
+pub use terms::Terms;
 
 /// The label under which a platform's customers publish their proofs.
 ///
@@ -72,14 +60,17 @@ impl Brand {
     }
 
     /// Returns the label in front of the name that is proved.
-    fn label(&self, is_wildcard: bool) -> String {
-        let scope = if is_wildcard { "-wildcard" } else { "" };
+    fn label(&self, scope: Scope) -> String {
+        let scope = match scope {
+            Scope::Host => "",
+            Scope::Wildcard => "-wildcard",
+        };
         format!("_{}{scope}-challenge", self.0)
     }
 
     /// Returns whether proofs of some name are published at `name`, or would be above it.
     pub(crate) fn is_proof_name(&self, name: &DnsName) -> bool {
-        let labels = [false, true].map(|is_wildcard| self.label(is_wildcard));
+        let labels = Scope::ALL.map(|scope| self.label(scope));
         name.labels()
             .any(|label| labels.iter().any(|proof| label.eq_ignore_ascii_case(proof.as_bytes())))
     }
@@ -90,17 +81,20 @@ impl Brand {
     ///
     /// `Invalid` if the name is too long for a label in front of it.
     pub fn owner(&self, name: &DomainName) -> Result<DnsName> {
-        let label = self.label(name.is_wildcard());
-        DnsName::from(name.base()).child(&label).map_err(|error| {
-            Error::new(
-                ErrorKind::Invalid,
-                "challenge",
-                "create",
-                format!("{name} is too long for the label {label} in front of it"),
-            )
-            .with_source(error)
-        })
+        let label = self.label(Scope::of(name));
+        DnsName::from(name.base()).child(&label).map_err(|error| too_long(name, &label, error))
     }
+
+    /// Returns the name at which the owner of `name` publishes a proof whose token is a label.
+    fn child(&self, name: &DomainName, token: &str) -> Result<DnsName> {
+        let label = format!("_{token}");
+        self.owner(name)?.child(&label).map_err(|error| too_long(name, &label, error))
+    }
+}
+
+fn too_long(name: &DomainName, label: &str, error: DnsNameError) -> Error {
+    let message = format!("{name} is too long for the label {label} in front of it");
+    Error::new(ErrorKind::Invalid, "challenge", "create", message).with_source(error)
 }
 
 /// A proof that is wanted: what, where, until when.
@@ -109,10 +103,20 @@ impl Brand {
 pub struct Challenge {
     /// How it is published.
     pub method: Method,
-    /// Where.
+    /// What it proves.
+    #[serde(default = "Scope::first")]
+    pub scope: Scope,
+    /// Where: the name of the record, or the host of the page, or the name that is written about.
     pub owner: DnsName,
-    /// The token: 64 hexadecimal characters, SHA-256 of 32 random bytes.
+    /// The token: 64 hexadecimal characters, SHA-256 of 32 random bytes; 32 base32 characters where
+    /// it is a label.
     pub token: String,
+    /// Where a record of [`Method::DnsCname`] leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<DnsName>,
+    /// The path of a page of [`Method::Http`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Rises when ownership was reset, so that an old token proves nothing.
     pub generation: u32,
     /// When it was made.
@@ -133,9 +137,43 @@ impl Challenge {
         Ok(hex::encode(Sha256::digest(bytes)))
     }
 
-    /// Returns the value to publish.
+    /// Returns the value to publish: of the record, or of the page. Nothing is published for
+    /// [`Method::Email`].
     pub fn value(&self) -> String {
-        format!("token={}", self.token)
+        match (self.method, &self.target) {
+            (Method::DnsTxt, _) => format!("token={}", self.token),
+            (Method::DnsCname, Some(target)) => target.to_string(),
+            (Method::Http, _) => self.token.clone(),
+            (Method::DnsCname | Method::Email, _) => String::new(),
+        }
+    }
+
+    /// Returns the type of the record to publish, if it is one.
+    pub const fn record_type(&self) -> Option<RecordType> {
+        match self.method {
+            Method::DnsTxt => Some(RecordType::Txt),
+            Method::DnsCname => Some(RecordType::Cname),
+            Method::Http | Method::Email => None,
+        }
+    }
+
+    /// Returns a name beside [`owner`](Self::owner) that is made of chance, for a look whether a
+    /// wildcard answers there too; `None` if the proof is no record.
+    pub(crate) fn sibling(&self, chance: &[u8; 32]) -> Option<DnsName> {
+        self.record_type()?;
+        let chance = base32(chance);
+        let parent = self.owner.parent()?;
+        let label = format!("_{}-sibling", chance.get(..16)?);
+        // In a name that is as long as can be, it is as long as the shortest label of a proof.
+        parent
+            .child(&label)
+            .or_else(|_| parent.child(&format!("_{}", chance.get(..11).unwrap_or("sibling"))))
+            .ok()
+    }
+
+    /// Returns the page to publish, if it is one.
+    pub fn page(&self) -> Option<HttpProof> {
+        HttpProof::of(self)
     }
 
     /// Returns whether a published value may be the proof of some claim.
@@ -148,7 +186,7 @@ impl Challenge {
         token.len() == TOKEN_LENGTH && token.iter().all(u8::is_ascii_hexdigit)
     }
 
-    /// Returns whether a published value is the proof.
+    /// Returns whether the value of a TXT record is the proof. None is for another method.
     ///
     /// Either the bare token, or `key=value` pairs separated by spaces of which the first is the
     /// token and no other is; keys without regard to case, unknown ones ignored (section 5.1 of the
@@ -166,7 +204,15 @@ impl Challenge {
             }
             _ => content,
         };
-        constant_time_eq(token, self.token.as_bytes())
+        self.method == Method::DnsTxt && constant_time_eq(token, self.token.as_bytes())
+    }
+
+    /// Returns whether the values of the CNAME records at [`owner`](Self::owner) are the proof: one
+    /// record, which leads to the target. None is for another method.
+    pub fn is_proved_by_alias<'a>(&self, targets: impl IntoIterator<Item = &'a DnsName>) -> bool {
+        let mut targets = targets.into_iter();
+        let only = targets.next().filter(|_| targets.next().is_none());
+        self.method == Method::DnsCname && self.target.is_some() && only == self.target.as_ref()
     }
 }
 
@@ -179,6 +225,9 @@ mod tests {
         let name = "shop.example.com".parse().unwrap();
         Challenge {
             method: Method::DnsTxt,
+            scope: Scope::Host,
+            target: None,
+            path: None,
             owner: Brand::new("plat").unwrap().owner(&name).unwrap(),
             token: Challenge::draw_token(&OsRandom).unwrap(),
             generation: 1,

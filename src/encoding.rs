@@ -11,6 +11,28 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     base64(bytes, BASE64URL)
 }
 
+/// Writes bytes as base32 (RFC 4648 section 6) in lower case without padding, for labels.
+pub(crate) fn base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    let (mut buffer, mut bits) = (0_u32, 0_u32);
+    let digit = |index: u32| match (index & 31) as u8 {
+        index @ 0..26 => char::from(b'a' + index),
+        index => char::from(b'2' + (index - 26)),
+    };
+    for byte in bytes {
+        buffer = ((buffer << 8) | u32::from(*byte)) & 0xffff;
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(digit(buffer >> bits));
+        }
+    }
+    if bits > 0 {
+        text.push(digit(buffer << (5 - bits)));
+    }
+    text
+}
+
 /// Writes one PEM block (RFC 7468), with its final line break.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let mut digits = base64(der, BASE64);

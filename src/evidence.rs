@@ -122,6 +122,8 @@ pub enum Found {
     Timeout,
     /// Values.
     Values,
+    /// A wildcard record that answers for any name, and so proves nothing about one.
+    Wildcard,
 }
 
 impl Seen {

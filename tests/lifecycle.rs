@@ -5,6 +5,8 @@
 #[path = "lifecycle/authority.rs"]
 mod authority;
 mod common;
+#[path = "lifecycle/methods.rs"]
+mod methods;
 #[path = "lifecycle/page.rs"]
 mod page;
 #[path = "lifecycle/patience.rs"]

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Brand, TOKEN_LENGTH};
+use super::{Brand, Challenge, Method, MethodError, Scope, TOKEN_LENGTH};
 use crate::{
     error::{Error, ErrorKind, Result},
     name::DomainName,
@@ -41,18 +41,33 @@ impl HttpProof {
         let invalid =
             |message: String| Error::new(ErrorKind::Invalid, "challenge", "create", message);
         if name.is_wildcard() {
-            return Err(invalid(format!(
-                "a page proves the name that it is on, and not {name}: use a DNS record"
-            )));
+            return Err(invalid(format!("{name}: {}", MethodError::Wildcard))
+                .with_source(MethodError::Wildcard));
         }
         if token.len() != TOKEN_LENGTH || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(invalid(format!("a token is {TOKEN_LENGTH} hexadecimal characters")));
         }
+        let path = Self::path_in(&format!("{}-challenge", brand.as_str()), token);
+        Ok(Self { name, generation, path, token: token.to_owned() })
+    }
+
+    /// Returns the path of the page for a token, below a directory.
+    pub(super) fn path_in(service: &str, token: &str) -> String {
         let digest = Sha256::new().chain_update(b"http file\0").chain_update(token).finalize();
         let mut id = hex::encode(digest);
         id.truncate(32);
-        let path = format!("/.well-known/{}-challenge/{id}.txt", brand.as_str());
-        Ok(Self { name, generation, path, token: token.to_owned() })
+        format!("/.well-known/{service}/{id}.txt")
+    }
+
+    /// Describes the page that a challenge asks for, if it asks for one.
+    pub(super) fn of(challenge: &Challenge) -> Option<Self> {
+        let Challenge { method, scope, owner, token, path, generation, .. } = challenge;
+        // An empty token would be proved by an empty page.
+        let is_whole = token.len() == TOKEN_LENGTH;
+        let path = path.clone().filter(|_| is_whole)?;
+        (*method == Method::Http && *scope == Scope::Host).then_some(())?;
+        let name = owner.as_str().parse().ok()?;
+        Some(Self { name, generation: *generation, path, token: token.clone() })
     }
 
     /// Returns the name that is proved, which is the host.

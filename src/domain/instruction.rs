@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Domain, Targets};
 use crate::{
     certificate::Validation,
+    challenge::Method,
     name::DnsName,
     record::{RecordType, Ttl},
 };
@@ -96,8 +97,66 @@ impl fmt::Display for Instruction {
     }
 }
 
+/// Something for the customer to do, as typed data; displayed, it is one sentence.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Step {
+    /// Add a record.
+    Record(Instruction),
+    /// Put a page on the host, to prove that the name is theirs; it has to stay.
+    Page {
+        /// Where.
+        url: String,
+        /// What it says, and nothing else.
+        body: String,
+        /// The media type to serve it as.
+        content_type: String,
+    },
+    /// Answer a mail, to prove that the name is theirs.
+    Mail {
+        /// The name that it is about.
+        name: DnsName,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(record) => record.fmt(f),
+            Self::Page { url, body, content_type } => write!(
+                f,
+                "Put a page at {url} that says {body} and nothing else, as {content_type}, to prove \
+                 that the name is yours; keep it."
+            ),
+            Self::Mail { name } => write!(
+                f,
+                "Follow the link in the mail that is sent to those who answer for {name}, to prove \
+                 that the name is yours."
+            ),
+        }
+    }
+}
+
+/// Returns all that the customer has to do for `domain`, in order: the proof first, and then the
+/// records of [`instructions`] that are none.
+pub fn steps(domain: &Domain, targets: &Targets) -> Vec<Step> {
+    let challenge = &domain.challenge;
+    let page = challenge.page().map(|page| Step::Page {
+        url: page.url(),
+        body: page.body().to_owned(),
+        content_type: "text/plain".to_owned(),
+    });
+    let mail = (challenge.method == Method::Email)
+        .then(|| Step::Mail { name: DnsName::from(domain.name.base()) });
+    let records = instructions(domain, targets).into_iter().map(Step::Record);
+    page.into_iter().chain(mail).chain(records).collect()
+}
+
 /// Returns the records that the customer has to add for `domain`, in the order in which to add
 /// them: those that prove and prepare first, those that move visitors last.
+///
+/// A proof that is no record is not among them: see [`steps`].
 ///
 /// The zone is taken to be the registrable domain: where the customer's zone is cut deeper, the
 /// full name is right and the host label is not.
@@ -120,13 +179,15 @@ pub fn instructions(domain: &Domain, targets: &Targets) -> Vec<Instruction> {
         needed_by,
     };
 
-    let mut records = vec![record(
-        RecordType::Txt,
-        domain.challenge.owner.clone(),
-        domain.challenge.value(),
-        Purpose::Ownership,
-        NeededBy::Platform,
-    )];
+    let challenge = &domain.challenge;
+    let mut records: Vec<_> = challenge
+        .record_type()
+        .map(|record_type| {
+            let (owner, value) = (challenge.owner.clone(), challenge.value());
+            record(record_type, owner, value, Purpose::Ownership, NeededBy::Platform)
+        })
+        .into_iter()
+        .collect();
     if domain.validation == Validation::Dns01Delegated
         && let Some(delegation) = &domain.delegation
     {

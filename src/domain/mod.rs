@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     certificate::{OrderStatus, Validation},
-    challenge::Challenge,
+    challenge::{Challenge, Method},
     clock::{Timestamp, after},
     error::{Error, ErrorKind, Result},
     evidence::{Evidence, Observation, Subject, Topic},
@@ -20,7 +20,7 @@ use crate::{
     name::{DnsName, DomainName, DomainNameError},
 };
 
-pub use instruction::{Instruction, Lifetime, NeededBy, Purpose, instructions};
+pub use instruction::{Instruction, Lifetime, NeededBy, Purpose, Step, instructions, steps};
 pub(crate) use managed::Sweep;
 pub use managed::{ManagedRecord, RecordState};
 pub use placed::{Placed, Placement};
@@ -37,9 +37,17 @@ pub struct NewDomain {
     pub(crate) name: DomainName,
     pub(crate) submitted: String,
     pub(crate) validation: Option<Validation>,
+    pub(crate) method: Option<Method>,
 }
 
 impl NewDomain {
+    /// Chooses how the tenant proves the name, instead of the platform's default.
+    #[must_use]
+    pub const fn with_method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self
+    }
+
     /// Chooses how the certificate authority is convinced, instead of the platform's default.
     #[must_use]
     pub const fn with_validation(mut self, validation: Validation) -> Self {
@@ -55,7 +63,7 @@ impl NewDomain {
 
 impl From<DomainName> for NewDomain {
     fn from(name: DomainName) -> Self {
-        Self { submitted: name.to_string(), name, validation: None }
+        Self { submitted: name.to_string(), name, validation: None, method: None }
     }
 }
 
@@ -63,7 +71,7 @@ impl std::str::FromStr for NewDomain {
     type Err = DomainNameError;
 
     fn from_str(text: &str) -> Result<Self, DomainNameError> {
-        Ok(Self { name: text.parse()?, submitted: text.to_owned(), validation: None })
+        Ok(Self { name: text.parse()?, submitted: text.to_owned(), validation: None, method: None })
     }
 }
 

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{BudgetKind, Domain, Failure, PauseScope, Status};
 use crate::{
     certificate::{OrderStatus, Validation},
+    challenge::Method,
     clock::Timestamp,
     evidence::{Evidence, Found, Seen, Topic, Verdict},
     name::DnsName,
+    record::RecordType,
 };
 
 /// Who has to act.
@@ -65,6 +67,9 @@ pub enum Reason {
     RecordMissing {
         /// What it is for.
         topic: Topic,
+        /// Its type; for routing see the instructions.
+        #[serde(default)]
+        record_type: Option<RecordType>,
         /// Where it should be.
         name: DnsName,
         /// What it should say; for routing see the instructions.
@@ -74,6 +79,9 @@ pub enum Reason {
     RecordDiffers {
         /// What it is for.
         topic: Topic,
+        /// Its type; for routing see the instructions.
+        #[serde(default)]
+        record_type: Option<RecordType>,
         /// Where it is.
         name: DnsName,
         /// What it should say; for routing see the instructions.
@@ -81,7 +89,21 @@ pub enum Reason {
         /// What is there.
         seen: Seen,
     },
-    /// The servers of the zone give no usable answer.
+    /// A page that proves the name is not there.
+    PageMissing {
+        /// Where it should be.
+        url: String,
+        /// What it should say, and nothing else.
+        body: String,
+        /// What is there.
+        seen: Seen,
+    },
+    /// A mail has not been answered.
+    MailUnanswered {
+        /// The name that it is about.
+        name: DnsName,
+    },
+    /// The servers of the zone, or of the host, give no usable answer.
     NoAnswer {
         /// What was asked for.
         name: DnsName,
@@ -237,23 +259,44 @@ impl Domain {
         let Evidence { last, seen, .. } = self.evidence(topic);
         let next = self.next_check_at;
         let name = self.subject(topic).name;
-        let value = match topic {
-            Topic::Ownership => Some(self.challenge.value()),
+        let method = self.challenge.method;
+        if topic == Topic::Ownership && method == Method::Email && *last != Verdict::Confirmed {
+            return WaitingOn::new(Party::Customer, Reason::MailUnanswered { name }, next);
+        }
+        let (record_type, value) = match topic {
+            Topic::Ownership => (self.challenge.record_type(), Some(self.challenge.value())),
             Topic::Delegation => {
-                self.delegation.as_ref().map(|delegation| delegation.target.to_string())
+                let target = self.delegation.as_ref().map(|delegation| &delegation.target);
+                (Some(RecordType::Cname), target.map(ToString::to_string))
             }
-            Topic::Routing => None,
+            Topic::Routing => (None, None),
         };
+        let page = self.challenge.page().filter(|_| topic == Topic::Ownership);
         match (last, seen.found) {
             (_, Found::Nothing) => WaitingOn::new(Party::Platform, Reason::FirstLook, next),
-            (Verdict::Refuted, Found::Values) => WaitingOn::new(
+            (Verdict::Refuted, _) if let Some(page) = page => WaitingOn::new(
                 Party::Customer,
-                Reason::RecordDiffers { topic, name, value, seen: seen.clone() },
+                Reason::PageMissing {
+                    url: page.url(),
+                    body: page.body().to_owned(),
+                    seen: seen.clone(),
+                },
                 next,
             ),
-            (Verdict::Refuted, _) => {
-                WaitingOn::new(Party::Customer, Reason::RecordMissing { topic, name, value }, next)
+            // Whoever runs the host is not who runs the zone.
+            (Verdict::Unknown, found) if page.is_some() => {
+                WaitingOn::new(Party::Customer, Reason::NoAnswer { name, found }, next)
             }
+            (Verdict::Refuted, Found::Values | Found::Wildcard) => WaitingOn::new(
+                Party::Customer,
+                Reason::RecordDiffers { topic, record_type, name, value, seen: seen.clone() },
+                next,
+            ),
+            (Verdict::Refuted, _) => WaitingOn::new(
+                Party::Customer,
+                Reason::RecordMissing { topic, record_type, name, value },
+                next,
+            ),
             (Verdict::Unknown, found) => {
                 WaitingOn::new(Party::DnsProvider, Reason::NoAnswer { name, found }, next)
             }
@@ -265,29 +308,38 @@ impl Domain {
 
 impl fmt::Display for WaitingOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record_type = |topic: &Topic| match topic {
-            Topic::Delegation => "CNAME record",
-            Topic::Ownership => "TXT record",
-            Topic::Routing => "address of the edge",
+        let record = |record_type: &Option<RecordType>| match record_type {
+            Some(record_type) => format!("{record_type} record"),
+            None => "address of the edge".to_owned(),
         };
         if !matches!(self.party, Party::Nobody) {
             write!(f, "{}: ", self.party)?;
         }
         match &self.reason {
             Reason::FirstLook => f.write_str("has yet to look")?,
-            Reason::RecordMissing { topic, name, value } => {
-                write!(f, "add the {} at {name}", record_type(topic))?;
+            Reason::RecordMissing { record_type, name, value, .. } => {
+                write!(f, "add the {} at {name}", record(record_type))?;
                 if let Some(value) = value {
                     write!(f, " with the value {value}")?;
                 }
                 f.write_str("; there is none")?;
             }
-            Reason::RecordDiffers { topic, name, value, seen } => {
-                write!(f, "change the {} at {name}", record_type(topic))?;
+            Reason::RecordDiffers { record_type, name, value, seen, .. } => {
+                write!(f, "change the {} at {name}", record(record_type))?;
                 if let Some(value) = value {
                     write!(f, " to {value}")?;
                 }
                 write!(f, "; there is {}", seen.values.join(", "))?;
+            }
+            Reason::PageMissing { url, body, seen } => {
+                write!(f, "put a page at {url} that says {body}")?;
+                match seen.values.as_slice() {
+                    [] => f.write_str("; there is none")?,
+                    values => write!(f, "; there is {}", values.join(", "))?,
+                }
+            }
+            Reason::MailUnanswered { name } => {
+                write!(f, "follow the link in the mail about {name}")?;
             }
             Reason::NoAnswer { name, found } => {
                 let what = match found {
@@ -298,7 +350,7 @@ impl fmt::Display for WaitingOn {
                 write!(f, "the servers for {name} {what}")?;
             }
             Reason::Unavailable => f.write_str("the name is proved but cannot be handed over")?,
-            Reason::Dormant => f.write_str("add the TXT record, then ask for a check")?,
+            Reason::Dormant => f.write_str("publish the proof, then ask for a check")?,
             Reason::Order { stage } => write!(f, "the certificate order is {stage}")?,
             Reason::Retry { failure } => write!(f, "will try again after: {}", failure.message)?,
             Reason::Failed { failure: Some(failure) } => write!(f, "{}", failure.message)?,

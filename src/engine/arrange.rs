@@ -236,7 +236,7 @@ impl Backends {
 
     /// Returns the markers of the records of a domain.
     fn markers(&self, domain: &Domain, operation: &'static str) -> Result<Markers> {
-        let label = format!("_{}-records", self.brand.as_str());
+        let label = format!("_{}-records", self.terms.brand().as_str());
         let markers = Markers::new(&domain.id().to_string());
         let markers = markers.and_then(|markers| markers.with_label(&label));
         markers.map_err(|cause| {

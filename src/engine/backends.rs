@@ -5,13 +5,14 @@ use std::sync::{Arc, atomic::AtomicBool};
 use super::{decide::Settings, feed::Seat, health::Pulse};
 use crate::{
     ca::CertificateAuthority,
-    challenge::Brand,
+    challenge::Terms,
     clock::Timer,
     dns::DnsProvider,
     domain::Targets,
     id::Random,
     keys::Keys,
     name::{ClaimPolicy, DnsName},
+    probe::Probe,
     record::Profile,
     resolver::Resolver,
     seal::Sealer,
@@ -24,6 +25,8 @@ pub(super) struct Backends {
     pub(super) store: Arc<dyn Store>,
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) dns: Option<Arc<dyn DnsProvider>>,
+    /// What fetches the pages that prove names.
+    pub(super) probe: Option<Arc<dyn Probe>>,
     pub(super) authority: Arc<dyn CertificateAuthority>,
     pub(super) keys: Arc<dyn Keys>,
     pub(super) sealer: Arc<dyn Sealer>,
@@ -31,7 +34,8 @@ pub(super) struct Backends {
     pub(super) sealing_checked: AtomicBool,
     pub(super) random: Arc<dyn Random>,
     pub(super) timer: Arc<dyn Timer>,
-    pub(super) brand: Brand,
+    /// By what challenges are made.
+    pub(super) terms: Terms,
     pub(super) targets: Targets,
     pub(super) claims: ClaimPolicy,
     /// The zone of ours that challenges are delegated to.

@@ -13,13 +13,14 @@ use super::{
 };
 use crate::{
     ca::CertificateAuthority,
-    challenge::Brand,
+    challenge::{Brand, Terms},
     clock::Timer,
     dns::DnsProvider,
     domain::Targets,
     id::{OsRandom, Random},
     keys::Keys,
     name::{ClaimPolicy, DnsName},
+    probe::Probe,
     record::Profile,
     resolver::Resolver,
     seal::Sealer,
@@ -60,12 +61,15 @@ pub struct Builder {
     store: Arc<dyn Store>,
     resolver: Option<Arc<dyn Resolver>>,
     dns: Option<Arc<dyn DnsProvider>>,
+    probe: Option<Arc<dyn Probe>>,
     authority: Option<Arc<dyn CertificateAuthority>>,
     keys: Option<Arc<dyn Keys>>,
     sealer: Option<Arc<dyn Sealer>>,
     timer: Option<Arc<dyn Timer>>,
     random: Arc<dyn Random>,
     brand: Option<String>,
+    proof_target: Option<DnsName>,
+    proof_service: Option<String>,
     targets: Option<Targets>,
     claims: ClaimPolicy,
     delegation_zone: Option<DnsName>,
@@ -82,12 +86,15 @@ impl Builder {
             store,
             resolver: None,
             dns: None,
+            probe: None,
             authority: None,
             keys: None,
             sealer: None,
             timer: None,
             random: Arc::new(OsRandom),
             brand: None,
+            proof_target: None,
+            proof_service: None,
             targets: None,
             claims: ClaimPolicy::new(),
             delegation_zone: None,
@@ -103,6 +110,24 @@ impl Builder {
     #[must_use]
     pub fn with_brand(mut self, brand: impl Into<String>) -> Self {
         self.brand = Some(brand.into());
+        self
+    }
+
+    /// Sets the name of the platform's to which the records of
+    /// [`Method::DnsCname`](crate::challenge::Method::DnsCname) lead. Nobody asks what is there; it
+    /// only has to be a name that nobody else will ever have.
+    #[must_use]
+    pub fn with_proof_target(mut self, target: DnsName) -> Self {
+        self.proof_target = Some(target);
+        self
+    }
+
+    /// Sets the directory below `/.well-known` in which the pages of
+    /// [`Method::Http`](crate::challenge::Method::Http) are, such as `pki-validation`;
+    /// `plat-challenge` for the brand `plat` unless told, and so for other brands.
+    #[must_use]
+    pub fn with_proof_service(mut self, service: impl Into<String>) -> Self {
+        self.proof_service = Some(service.into());
         self
     }
 
@@ -124,6 +149,14 @@ impl Builder {
     #[must_use]
     pub fn with_dns(mut self, dns: impl DnsProvider) -> Self {
         self.dns = Some(Arc::new(dns));
+        self
+    }
+
+    /// Plugs in what fetches the pages by which names are proved. It has to give up earlier than
+    /// [`Policy::call_timeout`].
+    #[must_use]
+    pub fn with_probe(mut self, probe: impl Probe) -> Self {
+        self.probe = Some(Arc::new(probe));
         self
     }
 
@@ -236,6 +269,15 @@ impl Builder {
             ));
         }
         self.policy.check()?;
+        let terms = terms(brand, self.proof_target, self.proof_service, &self.policy)
+            .map_err(|error| invalid(&error))?;
+        if self.probe.is_some() && terms.service() == Terms::RESERVED_SERVICE {
+            return Err(BuildError::Invalid(
+                "the brand acme puts pages where certificate authorities look: set another \
+                 directory for proofs"
+                    .to_owned(),
+            ));
+        }
         let authority = self.authority.ok_or_else(|| missing("a certificate authority"))?;
         let timer = self.timer.ok_or_else(|| missing("a timer"))?;
         let store = Timely::new(self.store, timer.clone(), self.policy.store_timeout);
@@ -250,13 +292,14 @@ impl Builder {
             store,
             resolver: self.resolver.ok_or_else(|| missing("a resolver"))?,
             dns: self.dns,
+            probe: self.probe,
             authority,
             keys: self.keys.ok_or_else(|| missing("keys"))?,
             sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,
             sealing_checked: AtomicBool::new(false),
             timer,
             random: self.random,
-            brand,
+            terms,
             targets,
             claims: self.claims,
             delegation_zone: self.delegation_zone,
@@ -265,5 +308,22 @@ impl Builder {
             settings,
             pulse: Pulse::default(),
         })))
+    }
+}
+
+/// Puts together what challenges are made by.
+fn terms(
+    brand: Brand,
+    target: Option<DnsName>,
+    service: Option<String>,
+    policy: &Policy,
+) -> crate::error::Result<Terms> {
+    let mut terms = Terms::new(brand, policy.claim_ttl, policy.token_ttl);
+    if let Some(target) = target {
+        terms = terms.with_target(target);
+    }
+    match service {
+        Some(service) => terms.with_service(service),
+        None => Ok(terms),
     }
 }

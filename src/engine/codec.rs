@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     certificate::{Certificate, Order},
+    challenge::Scope,
     clock::Timestamp,
     domain::Domain,
     error::{Error, ErrorKind, Result},
@@ -154,7 +155,8 @@ fn domain_and_intent(item: &Item) -> Result<(Domain, Option<Intent>)> {
     if version(text, &item.key, stored::VERSION)? == stored::VERSION {
         return from_text::<Stored<'_>>(text, &item.key)?.into_domain(item);
     }
-    let FirstDomain { domain, intent } = read_item(item)?;
+    let FirstDomain { mut domain, intent } = read_item(item)?;
+    domain.challenge.scope = Scope::of(&domain.name);
     Ok((domain, intent))
 }
 

@@ -49,6 +49,7 @@ mod operator;
 mod pace;
 mod pauses;
 mod policy;
+mod proof;
 mod records;
 mod root;
 mod sealing;

@@ -126,7 +126,12 @@ impl Backends {
         Ok(Fact::Order { order, progress, chain })
     }
 
-    async fn lookup(&self, name: &DnsName, record_type: RecordType, mode: Mode) -> Answer {
+    pub(super) async fn lookup(
+        &self,
+        name: &DnsName,
+        record_type: RecordType,
+        mode: Mode,
+    ) -> Answer {
         let lookup = Lookup::new(name.clone(), record_type, mode);
         match self.resolver.lookup(&lookup).await {
             Ok(answer) => answer,
@@ -139,7 +144,7 @@ impl Backends {
     ///
     /// A resolver that is asked for a record that does not exist yet remembers that it does not.
     /// What the servers of the zone do not have is therefore not looked for anywhere else.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         name: &DnsName,
         record_type: RecordType,
@@ -158,10 +163,7 @@ impl Backends {
 
     async fn look(&self, subject: &Subject, domain: &Domain, now: Timestamp) -> Observation {
         let (verdict, seen) = match subject.topic {
-            Topic::Ownership => {
-                let proof = |answer: &Answer| ownership(answer, domain);
-                self.judge(&subject.name, RecordType::Txt, proof).await
-            }
+            Topic::Ownership => self.proof(domain, now).await,
             Topic::Delegation => match domain.delegation() {
                 Some(delegation) => {
                     let leads = |answer: &Answer| leads_to(answer, &delegation.target);
@@ -261,7 +263,7 @@ fn absence(outcome: &Outcome) -> Missing {
     }
 }
 
-fn not_there(outcome: &Outcome) -> (Verdict, Seen) {
+pub(super) fn not_there(outcome: &Outcome) -> (Verdict, Seen) {
     match absence(outcome) {
         Missing::Absent(found) => (Verdict::Refuted, Seen::of(found)),
         Missing::Unknown(found) => (Verdict::Unknown, Seen::of(found)),
@@ -269,27 +271,10 @@ fn not_there(outcome: &Outcome) -> (Verdict, Seen) {
 }
 
 /// Notes values in an order of their own: servers turn theirs, which is no news.
-fn sorted(values: impl Iterator<Item = impl Into<String>>) -> Seen {
+pub(super) fn sorted(values: impl Iterator<Item = impl Into<String>>) -> Seen {
     let mut values: Vec<String> = values.map(Into::into).collect();
     values.sort_unstable();
     Seen::values(values)
-}
-
-/// Judges an answer to the question for the ownership record.
-fn ownership(answer: &Answer, domain: &Domain) -> (Verdict, Seen) {
-    let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
-    let texts = records.iter().filter_map(|record| match record.data() {
-        RecordData::Txt(text) => Some(text),
-        _ => None,
-    });
-    // A wildcard CNAME would let whoever it leads to prove any name below it.
-    if !answer.chain.is_empty() {
-        let chain = answer.chain.iter().map(|name| format!("a CNAME record to {name}"));
-        return (Verdict::Refuted, Seen::values(chain));
-    }
-    let proved = texts.clone().any(|text| domain.challenge().is_proved_by(&text.to_bytes()));
-    let seen = sorted(texts.map(|text| text.to_text()));
-    (if proved { Verdict::Confirmed } else { Verdict::Refuted }, seen)
 }
 
 /// Judges an answer to the question for a CNAME record.

@@ -18,9 +18,11 @@ use super::{
 };
 use crate::{
     certificate::Validation,
-    challenge::{Challenge, Method},
     clock::{Timestamp, after, whole_second},
-    domain::{Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, instructions},
+    domain::{
+        Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Step, instructions,
+        steps,
+    },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId, TenantId},
     name::DnsName,
@@ -95,7 +97,8 @@ impl Onboarding {
     /// # Errors
     ///
     /// `Invalid` if the name may not be claimed here (the source is an
-    /// [`AdmitError`](crate::name::AdmitError)) or cannot be validated as asked; `AlreadyExists`
+    /// [`AdmitError`](crate::name::AdmitError)), cannot be proved as asked (the source is a
+    /// [`MethodError`](crate::challenge::MethodError)) or cannot be validated as asked; `AlreadyExists`
     /// if the tenant has a claim on it, with its id as
     /// [`subject`](crate::error::Error::subject); and those of the store. Nothing is stored then.
     pub async fn add(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
@@ -167,14 +170,8 @@ impl Onboarding {
             _ => None,
         };
         let now = whole_second(backends.store.now().await?);
-        let challenge = Challenge {
-            method: Method::DnsTxt,
-            owner: backends.brand.owner(&name)?,
-            token: Challenge::draw_token(&*backends.random)?,
-            generation: 1,
-            issued_at: now,
-            expires_at: after(now, backends.settings.policy.claim_ttl),
-        };
+        let method = wanted.method.unwrap_or(backends.settings.policy.method);
+        let challenge = backends.challenge(&name, method, 1, now)?;
         let founding = Founding::new(id, *tenant, challenge, validation, delegation);
         Ok(Domain::new(wanted, founding, now))
     }
@@ -248,7 +245,18 @@ impl Onboarding {
         Ok(Domains { domains, unreadable, next: page.next })
     }
 
-    /// Returns the records that the customer has to add, in the order in which to add them.
+    /// Returns all that the customer has to do, in order: the proof first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    pub async fn steps(&self, tenant: &TenantId, id: DomainId) -> Result<Vec<Step>> {
+        let domain = self.get(tenant, id).await?;
+        Ok(steps(&domain, &self.backends.targets))
+    }
+
+    /// Returns the records that the customer has to add, in the order in which to add them. Where the
+    /// proof is no record, [`steps`](Self::steps) has it.
     ///
     /// # Errors
     ///

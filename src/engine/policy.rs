@@ -6,7 +6,7 @@ use super::{
     budget::{Budget, Budgets},
     builder::BuildError,
 };
-use crate::certificate::Validation;
+use crate::{certificate::Validation, challenge::Method};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -16,8 +16,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// How long a token may be published for the first time. 180 days: corporate IT is slow.
+    /// How long a token may be published in a record for the first time. 180 days: corporate IT is
+    /// slow.
     pub claim_ttl: Duration,
+    /// How long a token that is published in another way is good for. 29 days: certificate
+    /// authorities have to stop at 30.
+    pub token_ttl: Duration,
     /// Looks closer together than this count as one. One hour.
     pub spacing: Duration,
     /// How often a domain that is held is looked at. One day.
@@ -46,7 +50,7 @@ pub struct Policy {
     /// How long a worker holds a domain without a sign of life. One minute. A worker that lives
     /// gives one three times in that time.
     pub lease: Duration,
-    /// How long a call to a backend may take. Twenty seconds.
+    /// How long a call to a backend may take. Twenty seconds: twice what a page may take to come.
     pub call_timeout: Duration,
     /// How long a call to the store may take. Ten seconds; below the lease.
     pub store_timeout: Duration,
@@ -92,6 +96,8 @@ pub struct Policy {
     pub max_record_bytes: usize,
     /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
     pub validation: Validation,
+    /// How tenants prove names, unless they choose. By a TXT record.
+    pub method: Method,
 }
 
 impl Policy {
@@ -99,6 +105,7 @@ impl Policy {
     pub const fn new() -> Self {
         Self {
             claim_ttl: DAY.saturating_mul(180),
+            token_ttl: DAY.saturating_mul(29),
             spacing: HOUR,
             recheck: DAY,
             recheck_refuted: HOUR.saturating_mul(12),
@@ -130,6 +137,7 @@ impl Policy {
             max_records: 100,
             max_record_bytes: 1 << 17,
             validation: Validation::Http01,
+            method: Method::DnsTxt,
         }
     }
 

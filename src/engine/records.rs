@@ -435,7 +435,7 @@ async fn admit(
         _ => false,
     };
     if is_proof
-        || backends.brand.is_proof_name(owner)
+        || backends.terms.brand().is_proof_name(owner)
         || domain.delegation().is_some_and(|delegation| *owner == delegation.owner)
     {
         return Err(invalid(operation, format!("{owner} is kept for proofs")));

@@ -13,13 +13,13 @@ use nameplate::{
     ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
     clock::{Clock, ManualClock, Timer, Timestamp},
     dns::{DnsProvider, InMemoryDns},
-    domain::{Domain, Instruction, NewDomain, Targets},
+    domain::{Domain, Instruction, NewDomain, Step, Targets},
     engine::{Edge, Onboarding, Policy},
     error::Result,
     id::{DomainId, TenantId},
     keys::InMemoryKeys,
     name::{ClaimPolicy, DnsName},
-    probe::{Fetch, Fetched, Probe},
+    probe::{Fetch, Fetched, InMemoryProbe, Probe},
     record::{RecordData, RecordSet, RecordType, Ttl},
     resolver::{InMemoryResolver, Resolver},
     seal::InMemorySealer,
@@ -38,9 +38,18 @@ pub const OTHER: TenantId = TenantId::from_bytes([2; 16]);
 pub const DELEGATION: &str = "acme.platform.test";
 /// The platform's edge.
 pub const EDGE: &str = "edge.platform.test";
+/// Where CNAME records that are proofs lead.
+pub const PROOF: &str = "proof.platform.test";
 
 pub fn dns(name: &str) -> DnsName {
     name.parse().unwrap()
+}
+
+/// Returns the question for a page by its address.
+pub fn page(url: &str) -> Fetch {
+    let place = url.strip_prefix("http://").unwrap();
+    let (host, path) = place.split_at(place.find('/').unwrap());
+    Fetch::new(host.parse().unwrap(), path)
 }
 
 /// What a validation server sees over HTTP: the platform's edge, wherever a name leads.
@@ -79,6 +88,8 @@ pub struct World {
     pub random: SeededRandom,
     pub policy: Policy,
     pub onboarding: Onboarding,
+    /// What customers' hosts show, as far as proofs go.
+    pub pages: InMemoryProbe,
     probe: EdgeProbe,
 }
 
@@ -104,11 +115,13 @@ impl World {
             .with_resolver(Arc::new(InMemoryResolver::over(Arc::new(zones.clone()))))
             .with_probe(Arc::new(probe.clone()));
         let resolver = InMemoryResolver::over(Arc::new(zones.clone()));
+        let pages = InMemoryProbe::new();
         let onboarding = Self::assemble(
             store.clone(),
             resolver.clone(),
             zones.clone(),
             ca.clone(),
+            &pages,
             &keys,
             &sealer,
             &random,
@@ -128,6 +141,7 @@ impl World {
             random,
             policy,
             onboarding,
+            pages,
             probe,
         }
     }
@@ -144,6 +158,7 @@ impl World {
         resolver: impl Resolver,
         provider: impl DnsProvider,
         ca: impl CertificateAuthority,
+        pages: &InMemoryProbe,
         keys: &InMemoryKeys,
         sealer: &InMemorySealer,
         random: &SeededRandom,
@@ -163,6 +178,8 @@ impl World {
             .with_random(random.clone())
             .with_claims(claims)
             .with_delegation_zone(dns(DELEGATION))
+            .with_proof_target(dns(PROOF))
+            .with_probe(pages.clone())
             .with_policy(policy.clone())
             .build()
             .unwrap()
@@ -184,6 +201,7 @@ impl World {
             wrap.1(resolver),
             wrap.2(self.dns.clone()),
             wrap.3(self.ca.clone()),
+            &self.pages,
             &self.keys,
             &self.sealer,
             &self.random,
@@ -209,6 +227,7 @@ impl World {
             InMemoryResolver::over(Arc::new(self.dns.clone())),
             self.dns.clone(),
             self.ca.clone(),
+            &self.pages,
             &self.keys,
             &self.sealer,
             &self.random,
@@ -233,8 +252,12 @@ impl World {
 
     /// Does what a customer is asked to do.
     pub async fn publish(&self, id: DomainId) {
-        for instruction in self.onboarding.instructions(&TENANT, id).await.unwrap() {
-            self.publish_one(&instruction);
+        for step in self.onboarding.steps(&TENANT, id).await.unwrap() {
+            match step {
+                Step::Record(instruction) => self.publish_one(&instruction),
+                Step::Page { url, body, .. } => self.pages.serve(page(&url), body),
+                other => panic!("{other}"),
+            }
         }
     }
 

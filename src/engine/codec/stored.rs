@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     certificate::{Validation, renew_at},
-    challenge::{Challenge, Method},
+    challenge::{Challenge, Method, Scope},
     clock::Timestamp,
     domain::{
         Delegation, Domain, Failure, Issuance, ManagedRecord, Paused, Placed, Served, Setback,
@@ -124,6 +124,13 @@ struct Proof<'a> {
     /// `dns-txt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     method: Option<Method>,
+    /// As the name says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<Cow<'a, DnsName>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<Cow<'a, str>>,
     /// 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
@@ -232,7 +239,7 @@ impl<'a> Stored<'a> {
             created: At(*created_at),
             submitted: (submitted != name.as_str()).then(|| submitted.into()),
             status: *status,
-            challenge: Proof::of(challenge, &base, *created_at),
+            challenge: Proof::of(challenge, name, *created_at),
             via: *validation,
             delegation: delegation.as_ref().map(|delegation| Handover::of(delegation, &base)),
             ownership: Looks::of(ownership, Some(&challenge.value())),
@@ -280,7 +287,7 @@ impl<'a> Stored<'a> {
         let created_at = self.created.0;
         let challenge = self
             .challenge
-            .into_challenge(&base, created_at)
+            .into_challenge(&name, created_at)
             .ok_or_else(|| missing("its challenge is nowhere"))?;
         let delegation = match self.delegation {
             None => None,
@@ -343,8 +350,19 @@ impl<'a> Stored<'a> {
 }
 
 impl<'a> Proof<'a> {
-    fn of(challenge: &'a Challenge, base: &DomainName, created_at: Timestamp) -> Self {
-        let Challenge { method, owner, token, generation, issued_at, expires_at } = challenge;
+    fn of(challenge: &'a Challenge, name: &DomainName, created_at: Timestamp) -> Self {
+        let Challenge {
+            method,
+            scope,
+            owner,
+            token,
+            target,
+            path,
+            generation,
+            issued_at,
+            expires_at,
+        } = challenge;
+        let base = name.base();
         let front = owner.as_str().strip_suffix(base.as_str());
         Self {
             at: match front.and_then(|front| front.strip_suffix('.')) {
@@ -353,13 +371,17 @@ impl<'a> Proof<'a> {
             },
             token: token.into(),
             method: unless(*method, &Method::DnsTxt),
+            scope: unless(*scope, &Scope::of(name)),
+            target: target.as_ref().map(Cow::Borrowed),
+            path: path.as_deref().map(Cow::Borrowed),
             generation: unless(*generation, &1),
             issued: unless(At(*issued_at), &At(created_at)),
             until: At(*expires_at),
         }
     }
 
-    fn into_challenge(self, base: &DomainName, created_at: Timestamp) -> Option<Challenge> {
+    fn into_challenge(self, name: &DomainName, created_at: Timestamp) -> Option<Challenge> {
+        let base = name.base();
         let owner = if self.at.ends_with('.') {
             self.at.parse()
         } else {
@@ -367,6 +389,9 @@ impl<'a> Proof<'a> {
         };
         Some(Challenge {
             method: self.method.unwrap_or(Method::DnsTxt),
+            scope: self.scope.unwrap_or_else(|| Scope::of(name)),
+            target: self.target.map(Cow::into_owned),
+            path: self.path.map(Cow::into_owned),
             owner: owner.ok()?,
             token: self.token.into_owned(),
             generation: self.generation.unwrap_or(1),

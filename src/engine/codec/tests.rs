@@ -3,7 +3,7 @@ use proptest::{collection::vec, option, prelude::*};
 use super::*;
 use crate::{
     certificate::{OrderStatus, Validation},
-    challenge::{Challenge, Method},
+    challenge::{Challenge, Method, Scope},
     clock::after,
     domain::{Delegation, Founding, Issuance, NewDomain, Served, Status},
     engine::root::Effect,
@@ -24,6 +24,9 @@ fn new_domain(name: &str) -> Domain {
     let now = instant(1_800_000_000_000_000);
     let challenge = Challenge {
         method: Method::DnsTxt,
+        scope: Scope::Host,
+        target: None,
+        path: None,
         owner: format!("_plat-challenge.{}", name.base()).parse().unwrap(),
         token: "0f".repeat(32),
         generation: 1,
@@ -114,12 +117,19 @@ prop_compose! {
             Just("elsewhere.example"),
             Just("."),
         ],
+        method in prop::sample::select(&Method::ALL[..]),
+        scope in prop::sample::select(&Scope::ALL[..]),
+        target in option::of(Just("proof.platform.test")),
+        path in option::of(Just("/.well-known/plat-challenge/0.txt")),
         generation in 0..3_u32,
         issued_at in instants(),
         expires_at in instants(),
     ) -> Challenge {
         let (owner, token) = (owner.parse().unwrap(), "0f".repeat(32));
-        Challenge { method: Method::DnsTxt, owner, token, generation, issued_at, expires_at }
+        let (target, path) = (target.map(|it| it.parse().unwrap()), path.map(str::to_owned));
+        Challenge {
+            method, scope, owner, token, target, path, generation, issued_at, expires_at,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     certificate::Validation,
-    challenge::{Challenge, Method},
+    challenge::{Challenge, Method, Scope},
     domain::{Founding, NewDomain},
 };
 
@@ -12,6 +12,9 @@ fn feed() -> Feed {
     let name: NewDomain = "shop.example.com".parse().unwrap();
     let challenge = Challenge {
         method: Method::DnsTxt,
+        scope: Scope::Host,
+        target: None,
+        path: None,
         owner: "_plat-challenge.shop.example.com".parse().unwrap(),
         token: "t".to_owned(),
         generation: 1,
