@@ -7,6 +7,8 @@ mod http;
 mod method;
 mod terms;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -98,7 +100,9 @@ fn too_long(name: &DomainName, label: &str, error: DnsNameError) -> Error {
 }
 
 /// A proof that is wanted: what, where, until when.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+///
+/// `Debug` does not show the token: whoever reads a log could publish it.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Challenge {
     /// How it is published.
@@ -216,6 +220,19 @@ impl Challenge {
     }
 }
 
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, owner, token: _, generation, issued_at, expires_at } = self;
+        f.debug_struct("Challenge")
+            .field("method", method)
+            .field("owner", owner)
+            .field("generation", generation)
+            .field("issued_at", issued_at)
+            .field("expires_at", expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,6 +299,14 @@ mod tests {
         ] {
             assert!(!challenge.is_proved_by(bad.as_bytes()), "{bad}");
         }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_token() {
+        let challenge = challenge();
+        let shown = format!("{challenge:?}");
+        assert!(shown.contains("_plat-challenge.shop.example.com"), "{shown}");
+        assert!(!shown.contains(&challenge.token), "{shown}");
     }
 
     #[test]

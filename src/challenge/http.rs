@@ -1,5 +1,7 @@
 //! Proof of ownership by a page.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 use super::{Brand, Challenge, Method, MethodError, Scope, TOKEN_LENGTH};
@@ -23,7 +25,7 @@ use crate::{
 /// assert!(proof.is_proved_by(Some("text/plain"), format!("{token}\n").as_bytes()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct HttpProof {
     name: DomainName,
     generation: u32,
@@ -104,6 +106,16 @@ impl HttpProof {
         let is_text = content_type.is_some_and(|media| media.starts_with("text/"));
         let line = body.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         is_text && constant_time_eq(line.unwrap_or(body), self.token.as_bytes())
+    }
+}
+
+impl fmt::Debug for HttpProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpProof")
+            .field("name", &self.name)
+            .field("generation", &self.generation)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
