@@ -2,8 +2,15 @@
 //! set-up, and then that the attack is refused. The numbers are those of `docs/security.md`.
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
+mod claims;
+#[path = "../common/mod.rs"]
+mod common;
+mod dns_names;
 mod documented;
 mod http;
+mod names;
+mod platform;
 mod scene;
+mod tokens;
 #[path = "../common/web.rs"]
 mod web;
