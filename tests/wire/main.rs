@@ -10,6 +10,7 @@ mod alive;
 mod conformance;
 mod kills;
 mod managed;
+mod ownership;
 mod resolver;
 mod rfc2136;
 #[path = "../common/scratch.rs"]

@@ -1,6 +1,6 @@
 //! Where the servers of `scripts/test` are, read from the environment that it exports.
 
-use std::{env, fs, net::SocketAddr};
+use std::{env, fs, net::SocketAddr, path::PathBuf};
 
 /// The key that both DNS servers accept for updates and transfers.
 pub(crate) struct TsigKey {
@@ -34,6 +34,36 @@ pub(crate) fn bind() -> SocketAddr {
 /// Returns the address of a recursive resolver that knows what [`knot`] serves, and caches nothing.
 pub(crate) fn resolver() -> SocketAddr {
     address("NAMEPLATE_TEST_RESOLVER")
+}
+
+/// Returns the address of the authority for the root and for `test` in the tree of `scripts/tree`.
+pub(crate) fn parent() -> SocketAddr {
+    address("NAMEPLATE_TEST_PARENT")
+}
+
+/// Returns the address of Knot DNS, the authority for all zones below `test` in that tree.
+pub(crate) fn leaf() -> SocketAddr {
+    address("NAMEPLATE_TEST_LEAF")
+}
+
+/// Returns the folder with the zones and keys of [`leaf`].
+pub(crate) fn leaf_folder() -> PathBuf {
+    variable("NAMEPLATE_TEST_LEAF_DIR").into()
+}
+
+/// Returns the address of BIND, another authority for some zones below `test`, with its own data.
+pub(crate) fn twin() -> SocketAddr {
+    address("NAMEPLATE_TEST_TWIN")
+}
+
+/// Returns the address of a recursive resolver that starts at the root of that tree, and validates.
+pub(crate) fn validator() -> SocketAddr {
+    address("NAMEPLATE_TEST_VALIDATOR")
+}
+
+/// Returns the folder with what controls [`validator`].
+pub(crate) fn validator_folder() -> PathBuf {
+    variable("NAMEPLATE_TEST_VALIDATOR_DIR").into()
 }
 
 /// Returns the names of the zones that both DNS servers hold.

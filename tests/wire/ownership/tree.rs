@@ -1,0 +1,117 @@
+//! The tree of zones that `scripts/tree` starts, as its owners change it.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use nameplate::{
+    clock::{Clock as _, SystemClock},
+    dns::{Applied, DnsProvider, Rfc2136},
+    name::DnsName,
+    record::{RecordSet, RecordType},
+    resolver::{Answer, Hickory, Lookup, Mode, Resolver as _},
+    zone::SetChange,
+};
+
+use crate::{rfc2136::key, servers};
+
+/// Looks at the tree as at the world: by its delegations, and through the resolver that validates.
+pub(super) fn resolver() -> Hickory {
+    Hickory::builder([servers::validator()])
+        .with_trusted_ad()
+        .with_private_name_servers()
+        .with_name_server_port(servers::leaf().port())
+        .build()
+}
+
+/// Asks for TXT records.
+pub(super) async fn texts(name: &DnsName, mode: Mode) -> Answer {
+    let lookup = Lookup::new(name.clone(), RecordType::Txt, mode);
+    resolver().lookup(&lookup).await.unwrap()
+}
+
+/// A zone on one of its servers.
+#[derive(Debug)]
+pub(super) struct Zone {
+    dns: Rfc2136,
+    name: DnsName,
+}
+
+impl Zone {
+    /// Returns the zone of that name on `server`.
+    pub(super) fn at(server: SocketAddr, name: &str) -> Self {
+        let name: DnsName = name.parse().unwrap();
+        Self { dns: Rfc2136::builder(server, key()).with_zones([name.clone()]).build(), name }
+    }
+
+    /// Returns a set of the zone.
+    pub(super) async fn get(&self, name: &DnsName, record_type: RecordType) -> RecordSet {
+        self.dns.record_set(&self.name, name, record_type).await.unwrap().unwrap()
+    }
+
+    /// Puts a set into the zone.
+    pub(super) async fn put(&self, set: &RecordSet) {
+        self.change(set, Some(set)).await;
+    }
+
+    /// Takes a set out of the zone.
+    pub(super) async fn take(&self, set: &RecordSet) {
+        self.change(set, None).await;
+    }
+
+    async fn change(&self, set: &RecordSet, after: Option<&RecordSet>) {
+        let before = self.dns.record_set(&self.name, set.name(), set.record_type()).await.unwrap();
+        let change = SetChange::new(before, after.cloned()).unwrap();
+        let applied = self.dns.apply(&self.name, &change.into()).await.unwrap();
+        assert!(matches!(applied[..], [Applied::Done]), "{applied:?}");
+        forget();
+    }
+}
+
+/// The zone whose signatures are made by hand.
+pub(super) const STALE: &str = "stale.test";
+
+/// Replaces [`STALE`] by one with `sets`, with signatures that are good between two times, in the
+/// format of dnssec-signzone.
+pub(super) fn sign(sets: &[&RecordSet], from: &str, until: &str) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let folder = servers::leaf_folder();
+    let now = u32::try_from(SystemClock.now().timestamp()).unwrap();
+    let serial = now + COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut text = fs::read_to_string(folder.join(format!("{STALE}.unsigned"))).unwrap();
+    text = text.replacen(" 1 3600 ", &format!(" {serial} 3600 "), 1);
+    for set in sets {
+        for data in set.data() {
+            text.push_str(&format!("{}. {} {data}\n", set.name(), set.record_type()));
+        }
+    }
+    let input = format!("{STALE}.changed");
+    fs::write(folder.join(&input), text).unwrap();
+    // It would not sign what is bad from the beginning, but for `-P`.
+    let output = format!("{STALE}.zone");
+    let times = ["-s", from, "-e", until];
+    run(Command::new("dnssec-signzone")
+        .args(["-P", "-z", "-S", "-K", "keys", "-d", ".", "-o", STALE])
+        .args(times)
+        .args(["-f", &output, &input])
+        .current_dir(&folder));
+    run(Command::new("knotc")
+        .args(["--blocking", "--socket", "knot.sock", "zone-reload", STALE])
+        .current_dir(&folder));
+    forget();
+}
+
+/// Empties the cache of the resolver.
+fn forget() {
+    let folder = servers::validator_folder();
+    run(Command::new("rndc").args(["-c", "rndc.conf", "flush"]).current_dir(folder));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
+}
