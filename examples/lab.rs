@@ -223,7 +223,7 @@ impl Platform {
             .fold(Hickory::builder([servers.resolver]), |resolver, zone| {
                 resolver.with_zone(zone.clone(), [servers.knot])
             })
-            .build();
+            .build()?;
         let crypto = CryptoProvider::Ring;
         let client = ReqwestClient::builder(crypto).with_root_pem(&*servers.authority).build()?;
         let client = Arc::new(client);

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Answer, Failure, Lookup, Outcome, Resolver};
+use super::{Answer, Failure, Lookup, Outcome, Resolver, is_looked_at};
 use crate::{
     dns::DnsProvider,
     error::{ErrorKind, Result},
@@ -125,8 +125,8 @@ impl InMemoryResolver {
                         continue;
                     }
                 }
-                Ok((Found::Set(set), _)) if set.data().len() > Lookup::MAX_RECORDS => {
-                    Outcome::Failed(Failure::ServFail)
+                Ok((Found::Set(set), _)) if !is_looked_at(set.data().iter()) => {
+                    Outcome::Failed(Failure::Oversize)
                 }
                 Ok((Found::Set(set), _)) => Outcome::Answer(
                     set.data()

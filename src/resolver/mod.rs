@@ -4,18 +4,18 @@
 mod hickory;
 mod memory;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
     error::Result,
     name::DnsName,
-    record::{DnsRecord, RecordType},
+    record::{DnsRecord, RecordData, RecordType},
 };
 
 #[cfg(feature = "hickory")]
-pub use hickory::{Hickory, HickoryBuilder};
+pub use hickory::{Agreement, Hickory, HickoryBuilder, Limits};
 pub use memory::InMemoryResolver;
 
 /// Whom to ask.
@@ -46,6 +46,9 @@ impl Lookup {
 
     /// Most records of an answer that are looked at.
     pub const MAX_RECORDS: usize = 64;
+
+    /// Most bytes of data of an answer that are looked at.
+    pub const MAX_BYTES: usize = 16 * 1024;
 
     /// Creates a question.
     pub const fn new(name: DnsName, record_type: RecordType, mode: Mode) -> Self {
@@ -86,10 +89,14 @@ pub enum Failure {
     Bogus,
     /// The chain of CNAME records is a loop or too long.
     Chain,
-    /// Servers of one zone gave different answers.
+    /// Servers of one zone, or several resolvers, gave different answers.
     Disagreement,
+    /// A DNAME record (RFC 6672) leads the names below it elsewhere, and this one not where it says.
+    Dname,
     /// No server of the zone answers for it.
     Lame,
+    /// The answer is larger than what is looked at.
+    Oversize,
     /// The server answered REFUSED or NOTAUTH.
     Refused,
     /// The server answered SERVFAIL or something unexpected.
@@ -103,7 +110,9 @@ impl Failure {
             Self::Bogus => "bogus",
             Self::Chain => "chain",
             Self::Disagreement => "disagreement",
+            Self::Dname => "dname",
             Self::Lame => "lame",
+            Self::Oversize => "oversize",
             Self::Refused => "refused",
             Self::ServFail => "servfail",
         }
@@ -113,6 +122,89 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What became of asking one server.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ServerStatus {
+    /// It answered; where several were asked, what the first one of them said.
+    Agrees,
+    /// Validation failed there (RFC 4035 section 4.3).
+    Bogus,
+    /// It answered something else than the first one.
+    Differs,
+    /// It is no authority for the name.
+    Lame,
+    /// What it sent is no answer to the question.
+    Malformed,
+    /// It answered NOTAUTH.
+    NotAuth,
+    /// It answered REFUSED.
+    Refused,
+    /// It answered SERVFAIL or something unexpected.
+    ServFail,
+    /// It did not answer in time.
+    Timeout,
+    /// It has no address that may be asked.
+    Unresolved,
+}
+
+impl ServerStatus {
+    /// Returns the stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agrees => "agrees",
+            Self::Bogus => "bogus",
+            Self::Differs => "differs",
+            Self::Lame => "lame",
+            Self::Malformed => "malformed",
+            Self::NotAuth => "not_auth",
+            Self::Refused => "refused",
+            Self::ServFail => "servfail",
+            Self::Timeout => "timeout",
+            Self::Unresolved => "unresolved",
+        }
+    }
+}
+
+impl fmt::Display for ServerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A server that was asked, and what became of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ServerReport {
+    /// The name, if the server is known by one.
+    pub name: Option<DnsName>,
+    /// The address that was asked last, if there is one.
+    pub address: Option<SocketAddr>,
+    /// What became of it.
+    pub status: ServerStatus,
+}
+
+impl ServerReport {
+    /// Creates a report of a server that is known by neither name nor address.
+    pub const fn new(status: ServerStatus) -> Self {
+        Self { name: None, address: None, status }
+    }
+
+    /// Sets the name.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<DnsName>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Sets the address.
+    #[must_use]
+    pub const fn with_address(mut self, address: Option<SocketAddr>) -> Self {
+        self.address = address;
+        self
     }
 }
 
@@ -126,12 +218,27 @@ pub struct Answer {
     pub chain: Vec<DnsName>,
     /// Whether a validating resolver that we trust says that the answer is signed and valid.
     pub authenticated: bool,
+    /// The name above one of the chain or of the question where a DNAME record (RFC 6672) leads
+    /// everything below elsewhere; the chain shows where to.
+    pub renamed: Option<DnsName>,
+    /// The servers that were asked for the name at the end of the chain, at most
+    /// [`Answer::MAX_SERVERS`]; empty where the backend does not tell.
+    pub servers: Vec<ServerReport>,
 }
 
 impl Answer {
+    /// Most servers that are reported of.
+    pub const MAX_SERVERS: usize = 16;
+
     /// Creates an unsigned answer without a chain.
     pub const fn new(outcome: Outcome) -> Self {
-        Self { outcome, chain: Vec::new(), authenticated: false }
+        Self {
+            outcome,
+            chain: Vec::new(),
+            authenticated: false,
+            renamed: None,
+            servers: Vec::new(),
+        }
     }
 
     /// Adds the CNAME targets that were followed.
@@ -145,6 +252,21 @@ impl Answer {
     #[must_use]
     pub const fn with_authenticated(mut self, authenticated: bool) -> Self {
         self.authenticated = authenticated;
+        self
+    }
+
+    /// Says which name above has a DNAME record.
+    #[must_use]
+    pub fn with_renamed(mut self, renamed: Option<DnsName>) -> Self {
+        self.renamed = renamed;
+        self
+    }
+
+    /// Adds what became of the servers; reports beyond [`Answer::MAX_SERVERS`] are left out.
+    #[must_use]
+    pub fn with_servers(mut self, mut servers: Vec<ServerReport>) -> Self {
+        servers.truncate(Self::MAX_SERVERS);
+        self.servers = servers;
         self
     }
 }
@@ -181,6 +303,36 @@ impl Answer {
 pub trait Resolver: fmt::Debug + Send + Sync + 'static {
     /// Looks a name up.
     async fn lookup(&self, lookup: &Lookup) -> Result<Answer>;
+}
+
+/// Whether an answer of these data is not larger than what is looked at.
+fn is_looked_at<'a>(data: impl Iterator<Item = &'a RecordData>) -> bool {
+    let size = |data: &RecordData| data.to_wire().map_or(0, |octets| octets.len());
+    let add = |(count, octets): (usize, usize), data: &RecordData| {
+        (count.saturating_add(1), octets.saturating_add(size(data)))
+    };
+    let (count, octets) = data.fold((0, 0), add);
+    count <= Lookup::MAX_RECORDS && octets <= Lookup::MAX_BYTES
+}
+
+/// Runs all futures at the same time, in this task, and returns what they return, in their order.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut done = true;
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(ready) => *output = Some(ready),
+                    Poll::Pending => done = false,
+                }
+            }
+        }
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }
 
 macro_rules! forward {

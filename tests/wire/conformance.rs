@@ -28,12 +28,12 @@ nameplate::dns_conformance!(rfc2136_on_knot, async { (provider(servers::knot()),
 nameplate::dns_conformance!(rfc2136_on_bind, async { (provider(servers::bind()), zone()) });
 
 nameplate::resolver_conformance!(hickory_at_the_authority, async {
-    let hickory = Hickory::builder([]).with_zone(zone(), [servers::knot()]).build();
+    let hickory = Hickory::builder([]).with_zone(zone(), [servers::knot()]).build().unwrap();
     (hickory, Knot::new(zone()), zone())
 });
 
 nameplate::resolver_conformance!(hickory_at_a_recursive_server, async {
-    let hickory = Hickory::builder([servers::resolver()]).build();
+    let hickory = Hickory::builder([servers::resolver()]).build().unwrap();
     // The cases use the same names as above.
     let zone: DnsName = servers::zones()[2].parse().unwrap();
     (Recursive(hickory), Knot::new(zone.clone()), zone)

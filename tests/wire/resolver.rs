@@ -24,6 +24,7 @@ fn hickory() -> Hickory {
             builder.with_zone(zone.parse().unwrap(), [servers::knot()])
         })
         .build()
+        .unwrap()
 }
 
 async fn publish(sets: &[RecordSet]) {
@@ -119,7 +120,7 @@ async fn servers_with_other_data_disagree() {
     let hickory = Hickory::builder([]).with_zone(zone.clone(), [servers::knot(), servers::bind()]);
     let name = format!("differs.{zone}").parse().unwrap();
     let question = Lookup::new(name, RecordType::Txt, Mode::Authoritative);
-    let answer = hickory.build().lookup(&question).await.unwrap();
+    let answer = hickory.build().unwrap().lookup(&question).await.unwrap();
     assert_eq!(answer.outcome, Outcome::Failed(Failure::Disagreement));
 }
 
@@ -127,7 +128,8 @@ async fn servers_with_other_data_disagree() {
 async fn a_server_that_is_asked_for_a_foreign_zone_refuses() {
     let hickory = Hickory::builder([servers::bind()])
         .with_zone(DnsName::root(), [servers::knot(), servers::bind()])
-        .build();
+        .build()
+        .unwrap();
     for mode in MODES {
         let question = Lookup::new("www.example.com".parse().unwrap(), RecordType::A, mode);
         let answer = hickory.lookup(&question).await.unwrap();

@@ -17,7 +17,7 @@ use hickory_proto::{
 
 use super::{Applied, Capabilities, DnsProvider};
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, TokioTimer},
     error::{Error, ErrorKind, Result},
     name::DnsName,
     record::{RecordData, RecordSet, RecordType, Ttl},
@@ -196,15 +196,16 @@ impl Rfc2136 {
     ) -> Result<Message> {
         let (mut verifier, octets) = self.sign(&mut message).map_err(too_much(operation))?;
         let server = self.server;
-        let octets = tcp(server, &octets, self.timeout).await.map_err(|error| match error {
-            TcpError::Unsent(error) => {
-                let message = format!("{server} cannot be reached");
-                failure(ErrorKind::Unavailable, operation, message).with_source(error)
-            }
-            TcpError::Lost(error) => {
-                failure(lost, operation, format!("{server} gave no answer")).with_source(error)
-            }
-        })?;
+        let octets =
+            tcp(server, &octets, &TokioTimer, self.timeout).await.map_err(|error| match error {
+                TcpError::Unsent(error) => {
+                    let message = format!("{server} cannot be reached");
+                    failure(ErrorKind::Unavailable, operation, message).with_source(error)
+                }
+                TcpError::Lost(error) => {
+                    failure(lost, operation, format!("{server} gave no answer")).with_source(error)
+                }
+            })?;
         let op_code = message.metadata.op_code;
         let answer = decode(&octets, message.metadata.id, op_code).map_err(|_| {
             let message = format!("{server} answered what is no answer to the question");

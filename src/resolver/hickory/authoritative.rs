@@ -1,26 +1,22 @@
 //! Asking the servers that a zone is delegated to.
 
 use std::{
-    future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
     sync::PoisonError,
-    task::Poll,
 };
 
 use super::{
     Search, Trouble, Unanswered,
-    read::{Chain, Said, address, is_public, referral, said},
+    read::{Chain, Said, address, referral, said},
 };
 use crate::{
+    address::is_public,
     error::Result,
     name::DnsName,
     record::{RecordData, RecordType},
-    resolver::{Answer, Failure, Lookup, Outcome},
+    resolver::{Answer, Failure, Lookup, Outcome, ServerReport, ServerStatus, all},
     transport::dns::{Code, Question, Recursion, Reply},
 };
-
-/// Most servers of a zone that are asked.
-const MAX_SERVERS: usize = 16;
 
 /// Most addresses of a server that are tried.
 const MAX_ADDRESSES: usize = 4;
@@ -35,12 +31,20 @@ pub(super) struct Zone {
 
 /// A server of a zone.
 #[derive(Clone, Debug)]
-enum Server {
-    /// One that we were told of, by whoever may tell.
-    At(Vec<SocketAddr>),
-    /// One with addresses from the delegation.
+struct Server {
+    /// The name, of one that a delegation names.
+    name: Option<DnsName>,
+    place: Place,
+}
+
+/// Where a server of a zone is.
+#[derive(Clone, Debug)]
+enum Place {
+    /// At an address that we were told of, by whoever may tell.
+    Told(SocketAddr),
+    /// At addresses from the delegation.
     Glued(Vec<IpAddr>),
-    /// One whose address is yet to be looked up.
+    /// Where the name leads, which is yet to be looked up.
     Named(DnsName),
 }
 
@@ -52,14 +56,20 @@ impl Zone {
 
     /// Adds a server with the addresses that came with its name.
     pub(super) fn add(&mut self, server: &DnsName, glue: impl Iterator<Item = IpAddr>) {
-        if self.servers.len() < MAX_SERVERS {
+        if self.servers.len() < Answer::MAX_SERVERS {
             let glue: Vec<_> = glue.take(MAX_ADDRESSES).collect();
-            self.servers.push(if glue.is_empty() {
-                Server::Named(server.clone())
-            } else {
-                Server::Glued(glue)
-            });
+            let place = match glue.is_empty() {
+                true => Place::Named(server.clone()),
+                false => Place::Glued(glue),
+            };
+            self.servers.push(Server { name: Some(server.clone()), place });
         }
+    }
+
+    /// Returns the name if a delegation led to the zone: its servers are strangers' ones.
+    fn strange(&self) -> Option<&DnsName> {
+        let is_told = |server: &Server| matches!(server.place, Place::Told(_));
+        (!self.servers.iter().any(is_told)).then_some(&self.name)
     }
 }
 
@@ -70,6 +80,17 @@ enum Heard {
     Authority(Said),
     /// Another zone, further down, is.
     Referral(Zone),
+}
+
+/// The first server of a zone that says something.
+#[derive(Debug)]
+struct First<'z> {
+    report: ServerReport,
+    heard: Heard,
+    /// The servers that may say something too.
+    others: Vec<&'z Server>,
+    /// What kept those before it from an answer.
+    worst: Trouble,
 }
 
 impl Search<'_> {
@@ -116,25 +137,15 @@ impl Search<'_> {
             if !zones.iter().any(|known| known.name == zone.name) {
                 zones.push(zone.clone());
             }
-            let (heard, others) = self.first_heard(&zone, &question).await?;
-            match heard {
+            self.notes().servers.clear();
+            let first = self.first_heard(&zone, &question).await?;
+            match first.heard {
                 // Further down than `zone`, so that this ends.
                 Heard::Referral(child) => zone = child,
                 Heard::Authority(said) => {
-                    let tries = self.hickory.tries;
-                    let others = others
-                        .into_iter()
-                        .map(|server| self.ask_server(&zone.name, server, &question, tries));
-                    for other in all(others).await {
-                        match other {
-                            Ok(Heard::Authority(other)) if other.agrees(&said) => {}
-                            Ok(_) => {
-                                return Err(Outcome::Failed(Failure::Disagreement).into());
-                            }
-                            Err(Unanswered::Trouble(_)) => {}
-                            Err(error) => return Err(error.into()),
-                        }
-                    }
+                    self.note(ServerReport { status: ServerStatus::Agrees, ..first.report });
+                    let others = first.others;
+                    self.hear_others(&zone, &question, &said, others, first.worst).await?;
                     return Ok(said);
                 }
             }
@@ -149,23 +160,64 @@ impl Search<'_> {
         &self,
         zone: &'z Zone,
         question: &Question,
-    ) -> Result<(Heard, Vec<&'z Server>), Unanswered> {
+    ) -> Result<First<'z>, Unanswered> {
         let mut worst = if zone.servers.is_empty() { Trouble::Lame } else { Trouble::Timeout };
-        let mut waiting: Vec<&Server> = zone.servers.iter().collect();
-        for _ in 0..self.hickory.tries {
+        let mut waiting: Vec<&Server> =
+            zone.servers.iter().take(self.hickory.limits.servers).collect();
+        for _ in 0..self.hickory.limits.tries {
             let mut silent = Vec::new();
             let mut turn = waiting.into_iter();
             while let Some(server) = turn.next() {
-                match self.ask_server(&zone.name, server, question, 1).await {
-                    Ok(heard) => return Ok((heard, silent.into_iter().chain(turn).collect())),
-                    Err(Unanswered::Trouble(Trouble::Timeout)) => silent.push(server),
-                    Err(Unanswered::Trouble(trouble)) => worst = worst.max(trouble),
-                    Err(error) => return Err(error),
+                match self.ask_server(zone, server, question, 1).await {
+                    (report, Ok(heard)) => {
+                        let others = silent.into_iter().chain(turn).collect();
+                        return Ok(First { report, heard, others, worst });
+                    }
+                    (_, Err(Unanswered::Trouble(Trouble::Timeout))) => silent.push(server),
+                    (_, Err(Unanswered::Trouble(trouble))) => worst = worst.max(trouble),
+                    (_, Err(error)) => return Err(error),
                 }
             }
             waiting = silent;
         }
         Err(Unanswered::Trouble(worst))
+    }
+
+    /// Asks the other servers of a zone, which must not contradict what one of them said.
+    async fn hear_others(
+        &self,
+        zone: &Zone,
+        question: &Question,
+        said: &Said,
+        others: Vec<&Server>,
+        mut worst: Trouble,
+    ) -> Result<(), Stop> {
+        let tries = self.hickory.limits.tries;
+        let asked = others.into_iter().map(|one| self.ask_server(zone, one, question, tries));
+        let mut agreeing: usize = 1;
+        let mut differs = false;
+        for (report, heard) in all(asked).await {
+            match heard {
+                Ok(Heard::Authority(other)) if other.agrees(said) => {
+                    agreeing = agreeing.saturating_add(1);
+                    self.note(ServerReport { status: ServerStatus::Agrees, ..report });
+                }
+                Ok(_) => {
+                    differs = true;
+                    self.note(ServerReport { status: ServerStatus::Differs, ..report });
+                }
+                Err(Unanswered::Trouble(trouble)) => worst = worst.max(trouble),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if differs {
+            return Err(Outcome::Failed(Failure::Disagreement).into());
+        }
+        let all = zone.servers.len().min(self.hickory.limits.servers);
+        if !self.hickory.agreement.is_met(agreeing, all) {
+            return Err(worst.into());
+        }
+        Ok(())
     }
 
     /// Returns where to start: the deepest zone that was named, else the top-level domain.
@@ -174,8 +226,9 @@ impl Search<'_> {
     async fn first_zone(&self, owner: &DnsName) -> Result<Result<Zone, Said>, Stop> {
         let named = self.hickory.zones.iter().filter(|(zone, _)| owner.is_within(zone));
         if let Some((name, servers)) = named.max_by_key(|(zone, _)| zone.labels().count()) {
-            let servers = servers.iter().take(MAX_SERVERS);
-            let servers = servers.map(|server| Server::At(vec![*server])).collect();
+            let servers = servers.iter().take(Answer::MAX_SERVERS);
+            let told = |server: &SocketAddr| Server { name: None, place: Place::Told(*server) };
+            let servers = servers.map(told).collect();
             return Ok(Ok(Zone { name: name.clone(), servers }));
         }
         // The last label of a name is a name.
@@ -196,25 +249,46 @@ impl Search<'_> {
         }
     }
 
-    /// Asks one server of a zone, at one of its addresses.
+    /// Asks one server of a zone, at one of its addresses. Notes what kept it from an answer.
     async fn ask_server(
         &self,
-        zone: &DnsName,
+        zone: &Zone,
         server: &Server,
         question: &Question,
         tries: u32,
+    ) -> (ServerReport, Result<Heard, Unanswered>) {
+        let mut report = ServerReport::new(ServerStatus::Unresolved).with_name(server.name.clone());
+        let heard = self.hear(zone, server, question, tries, &mut report).await;
+        if let Err(Unanswered::Trouble(trouble)) = &heard {
+            report.status = (*trouble).into();
+            self.note(report.clone());
+        }
+        (report, heard)
+    }
+
+    async fn hear(
+        &self,
+        zone: &Zone,
+        server: &Server,
+        question: &Question,
+        tries: u32,
+        report: &mut ServerReport,
     ) -> Result<Heard, Unanswered> {
         let addresses = self.addresses(server).await?;
         if addresses.is_empty() {
-            return Err(Unanswered::Trouble(Trouble::Lame));
+            return Err(Unanswered::Trouble(Trouble::Unresolved));
         }
         // Each address at least once: IPv6 may be broken here or there.
         let tries = addresses.len().max(tries as usize);
         for address in addresses.iter().cycle().take(tries) {
-            match self.ask(*address, question).await {
+            report.address = Some(*address);
+            match self.ask(*address, zone.strange(), question).await {
                 Err(Unanswered::Trouble(Trouble::Timeout)) => {}
                 Err(error) => return Err(error),
-                Ok(reply) => return heard(&reply, zone, question).map_err(Unanswered::Trouble),
+                Ok(reply) => {
+                    self.note_renamed(&reply, &question.name);
+                    return heard(&reply, &zone.name, question).map_err(Unanswered::Trouble);
+                }
             }
         }
         Err(Unanswered::Trouble(Trouble::Timeout))
@@ -222,11 +296,11 @@ impl Search<'_> {
 
     /// Returns the addresses of a server, IPv4 first.
     async fn addresses(&self, server: &Server) -> Result<Vec<SocketAddr>, Unanswered> {
-        let mut addresses = match server {
-            Server::At(addresses) => return Ok(addresses.clone()),
-            Server::Glued(addresses) => addresses.clone(),
-            Server::Named(_) if self.hickory.servers.is_empty() => Vec::new(),
-            Server::Named(name) => self.look_up(name).await?,
+        let mut addresses = match &server.place {
+            Place::Told(address) => return Ok(vec![*address]),
+            Place::Glued(addresses) => addresses.clone(),
+            Place::Named(_) if self.hickory.servers.is_empty() => Vec::new(),
+            Place::Named(name) => self.look_up(name).await?,
         };
         addresses.retain(|address| self.hickory.private || is_public(*address));
         addresses.sort_by_key(IpAddr::is_ipv6);
@@ -265,6 +339,7 @@ impl Search<'_> {
 fn heard(reply: &Reply, zone: &DnsName, question: &Question) -> Result<Heard, Trouble> {
     match reply.code {
         Code::Success | Code::NxDomain => {}
+        Code::NotAuth => return Err(Trouble::NotAuth),
         Code::Refused => return Err(Trouble::Refused),
         Code::Failed | Code::Format => return Err(Trouble::ServFail),
     }
@@ -302,24 +377,4 @@ impl From<Unanswered> for Stop {
     fn from(unanswered: Unanswered) -> Self {
         Self::Unanswered(unanswered)
     }
-}
-
-/// Runs all futures at the same time, in this task, and returns what they return, in their order.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        let mut done = true;
-        for (future, output) in running.iter_mut().zip(&mut outputs) {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(ready) => *output = Some(ready),
-                    Poll::Pending => done = false,
-                }
-            }
-        }
-        if done { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

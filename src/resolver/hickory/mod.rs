@@ -1,49 +1,73 @@
 //! A resolver on the `hickory` crates.
 
 mod authoritative;
+mod builder;
+mod failures;
+mod limits;
+mod rate;
 mod read;
 mod recursive;
 
 use std::{
     collections::HashMap,
+    mem,
     net::{IpAddr, SocketAddr},
     sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
 
-use super::{Answer, Failure, Lookup, Mode, Outcome, Resolver};
-use crate::{
-    error::{Error, ErrorKind, Result},
-    name::DnsName,
-    transport::dns::{NoReply, Question, Reply, ask},
+use self::{
+    failures::Failures,
+    rate::{Asked, Rate},
+    read::renamed,
 };
+use super::{Answer, Failure, Lookup, Mode, Outcome, Resolver, ServerReport, ServerStatus};
+use crate::{
+    clock::{Clock, Timer},
+    error::{Error, ErrorKind, Result},
+    name::{DnsName, DomainName},
+    record::RecordType,
+    transport::dns::{Gate, NoReply, Question, Reply, Terms, ask, within},
+};
+
+pub use builder::{Agreement, HickoryBuilder};
+pub use limits::Limits;
+
+const COMPONENT: &str = "hickory";
 
 /// A resolver that asks over the network.
 ///
 /// * [`Mode::Recursive`] asks the recursive servers that it is given, in their order, and never
-///   caches. [`Failure::Bogus`] is recognized by the extended error of the server (RFC 8914), or
-///   by an answer that comes only when validation is switched off (RFC 4035 section 3.2.2).
+///   caches an answer. [`Failure::Bogus`] is recognized by the extended error of the server
+///   (RFC 8914), or by an answer that comes only when validation is switched off (RFC 4035 section
+///   3.2.2).
 /// * [`Mode::Authoritative`] starts at the servers of the top-level domain, which it knows from
 ///   the recursive servers, or at those of a [zone that it is given](HickoryBuilder::with_zone),
 ///   and follows the delegations of the parents down: nothing of what it answers was in a cache,
 ///   and name servers that only the zone itself names do not count. It asks all servers of the
-///   zone, at most 16. Those that answer must agree; which of them answer is not held against
-///   them, so it is a fast view and [`Mode::Recursive`] is for decisions.
+///   zone, at most 16. Those that answer must agree, and be [enough](HickoryBuilder::with_agreement);
+///   [`Answer::servers`] tells what became of each. It is a fast view; [`Mode::Recursive`] is for
+///   decisions.
 ///
-/// An answer counts only if it repeats id, type and name (in the random case in which it was
-/// asked) and comes to the fresh port that the question was sent from. What does not fit into 1,232
-/// octets is fetched over TCP. One lookup sends at most 64 questions and ends after its
-/// [deadline](HickoryBuilder::with_deadline) with [`Outcome::Timeout`].
+/// An answer counts only if it repeats id, type, name (in the random case in which it was asked) and
+/// cookie, and comes to the fresh port that the question was sent from. What does not fit into 1,232
+/// octets, or looks forged, is fetched over TCP. What a lookup takes of time and traffic is in its
+/// [`Limits`]; over them it is [`Outcome::Timeout`] or [`Failure::ServFail`].
+///
+/// A failure is remembered for a while (RFC 9520), and the same question is then not asked again.
+/// Clones share that memory, and the count of what they send to whom.
 ///
 /// Needs a tokio runtime with I/O and time enabled. It spawns no task and holds no socket between
 /// lookups.
 #[derive(Clone, Debug)]
-pub struct Hickory {
+pub struct Hickory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     /// The recursive servers.
     servers: Vec<SocketAddr>,
     /// The zones that are not looked for, with their servers.
@@ -52,15 +76,16 @@ pub struct Hickory {
     private: bool,
     /// The port of name servers.
     port: u16,
-    trusted_ad: bool,
-    query_timeout: Duration,
-    tries: u32,
-    deadline: Duration,
+    /// The recursive servers whose AD bit counts, besides those on loopback if they do.
+    trusted: Vec<IpAddr>,
+    trusts_loopback: bool,
+    agreement: Agreement,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
+    rate: Rate,
+    failures: Failures,
 }
-
-/// What a [`Hickory`] is made of.
-#[derive(Clone, Debug)]
-pub struct HickoryBuilder(Hickory);
 
 impl Hickory {
     /// Creates a resolver on the recursive servers of the system, as `/etc/resolv.conf` lists them.
@@ -73,7 +98,7 @@ impl Hickory {
     /// `Unavailable` if the file cannot be read, `Unsupported` on systems without it; then use
     /// [`Hickory::builder`].
     pub fn system() -> Result<Self> {
-        let failure = |kind, message| Error::new(kind, "hickory", "system", message);
+        let failure = |kind, message| Error::new(kind, COMPONENT, "system", message);
         if !cfg!(unix) {
             let message = "this system has no resolv.conf: name the servers";
             return Err(failure(ErrorKind::Unsupported, message));
@@ -81,122 +106,74 @@ impl Hickory {
         let text = std::fs::read_to_string("/etc/resolv.conf").map_err(|error| {
             failure(ErrorKind::Unavailable, "resolv.conf cannot be read").with_source(error)
         })?;
-        Ok(Self::builder(recursive::name_servers(&text)).build())
+        Self::builder(recursive::name_servers(&text)).build()
     }
 
-    /// Begins a resolver on recursive servers, which are asked in this order.
+    /// Begins a resolver on recursive servers, at most 8, which are asked in this order.
     ///
     /// Without any, only zones can be asked that are [given](HickoryBuilder::with_zone).
     pub fn builder(servers: impl IntoIterator<Item = SocketAddr>) -> HickoryBuilder {
-        HickoryBuilder(Self {
-            servers: servers.into_iter().collect(),
-            zones: Vec::new(),
-            private: false,
-            port: 53,
-            trusted_ad: false,
-            query_timeout: Duration::from_secs(2),
-            tries: 3,
-            deadline: Duration::from_secs(15),
-        })
+        HickoryBuilder::new(servers)
     }
 }
 
-impl HickoryBuilder {
-    /// Sets how long one answer is waited for; 2 seconds unless told.
-    #[must_use]
-    pub fn with_query_timeout(mut self, timeout: Duration) -> Self {
-        self.0.query_timeout = timeout;
-        self
-    }
-
-    /// Sets how often a question is asked before a server counts as silent; 3 unless told.
-    #[must_use]
-    pub fn with_tries(mut self, tries: u32) -> Self {
-        self.0.tries = tries.max(1);
-        self
-    }
-
-    /// Sets how long a lookup may take as a whole; 15 seconds unless told.
-    #[must_use]
-    pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.0.deadline = deadline;
-        self
-    }
-
-    /// Trusts the AD bit of the recursive servers (RFC 4035 section 4.9.3).
-    ///
-    /// Only right if they validate and the way to them cannot be tampered with, as on loopback.
-    #[must_use]
-    pub fn with_trusted_ad(mut self) -> Self {
-        self.0.trusted_ad = true;
-        self
-    }
-
-    /// Names the servers of a zone: [`Mode::Authoritative`] asks them for what is in it, instead of
-    /// looking for its delegation. They may have any address and port.
-    #[must_use]
-    pub fn with_zone(
-        mut self,
-        zone: DnsName,
-        servers: impl IntoIterator<Item = SocketAddr>,
-    ) -> Self {
-        self.0.zones.push((zone, servers.into_iter().collect()));
-        self
-    }
-
-    /// Sets the port of the name servers that are found by delegation, for a lab; 53 unless told.
-    #[must_use]
-    pub fn with_name_server_port(mut self, port: u16) -> Self {
-        self.0.port = port;
-        self
-    }
-
-    /// Follows delegations also to addresses that are not public, for a lab.
-    ///
-    /// Otherwise they are not asked: whoever can delegate a name could make us send packets into
-    /// our own network.
-    #[must_use]
-    pub fn with_private_name_servers(mut self) -> Self {
-        self.0.private = true;
-        self
-    }
-
-    /// Returns the resolver.
-    pub fn build(self) -> Hickory {
-        self.0
+/// Refuses what is no question for one set of records: types of queries, of transfers and of
+/// messages (RFC 6895 section 3.1) are more than that, and some make a small question a large answer.
+fn check(record_type: RecordType) -> Result<()> {
+    let refused = |message| Err(Error::new(ErrorKind::Unsupported, COMPONENT, "lookup", message));
+    match record_type.code() {
+        None => refused(format!("{record_type} is no type of DNS")),
+        Some(0 | 41 | 128..=255) => refused(format!("{record_type} is no type of data")),
+        Some(_) => Ok(()),
     }
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Resolver for Hickory {
     async fn lookup(&self, lookup: &Lookup) -> Result<Answer> {
-        if lookup.record_type.code().is_none() {
-            let message = format!("{} is no type of DNS", lookup.record_type);
-            return Err(Error::new(ErrorKind::Unsupported, "hickory", "lookup", message));
+        check(lookup.record_type)?;
+        let hickory = &*self.0;
+        if let Some(answer) = hickory.failures.recall(lookup, hickory.clock.now()) {
+            return Ok(answer);
         }
-        let search =
-            Search { hickory: self, questions: AtomicU32::new(0), known: Mutex::default() };
+        let search = Search::new(hickory, lookup.mode);
         let found = async {
             match lookup.mode {
                 Mode::Authoritative => search.authoritative(lookup).await,
                 Mode::Recursive => search.recursive(lookup).await,
             }
         };
-        match tokio::time::timeout(self.deadline, found).await {
-            Ok(answer) => answer,
-            Err(_) => Ok(Answer::new(Outcome::Timeout)),
+        let found = within(&*hickory.timer, hickory.limits.deadline, found).await;
+        let answer = found.unwrap_or_else(|| Ok(Answer::new(Outcome::Timeout)))?;
+        let answer = search.complete(answer);
+        // What we kept ourselves from asking says nothing about the servers.
+        if !search.is_held.load(Ordering::Relaxed) {
+            hickory.failures.note(lookup, &answer, hickory.clock.now());
         }
+        Ok(answer)
     }
 }
 
 /// One lookup under way.
 #[derive(Debug)]
 struct Search<'a> {
-    hickory: &'a Hickory,
-    /// How many questions were sent.
+    hickory: &'a Inner,
+    mode: Mode,
+    /// How many messages were sent.
     questions: AtomicU32,
+    /// Whether a server or a zone had to be left alone.
+    is_held: AtomicBool,
     /// The addresses of name servers that were looked up.
     known: Mutex<HashMap<DnsName, Vec<IpAddr>>>,
+    notes: Mutex<Notes>,
+}
+
+/// What an answer tells besides its outcome.
+#[derive(Debug, Default)]
+struct Notes {
+    servers: Vec<ServerReport>,
+    renamed: Option<DnsName>,
 }
 
 /// Why a server or a zone says nothing.
@@ -204,12 +181,22 @@ struct Search<'a> {
 enum Trouble {
     /// Nobody answered. Comes first: whatever was heard instead says more.
     Timeout,
+    /// There is no address that may be asked.
+    Unresolved,
     /// The server is no authority for the name, or knows nobody who is.
     Lame,
+    /// What the server sends is no answer.
+    Malformed,
     /// SERVFAIL, nonsense, or too much to ask.
     ServFail,
-    /// REFUSED or NOTAUTH.
+    /// NOTAUTH
+    NotAuth,
+    /// REFUSED
     Refused,
+    /// The answer is too large.
+    Oversize,
+    /// The name is below a DNAME record and does not lead to where that says.
+    Dname,
     /// Validation failed.
     Bogus,
 }
@@ -218,32 +205,136 @@ impl From<Trouble> for Outcome {
     fn from(trouble: Trouble) -> Self {
         Self::Failed(match trouble {
             Trouble::Timeout => return Self::Timeout,
-            Trouble::Lame => Failure::Lame,
-            Trouble::ServFail => Failure::ServFail,
-            Trouble::Refused => Failure::Refused,
+            Trouble::Lame | Trouble::Unresolved => Failure::Lame,
+            Trouble::ServFail | Trouble::Malformed => Failure::ServFail,
+            Trouble::Refused | Trouble::NotAuth => Failure::Refused,
+            Trouble::Oversize => Failure::Oversize,
+            Trouble::Dname => Failure::Dname,
             Trouble::Bogus => Failure::Bogus,
         })
     }
 }
 
-impl Search<'_> {
-    /// Most questions that one lookup sends: bounds what a malicious delegation can make us do.
-    const MAX_QUESTIONS: u32 = 64;
-
-    /// Asks one server once.
-    async fn ask(&self, server: SocketAddr, question: &Question) -> Result<Reply, Unanswered> {
-        if self.questions.fetch_add(1, Ordering::Relaxed) >= Self::MAX_QUESTIONS {
-            return Err(Unanswered::Trouble(Trouble::ServFail));
+impl From<Trouble> for ServerStatus {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Timeout => Self::Timeout,
+            Trouble::Unresolved => Self::Unresolved,
+            Trouble::Lame => Self::Lame,
+            Trouble::Malformed | Trouble::Oversize | Trouble::Dname => Self::Malformed,
+            Trouble::ServFail => Self::ServFail,
+            Trouble::NotAuth => Self::NotAuth,
+            Trouble::Refused => Self::Refused,
+            Trouble::Bogus => Self::Bogus,
         }
-        ask(server, question, self.hickory.query_timeout).await.map_err(|error| match error {
-            NoReply::Garbage => Unanswered::Trouble(Trouble::ServFail),
-            NoReply::Silence => Unanswered::Trouble(Trouble::Timeout),
+    }
+}
+
+impl<'a> Search<'a> {
+    fn new(hickory: &'a Inner, mode: Mode) -> Self {
+        Self {
+            hickory,
+            mode,
+            questions: AtomicU32::new(0),
+            is_held: AtomicBool::new(false),
+            known: Mutex::default(),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Asks one server once. `zone` is the one that led to it.
+    async fn ask(
+        &self,
+        server: SocketAddr,
+        zone: Option<&DnsName>,
+        question: &Question,
+    ) -> Result<Reply, Unanswered> {
+        let gate = Turnstile { search: self, zone };
+        let Inner { timer, limits, .. } = self.hickory;
+        let terms = Terms { timer: &**timer, wait: limits.query, gate: &gate };
+        let failed = |trouble| Unanswered::Trouble(trouble);
+        ask(server, question, &terms).await.map_err(|error| match error {
+            NoReply::Garbage => failed(Trouble::Malformed),
+            NoReply::Silence | NoReply::Held => failed(Trouble::Timeout),
+            NoReply::Spent => failed(Trouble::ServFail),
             NoReply::Local(error) => Unanswered::Error(
-                Error::new(ErrorKind::Unavailable, "hickory", "lookup", "no socket could be had")
+                Error::new(ErrorKind::Unavailable, COMPONENT, "lookup", "no socket could be had")
                     .with_source(error),
             ),
         })
     }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what became of a server; an earlier note of it does not count any more.
+    fn note(&self, report: ServerReport) {
+        let servers = &mut self.notes().servers;
+        // By its name, if it has one: its addresses are tried in turn.
+        let is_it = |known: &&mut ServerReport| {
+            known.name == report.name && (known.name.is_some() || known.address == report.address)
+        };
+        if let Some(known) = servers.iter_mut().find(is_it) {
+            *known = report;
+        } else if servers.len() < Answer::MAX_SERVERS {
+            servers.push(report);
+        }
+    }
+
+    /// Notes the name above `name` that was replaced as a whole, if `reply` shows one.
+    fn note_renamed(&self, reply: &Reply, name: &DnsName) {
+        if let Some(dname) = renamed(reply, name) {
+            self.notes().renamed.get_or_insert_with(|| dname.owner.clone());
+        }
+    }
+
+    /// Adds to an answer what was noted.
+    fn complete(&self, answer: Answer) -> Answer {
+        let notes = mem::take(&mut *self.notes());
+        answer.with_servers(notes.servers).with_renamed(notes.renamed)
+    }
+}
+
+/// What every message of a lookup passes.
+#[derive(Debug)]
+struct Turnstile<'a> {
+    search: &'a Search<'a>,
+    /// The zone that led to the server, if a delegation did.
+    zone: Option<&'a DnsName>,
+}
+
+#[async_trait]
+impl Gate for Turnstile<'_> {
+    async fn pass(&self, server: SocketAddr) -> Result<(), NoReply> {
+        let Inner { limits, rate, clock, timer, .. } = self.search.hickory;
+        if self.search.questions.fetch_add(1, Ordering::Relaxed) >= limits.questions {
+            return Err(NoReply::Spent);
+        }
+        let Some(zone) = self.zone else { return Ok(()) };
+        let mut asked = vec![Asked::Server(server)];
+        if !is_public_suffix(zone) {
+            asked.push(Asked::Zone(zone.clone()));
+        }
+        match rate.take(&asked, clock.now(), limits.deadline) {
+            Some(wait) if wait.is_zero() => Ok(()),
+            Some(wait) => {
+                self.search.is_held.store(true, Ordering::Relaxed);
+                timer.sleep(wait).await;
+                Ok(())
+            }
+            None => {
+                self.search.is_held.store(true, Ordering::Relaxed);
+                Err(NoReply::Held)
+            }
+        }
+    }
+}
+
+/// Whether a zone is one that all names of strangers are in.
+fn is_public_suffix(zone: &DnsName) -> bool {
+    let name = zone.to_string().parse::<DomainName>();
+    zone.labels().count() <= 1 || name.is_ok_and(|name| name.registrable().is_none())
 }
 
 /// Why a question has no answer.

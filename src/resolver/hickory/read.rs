@@ -6,7 +6,7 @@ use super::{Trouble, authoritative::Zone};
 use crate::{
     name::DnsName,
     record::{DnsRecord, RecordData, RecordType, Ttl},
-    resolver::{Failure, Lookup, Outcome},
+    resolver::{Failure, Lookup, Outcome, is_looked_at},
     transport::dns::{Code, Entry, Reply},
 };
 
@@ -55,40 +55,53 @@ pub(super) fn said(
                 Some(RecordData::Cname(target))
                     if aliases.all(|other| other.data == first.data) =>
                 {
-                    Ok(Said::Alias(target.clone()))
+                    let is_made_up = renamed(reply, owner)
+                        .is_some_and(|above| lead(owner, above).as_ref() != Some(target));
+                    if is_made_up { Err(Trouble::Dname) } else { Ok(Said::Alias(target.clone())) }
                 }
-                _ => Err(Trouble::ServFail),
+                _ => Err(Trouble::Malformed),
             };
         }
     }
     let mut records: Vec<DnsRecord> = Vec::new();
     for entry in of_owner(record_type) {
         // Data that make no sense would leave the set incomplete.
-        let data = entry.data.clone().ok_or(Trouble::ServFail)?;
+        let data = entry.data.clone().ok_or(Trouble::Malformed)?;
         if records.iter().any(|record| *record.data() == data) {
             continue;
         }
         if records.len() == Lookup::MAX_RECORDS {
-            return Err(Trouble::ServFail);
+            return Err(Trouble::Oversize);
         }
         let ttl = Ttl::from_secs(entry.ttl).unwrap_or(Ttl::MAX);
         records.push(DnsRecord::new(owner.clone(), ttl, data));
     }
+    if !is_looked_at(records.iter().map(DnsRecord::data)) {
+        return Err(Trouble::Oversize);
+    }
     match reply.code {
         Code::Success if !records.is_empty() => Ok(Said::Records(records)),
         // RFC 6672 section 2.3: a DNAME comes with the CNAME that it makes.
-        Code::Success if has_dname_above(&reply.answers, owner) => Err(Trouble::ServFail),
+        Code::Success | Code::NxDomain if renamed(reply, owner).is_some() => Err(Trouble::Dname),
         Code::Success => Ok(Said::NoData(negative_ttl(reply, owner))),
         Code::NxDomain if records.is_empty() => Ok(Said::NxDomain(negative_ttl(reply, owner))),
+        Code::NotAuth => Err(Trouble::NotAuth),
         Code::Refused => Err(Trouble::Refused),
         Code::Failed | Code::Format | Code::NxDomain => Err(Trouble::ServFail),
     }
 }
 
-/// Whether a name above `owner` was replaced as a whole (RFC 6672).
-fn has_dname_above(answers: &[Entry], owner: &DnsName) -> bool {
-    let is_above = |entry: &Entry| entry.owner != *owner && owner.is_within(&entry.owner);
-    answers.iter().any(|entry| entry.record_type == RecordType::Dname && is_above(entry))
+/// Returns the record by which a name above `owner` was replaced as a whole (RFC 6672).
+pub(super) fn renamed<'r>(reply: &'r Reply, owner: &DnsName) -> Option<&'r Entry> {
+    let is_above = |entry: &&Entry| entry.owner != *owner && owner.is_within(&entry.owner);
+    reply.answers.iter().filter(|entry| entry.record_type == RecordType::Dname).find(is_above)
+}
+
+/// Returns where a DNAME record leads a name below it (RFC 6672 section 2.2).
+fn lead(owner: &DnsName, dname: &Entry) -> Option<DnsName> {
+    let Some(RecordData::Dname(target)) = &dname.data else { return None };
+    let below = owner.labels().count().checked_sub(dname.owner.labels().count())?;
+    DnsName::from_labels(owner.labels().take(below).chain(target.labels())).ok()
 }
 
 /// Returns how long it may be remembered that something is absent (RFC 2308 section 5).
@@ -167,6 +180,11 @@ impl Chain {
         self.targets.last().unwrap_or(&self.start)
     }
 
+    /// Returns the name that it starts at, and the aliases.
+    pub(super) fn names(&self) -> impl Iterator<Item = &DnsName> {
+        std::iter::once(&self.start).chain(&self.targets)
+    }
+
     /// Follows an alias, unless that is a loop or makes the chain too long.
     pub(super) fn follow(&mut self, target: DnsName) -> Result<(), Outcome> {
         let is_loop = target == self.start || self.targets.contains(&target);
@@ -180,36 +198,5 @@ impl Chain {
     /// Returns the aliases.
     pub(super) fn into_targets(self) -> Vec<DnsName> {
         self.targets
-    }
-}
-
-/// Whether an address is reachable for everybody: none of those that IANA's registries of special
-/// addresses (RFC 6890) keep for a machine, a network, documentation or nothing.
-pub(super) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_multicast()
-                || address.is_documentation()
-                || a == 0
-                || a >= 240
-                // Shared (RFC 6598), benchmarking (RFC 2544), protocol assignments (RFC 6890).
-                || (a == 100 && b & 0xc0 == 64)
-                || (a == 198 && b & 0xfe == 18)
-                || (a == 192 && b == 0 && c == 0))
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, ..] = address.segments();
-            // Global unicast (RFC 4291 section 2.4) without documentation, Teredo, and 6to4, which
-            // wraps any IPv4 address.
-            a & 0xe000 == 0x2000
-                && !(a == 0x2001 && (b == 0xdb8 || b < 0x200))
-                && a != 0x2002
-                && !(a == 0x3fff && b < 0x1000)
-                && (a, b, c) != (0x2620, 0x4f, 0x8000)
-        }
     }
 }

@@ -3,19 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{
-    Search, Trouble, Unanswered,
+    COMPONENT, Inner, Search, Trouble, Unanswered,
     read::{Chain, Said, is_referral, said},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     name::DnsName,
     record::{RecordData, RecordType},
-    resolver::{Answer, Failure, Lookup, Outcome},
+    resolver::{Answer, Failure, Lookup, Mode, Outcome, ServerReport, ServerStatus},
     transport::dns::{Code, Question, Recursion, Reply},
 };
 
-/// Most servers of a resolv.conf that are used: resolv.conf(5) has 3.
-const MAX_SERVERS: usize = 8;
+/// Most servers that are used: resolv.conf(5) has 3.
+pub(super) const MAX_SERVERS: usize = 8;
 
 /// Reads the servers of a resolv.conf.
 pub(super) fn name_servers(text: &str) -> Vec<SocketAddr> {
@@ -45,7 +45,7 @@ impl Search<'_> {
     /// Looks a name up at the recursive servers.
     pub(super) async fn recursive(&self, lookup: &Lookup) -> Result<Answer> {
         let mut chain = Chain::new(lookup.name.clone());
-        let mut authentic = self.hickory.trusted_ad;
+        let mut authentic = true;
         let outcome = loop {
             let reply = match self.reply(chain.end(), lookup.record_type).await {
                 Ok(reply) => reply,
@@ -56,6 +56,9 @@ impl Search<'_> {
                 Err(Unanswered::Error(error)) => return Err(error),
             };
             authentic &= reply.authentic;
+            for name in chain.names() {
+                self.note_renamed(&reply, name);
+            }
             if let Some(outcome) = walk(&reply, lookup.record_type, &mut chain) {
                 break outcome;
             }
@@ -101,16 +104,19 @@ impl Search<'_> {
     async fn reply(&self, name: &DnsName, record_type: RecordType) -> Result<Reply, Unanswered> {
         if self.hickory.servers.is_empty() {
             let message = format!("no server was named that could be asked for {name}");
-            let error = Error::new(ErrorKind::Unsupported, "hickory", "lookup", message);
+            let error = Error::new(ErrorKind::Unsupported, COMPONENT, "lookup", message);
             return Err(Unanswered::Error(error));
         }
         let question = Question { name: name.clone(), record_type, recursion: Recursion::On };
+        let Inner { servers, limits, .. } = self.hickory;
         let mut worst = Trouble::Timeout;
-        let mut silent = self.hickory.servers.clone();
-        for _ in 0..self.hickory.tries {
+        let mut silent = servers.clone();
+        for _ in 0..limits.tries {
             let mut still_silent = Vec::new();
             for server in silent {
-                match self.reply_of(server, &question).await {
+                let reply = self.reply_of(server, &question).await;
+                self.note_recursive(server, &reply);
+                match reply {
                     Err(Unanswered::Trouble(Trouble::Timeout)) => still_silent.push(server),
                     // Another server would not change that.
                     Err(Unanswered::Trouble(trouble)) if trouble != Trouble::Bogus => {
@@ -127,11 +133,31 @@ impl Search<'_> {
         Err(Unanswered::Trouble(worst))
     }
 
+    /// Notes what became of a recursive server, if it is asked for the answer and not on the way.
+    fn note_recursive(&self, server: SocketAddr, reply: &Result<Reply, Unanswered>) {
+        let status = match reply {
+            Ok(_) => ServerStatus::Agrees,
+            Err(Unanswered::Trouble(trouble)) => (*trouble).into(),
+            Err(Unanswered::Error(_)) => return,
+        };
+        if self.mode == Mode::Recursive {
+            self.note(ServerReport::new(status).with_address(Some(server)));
+        }
+    }
+
+    /// Whether the AD bit of a recursive server counts.
+    fn is_trusted(&self, server: IpAddr) -> bool {
+        let Inner { trusts_loopback, trusted, .. } = self.hickory;
+        (*trusts_loopback && server.is_loopback()) || trusted.contains(&server)
+    }
+
     /// Asks one recursive server, and if it fails, whether validation is why.
     async fn reply_of(&self, server: SocketAddr, question: &Question) -> Result<Reply, Unanswered> {
-        let reply = self.ask(server, question).await?;
+        let mut reply = self.ask(server, None, question).await?;
+        reply.authentic &= self.is_trusted(server.ip());
         match reply.code {
             Code::Success | Code::NxDomain => return Ok(reply),
+            Code::NotAuth => return Err(Unanswered::Trouble(Trouble::NotAuth)),
             Code::Refused => return Err(Unanswered::Trouble(Trouble::Refused)),
             Code::Failed | Code::Format => {}
         }
@@ -140,14 +166,17 @@ impl Search<'_> {
         }
         let unchecked = Question { recursion: Recursion::Unchecked, ..question.clone() };
         let works = |reply: &Reply| matches!(reply.code, Code::Success | Code::NxDomain);
-        match self.ask(server, &unchecked).await {
+        match self.ask(server, None, &unchecked).await {
             Ok(reply) if works(&reply) => {}
             Err(Unanswered::Error(error)) => return Err(Unanswered::Error(error)),
             _ => return Err(Unanswered::Trouble(Trouble::ServFail)),
         }
         // It may have been a passing failure: only what fails with validation alone is bogus.
-        match self.ask(server, question).await {
-            Ok(reply) if works(&reply) => Ok(reply),
+        match self.ask(server, None, question).await {
+            Ok(mut reply) if works(&reply) => {
+                reply.authentic &= self.is_trusted(server.ip());
+                Ok(reply)
+            }
             Ok(reply) if reply.code == Code::Failed => Err(Unanswered::Trouble(Trouble::Bogus)),
             Err(Unanswered::Error(error)) => Err(Unanswered::Error(error)),
             _ => Err(Unanswered::Trouble(Trouble::ServFail)),

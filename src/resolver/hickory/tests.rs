@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hickory_proto::{
     op::{Edns, Message, ResponseCode},
     rr::{
@@ -65,7 +67,8 @@ async fn answer(
         .with_query_timeout(PATIENT)
         .with_deadline(PATIENT)
         .with_zone("example.test".parse().unwrap(), [server.address])
-        .build();
+        .build()
+        .unwrap();
     hickory.lookup(&lookup("t.example.test", mode)).await.unwrap()
 }
 
@@ -127,8 +130,8 @@ async fn silence_is_a_timeout_and_the_deadline_ends_everything() {
     let server = Fake::raw(|_, _| Vec::new()).await;
     let builder = Hickory::builder([server.address])
         .with_zone("example.test".parse().unwrap(), [server.address]);
-    let quiet = builder.clone().with_query_timeout(BRIEF).with_tries(2).build();
-    let late = builder.with_query_timeout(PATIENT).with_deadline(BRIEF).build();
+    let quiet = builder.clone().with_query_timeout(BRIEF).with_tries(2).build().unwrap();
+    let late = builder.with_query_timeout(PATIENT).with_deadline(BRIEF).build().unwrap();
     for mode in MODES {
         for hickory in [&quiet, &late] {
             let answer = hickory.lookup(&lookup("t.example.test", mode)).await.unwrap();
@@ -149,7 +152,7 @@ async fn a_lost_question_is_asked_again_and_another_server_helps_out() {
         vec![answer.to_vec().unwrap()]
     })
     .await;
-    let hickory = Hickory::builder([lossy.address]).with_query_timeout(BRIEF * 4).build();
+    let hickory = Hickory::builder([lossy.address]).with_query_timeout(BRIEF * 4).build().unwrap();
     let found = hickory.lookup(&lookup("t.example.test", Mode::Recursive)).await.unwrap();
     assert_eq!(texts(&found), ["yes"]);
 
@@ -157,8 +160,8 @@ async fn a_lost_question_is_asked_again_and_another_server_helps_out() {
         answer.metadata.response_code = ResponseCode::Refused;
     })
     .await;
-    let hickory =
-        Hickory::builder([refuses.address, lossy.address]).with_query_timeout(PATIENT).build();
+    let hickory = Hickory::builder([refuses.address, lossy.address]).with_query_timeout(PATIENT);
+    let hickory = hickory.build().unwrap();
     let found = hickory.lookup(&lookup("t.example.test", Mode::Recursive)).await.unwrap();
     assert_eq!(texts(&found), ["yes"]);
 }
@@ -257,7 +260,23 @@ async fn an_answer_is_complete_or_none() {
             }
         })
         .await;
-        assert_eq!(more.outcome, Outcome::Failed(Failure::ServFail));
+        assert_eq!(more.outcome, Outcome::Failed(Failure::Oversize));
+        let long = answer(mode, |_, answer| {
+            for number in 0..60 {
+                answer.add_answer(txt("t.example.test.", &format!("{number} {}", "x".repeat(250))));
+            }
+        })
+        .await;
+        assert_eq!(texts(&long).len(), 60);
+        let longer = answer(mode, |_, answer| {
+            for number in 0..64 {
+                let strings = vec![number.to_string(), "x".repeat(255)];
+                let owner = "t.example.test.";
+                answer.add_answer(record(owner, RData::TXT(TXT::new(strings))));
+            }
+        })
+        .await;
+        assert_eq!(longer.outcome, Outcome::Failed(Failure::Oversize));
     }
 }
 
@@ -305,11 +324,14 @@ async fn the_ad_bit_counts_only_where_it_is_trusted() {
         .with_query_timeout(PATIENT)
         .with_zone("example.test".parse().unwrap(), [server.address]);
     for (hickory, mode, authenticated) in [
-        (builder.clone().build(), Mode::Recursive, false),
-        (builder.clone().with_trusted_ad().build(), Mode::Recursive, true),
-        (builder.with_trusted_ad().build(), Mode::Authoritative, false),
+        (builder.clone(), Mode::Recursive, false),
+        (builder.clone().with_trusted_ad(), Mode::Recursive, true),
+        (builder.clone().with_trusted_ad_from([server.address.ip()]), Mode::Recursive, true),
+        (builder.clone().with_trusted_ad_from([[192, 0, 2, 1].into()]), Mode::Recursive, false),
+        (builder.with_trusted_ad(), Mode::Authoritative, false),
     ] {
-        let answer = hickory.lookup(&lookup("t.example.test", mode)).await.unwrap();
+        let answer =
+            hickory.build().unwrap().lookup(&lookup("t.example.test", mode)).await.unwrap();
         assert_eq!(answer.authenticated, authenticated, "{mode:?}");
     }
 }
@@ -338,22 +360,68 @@ async fn a_server_without_authority_is_lame() {
 
 #[tokio::test]
 async fn nobody_to_ask_is_an_error_about_ourselves() {
-    let hickory = Hickory::builder([]).build();
-    for mode in MODES {
-        let error = hickory.lookup(&lookup("t.example.test", mode)).await.unwrap_err();
+    let zone: DnsName = "example.test".parse().unwrap();
+    for builder in [Hickory::builder([]), Hickory::builder([]).with_zone(zone.clone(), [])] {
+        assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    let server = Fake::new(|_, _| {}).await;
+    let hickory = Hickory::builder([]).with_zone(zone, [server.address]).build().unwrap();
+    for (name, mode) in
+        [("t.example.test", Mode::Recursive), ("t.elsewhere.test", Mode::Authoritative)]
+    {
+        let error = hickory.lookup(&lookup(name, mode)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[test]
+fn limits_outside_of_their_ranges_are_refused() {
+    let build = |change: fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Hickory::builder([([127, 0, 0, 1], 53).into()]).with_limits(limits).build()
+    };
+    for good in [
+        (|_| {}) as fn(&mut Limits),
+        |limits| limits.rate = None,
+        |limits| limits.rate = Some(1000),
+        |limits| limits.failure_most = limits.failure,
+    ] {
+        assert!(build(good).is_ok());
+    }
+    for bad in [
+        (|limits| limits.deadline = Duration::ZERO) as fn(&mut Limits),
+        |limits| limits.deadline = Duration::MAX,
+        |limits| limits.query = Duration::ZERO,
+        |limits| limits.tries = 0,
+        |limits| limits.servers = 17,
+        |limits| limits.questions = 65,
+        |limits| limits.failure = Duration::from_millis(999),
+        |limits| limits.failure_most = Duration::from_secs(301),
+        |limits| limits.failure = limits.failure_most * 2,
+        |limits| limits.rate = Some(0),
+    ] {
+        let error = build(bad).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("the limit `"), "{error}");
     }
 }
 
 /// Looks up TXT of `t.example.test` at several servers of its zone.
 async fn together(servers: &[&Fake]) -> Outcome {
+    together_by(Agreement::One, servers).await.outcome
+}
+
+async fn together_by(agreement: Agreement, servers: &[&Fake]) -> Answer {
     let addresses = servers.iter().map(|server| server.address);
     let hickory = Hickory::builder([])
         .with_query_timeout(BRIEF * 4)
         .with_tries(1)
+        .with_agreement(agreement)
         .with_zone("example.test".parse().unwrap(), addresses)
-        .build();
-    hickory.lookup(&lookup("t.example.test", Mode::Authoritative)).await.unwrap().outcome
+        .build()
+        .unwrap();
+    hickory.lookup(&lookup("t.example.test", Mode::Authoritative)).await.unwrap()
 }
 
 #[tokio::test]
@@ -393,7 +461,47 @@ async fn servers_of_a_zone_agree_or_there_is_no_answer() {
     assert_eq!(together(&[&silent, &silent]).await, Outcome::Timeout);
     assert_eq!(together(&[&refuses, &silent]).await, Outcome::Failed(Failure::Refused));
     assert_eq!(together(&[&silent, &lame]).await, Outcome::Failed(Failure::Lame));
-    assert_eq!(together(&[]).await, Outcome::Failed(Failure::Lame));
+
+    for (agreement, servers, is_enough) in [
+        (Agreement::Half, vec![&silent, &one], true),
+        (Agreement::Half, vec![&one, &lame, &same], true),
+        (Agreement::Half, vec![&one, &silent, &lame], false),
+        (Agreement::One, vec![&one, &silent, &lame], true),
+        (Agreement::All, vec![&one, &lame], false),
+        (Agreement::All, vec![&one, &same], true),
+    ] {
+        let answer = together_by(agreement, &servers).await;
+        assert_eq!(matches!(answer.outcome, Outcome::Answer(_)), is_enough, "{answer:?}");
+        assert!(is_enough || answer.outcome == Outcome::Failed(Failure::Lame), "{answer:?}");
+    }
+
+    let notauth = Fake::new(|_, answer| {
+        answer.metadata.response_code = ResponseCode::NotAuth;
+    })
+    .await;
+    let fails = Fake::new(|_, answer| {
+        answer.metadata.response_code = ResponseCode::ServFail;
+    })
+    .await;
+    let servers = [&silent, &refuses, &notauth, &fails, &lame, &one, &same, &other];
+    let answer = together_by(Agreement::One, &servers).await;
+    let statuses: HashMap<_, _> =
+        answer.servers.iter().map(|report| (report.address, report.status)).collect();
+    use ServerStatus as S;
+    let expected = [
+        S::Timeout,
+        S::Refused,
+        S::NotAuth,
+        S::ServFail,
+        S::Lame,
+        S::Agrees,
+        S::Agrees,
+        S::Differs,
+    ];
+    assert_eq!(statuses.len(), servers.len());
+    for (server, status) in servers.iter().zip(expected) {
+        assert_eq!(statuses.get(&Some(server.address)), Some(&status), "{answer:?}");
+    }
 }
 
 /// A parent at 127.0.0.1, and what stands at the addresses after it. The parent delegates
@@ -430,12 +538,14 @@ async fn delegations_are_followed_to_the_servers_that_the_parent_names() {
     };
     let (_servers, builder) = delegated(delegate, vec![yes()]).await;
     let question = lookup("t.example.test", Mode::Authoritative);
-    let hickory = builder.clone().with_private_name_servers().build();
+    let hickory = builder.clone().with_private_name_servers().build().unwrap();
     assert_eq!(texts(&hickory.lookup(&question).await.unwrap()), ["yes"]);
 
     // Addresses of our own network are not asked unless told.
-    let answer = builder.build().lookup(&question).await.unwrap();
+    let answer = builder.build().unwrap().lookup(&question).await.unwrap();
     assert_eq!(answer.outcome, Outcome::Failed(Failure::Lame));
+    let name = Some("ns.example.test".parse().unwrap());
+    assert_eq!(answer.servers, [ServerReport::new(ServerStatus::Unresolved).with_name(name)]);
 }
 
 #[tokio::test]
@@ -455,11 +565,16 @@ async fn addresses_that_the_parent_has_no_say_in_are_looked_up() {
         }
     })
     .await;
-    let mut hickory = builder.with_private_name_servers().build();
+    let builder = builder.with_private_name_servers();
     let question = lookup("t.example.test", Mode::Authoritative);
-    let answer = hickory.lookup(&question).await.unwrap();
+    let answer = builder.clone().build().unwrap().lookup(&question).await.unwrap();
     assert_eq!(answer.outcome, Outcome::Failed(Failure::Lame));
-    hickory.servers = vec![recursive.address];
+    let hickory = Hickory::builder([recursive.address])
+        .with_zone("test".parse().unwrap(), [servers[0].address])
+        .with_name_server_port(servers[0].address.port())
+        .with_private_name_servers()
+        .build()
+        .unwrap();
     assert_eq!(texts(&hickory.lookup(&question).await.unwrap()), ["yes"]);
     drop(servers);
 }
@@ -488,7 +603,8 @@ async fn the_top_level_domain_comes_from_the_recursive_server() {
         .with_query_timeout(PATIENT)
         .with_name_server_port(servers[0].address.port())
         .with_private_name_servers()
-        .build();
+        .build()
+        .unwrap();
     let found = hickory.lookup(&lookup("t.example.test", Mode::Authoritative)).await.unwrap();
     assert_eq!(texts(&found), ["yes"]);
     let nobody = hickory.lookup(&lookup("t.invalid", Mode::Authoritative)).await.unwrap();
@@ -515,7 +631,8 @@ async fn a_delegation_without_end_ends() {
         .with_zone("test".parse().unwrap(), [server.address])
         .with_name_server_port(server.address.port())
         .with_private_name_servers()
-        .build();
+        .build()
+        .unwrap();
     let deep = format!("{}example.test", "x.".repeat(100));
     let answer = hickory.lookup(&lookup(&deep, Mode::Authoritative)).await.unwrap();
     // Not `Lame`: it is we who stop.
@@ -530,40 +647,4 @@ fn servers_are_read_from_a_resolv_conf() {
     assert_eq!(servers, ["192.0.2.1:53".parse().unwrap(), "[2001:db8::1]:53".parse().unwrap()]);
     assert_eq!(recursive::name_servers(""), ["127.0.0.1:53".parse().unwrap()]);
     assert!(recursive::name_servers(&"nameserver 192.0.2.1\n".repeat(100)).len() <= 8);
-}
-
-#[test]
-fn addresses_of_special_use_are_not_public() {
-    for address in [
-        "0.0.0.0",
-        "10.0.0.1",
-        "100.64.0.1",
-        "127.0.0.1",
-        "169.254.169.254",
-        "172.16.0.1",
-        "192.0.0.1",
-        "192.0.2.1",
-        "192.168.0.1",
-        "198.18.0.1",
-        "198.51.100.1",
-        "203.0.113.1",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "::ffff:8.8.8.8",
-        "64:ff9b::a00:1",
-        "fe80::1",
-        "fc00::1",
-        "ff02::1",
-        "2001:db8::1",
-        "2001::1",
-        "2002:a00:1::",
-        "3fff::1",
-    ] {
-        assert!(!read::is_public(address.parse().unwrap()), "{address}");
-    }
-    for address in ["8.8.8.8", "192.1.0.1", "198.20.0.1", "2001:4860:4860::8888", "2620:fe::fe"] {
-        assert!(read::is_public(address.parse().unwrap()), "{address}");
-    }
 }

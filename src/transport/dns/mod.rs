@@ -16,16 +16,16 @@ use hickory_proto::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
 
 use crate::{
+    clock::Timer,
     name::DnsName,
     record::{RecordData, RecordType},
 };
 
 #[cfg(feature = "hickory")]
-pub(crate) use ask::{NoReply, Question, Recursion, ask};
+pub(crate) use ask::{Gate, NoReply, Question, Recursion, Terms, ask};
 #[cfg(feature = "rfc2136")]
 pub(crate) use convert::to_data;
 pub(crate) use convert::{to_name, to_type};
@@ -58,7 +58,9 @@ pub(crate) enum Code {
     Success,
     /// NXDOMAIN
     NxDomain,
-    /// REFUSED or NOTAUTH
+    /// NOTAUTH
+    NotAuth,
+    /// REFUSED
     Refused,
     /// FORMERR, NOTIMP or BADVERS: what a server says that does not know EDNS (RFC 6891 section 7).
     Format,
@@ -71,7 +73,8 @@ impl From<ResponseCode> for Code {
         match code {
             ResponseCode::NoError => Self::Success,
             ResponseCode::NXDomain => Self::NxDomain,
-            ResponseCode::Refused | ResponseCode::NotAuth => Self::Refused,
+            ResponseCode::NotAuth => Self::NotAuth,
+            ResponseCode::Refused => Self::Refused,
             // BADVERS and BADSIG share a number.
             ResponseCode::FormErr
             | ResponseCode::NotImp
@@ -145,6 +148,19 @@ pub(crate) fn decode(octets: &[u8], id: u16, op_code: OpCode) -> Result<Message,
     Message::from_vec(octets).map_err(|_| Unfit::Broken)
 }
 
+/// Waits for something, unless it takes too long.
+pub(crate) async fn within<T>(
+    timer: &dyn Timer,
+    limit: Duration,
+    wanted: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = wanted => Some(done),
+        () = timer.sleep(limit) => None,
+    }
+}
+
 /// Why nothing came back over TCP.
 #[cfg_attr(not(feature = "rfc2136"), allow(dead_code, reason = "questions can be lost"))]
 #[derive(Debug)]
@@ -161,14 +177,15 @@ pub(crate) enum TcpError {
 pub(crate) async fn tcp(
     server: SocketAddr,
     message: &[u8],
+    timer: &dyn Timer,
     wait: Duration,
 ) -> Result<Vec<u8>, TcpError> {
     let late = || io::Error::from(io::ErrorKind::TimedOut);
     let length = u16::try_from(message.len())
         .map_err(|_| TcpError::Unsent(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    let mut stream = timeout(wait, TcpStream::connect(server))
+    let mut stream = within(timer, wait, TcpStream::connect(server))
         .await
-        .unwrap_or_else(|_| Err(late()))
+        .unwrap_or_else(|| Err(late()))
         .map_err(TcpError::Unsent)?;
     let exchange = async {
         // At once, so that it is not sent as two segments.
@@ -177,7 +194,7 @@ pub(crate) async fn tcp(
         stream.read_exact(&mut octets).await?;
         Ok(octets)
     };
-    timeout(wait, exchange).await.unwrap_or_else(|_| Err(late())).map_err(TcpError::Lost)
+    within(timer, wait, exchange).await.unwrap_or_else(|| Err(late())).map_err(TcpError::Lost)
 }
 
 #[cfg(test)]

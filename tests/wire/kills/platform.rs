@@ -82,8 +82,10 @@ impl Place {
 
     /// Puts the platform together as one process runs it.
     pub(super) fn platform(&self, store: &Sqlite, tape: &Tape) -> Onboarding {
-        let resolver =
-            Hickory::builder([servers::resolver()]).with_zone(zone(), [servers::knot()]).build();
+        let resolver = Hickory::builder([servers::resolver()])
+            .with_zone(zone(), [servers::knot()])
+            .build()
+            .unwrap();
         let authority = Ledger::new(acme::fresh(), store.clone(), self);
         let dns = Ledger::new(provider(servers::knot()), store.clone(), self);
         let mut policy = Policy::new();
