@@ -3,6 +3,7 @@
 #[cfg(feature = "hickory")]
 mod hickory;
 mod memory;
+mod vantages;
 
 use std::{fmt, future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
@@ -17,6 +18,7 @@ use crate::{
 #[cfg(feature = "hickory")]
 pub use hickory::{Agreement, Hickory, HickoryBuilder, Limits};
 pub use memory::InMemoryResolver;
+pub use vantages::Vantages;
 
 /// Whom to ask.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -89,7 +91,7 @@ pub enum Failure {
     Bogus,
     /// The chain of CNAME records is a loop or too long.
     Chain,
-    /// Servers of one zone, or several resolvers, gave different answers.
+    /// Servers of one zone, or several [`Vantages`], gave different answers.
     Disagreement,
     /// A DNAME record (RFC 6672) leads the names below it elsewhere, and this one not where it says.
     Dname,
