@@ -4,7 +4,7 @@
 //! proxy, metrics and limits, and so that a test answers from memory. `ReqwestClient` is the
 //! client that comes with the feature `reqwest`.
 
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "smtp"))]
 mod crypto;
 #[cfg(any(feature = "hickory", feature = "rfc2136"))]
 pub(crate) mod dns;
@@ -24,10 +24,9 @@ use crate::{
 };
 
 #[cfg(feature = "reqwest")]
-pub use {
-    self::reqwest::{ReqwestClient, ReqwestClientBuilder},
-    crypto::CryptoProvider,
-};
+pub use self::reqwest::{ReqwestClient, ReqwestClientBuilder};
+#[cfg(any(feature = "reqwest", feature = "smtp"))]
+pub use crypto::CryptoProvider;
 
 /// The methods that backends use (RFC 9110 section 9.3, RFC 5789).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

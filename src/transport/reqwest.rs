@@ -1,13 +1,8 @@
 //! HTTP by reqwest and rustls.
 
-use std::{error::Error as StdError, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::{
     CryptoProvider, Effect, HttpClient, Method, Request, Response,
@@ -106,21 +101,7 @@ impl ReqwestClientBuilder {
     ///
     /// `Invalid` for roots that are no PEM certificates, `Unavailable` if the platform has none.
     pub fn build(self) -> Result<ReqwestClient> {
-        let fail = |kind, message: &str, source: Box<dyn StdError + Send + Sync>| {
-            Error::new(kind, COMPONENT, "build", message).with_source(source)
-        };
-        // Never `ClientConfig::builder()`: it panics when two providers are compiled in.
-        let config = ClientConfig::builder_with_provider(self.crypto.provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| fail(ErrorKind::Internal, "no TLS version", error.into()))?;
-        let config = if self.roots.is_empty() {
-            config.with_platform_verifier().map_err(|error| {
-                fail(ErrorKind::Unavailable, "the platform has no roots", error.into())
-            })?
-        } else {
-            config.with_root_certificates(roots(&self.roots)?)
-        };
-        let mut config = config.with_no_client_auth();
+        let mut config = self.crypto.client_config(COMPONENT, &self.roots)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let builder = reqwest::Client::builder();
         let builder = match self.public_only {
@@ -138,28 +119,10 @@ impl ReqwestClientBuilder {
             .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(|client| ReqwestClient { client, public_only: self.public_only })
-            .map_err(|error| fail(ErrorKind::Internal, "no client", error.into()))
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, COMPONENT, "build", "no client").with_source(error)
+            })
     }
-}
-
-/// Reads the certificates of all texts.
-fn roots(texts: &[String]) -> Result<RootCertStore> {
-    let invalid = |message: &str| Error::new(ErrorKind::Invalid, COMPONENT, "build", message);
-    let mut store = RootCertStore::empty();
-    for text in texts {
-        let before = store.len();
-        for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-            let certificate = certificate
-                .map_err(|error| invalid("a root is no PEM").with_source(error.to_string()))?;
-            store
-                .add(certificate)
-                .map_err(|error| invalid("a root is no certificate").with_source(error))?;
-        }
-        if store.len() == before {
-            return Err(invalid("there is no PEM certificate among the roots"));
-        }
-    }
-    Ok(store)
 }
 
 #[async_trait]
