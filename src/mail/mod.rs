@@ -1,6 +1,8 @@
 //! Sending mail.
 
 mod memory;
+#[cfg(feature = "smtp")]
+mod smtp;
 
 use std::{fmt, sync::Arc};
 
@@ -9,6 +11,8 @@ use async_trait::async_trait;
 use crate::error::Result;
 
 pub use memory::InMemoryMailer;
+#[cfg(feature = "smtp")]
+pub use smtp::{Smtp, SmtpBuilder};
 
 /// A message.
 #[derive(Clone, Debug, Eq, PartialEq)]
