@@ -170,6 +170,7 @@ impl Policy {
             ("store_timeout", self.store_timeout, zero),
             ("sweep_after", self.sweep_after, ("call_timeout", self.call_timeout)),
             ("tidy_interval", self.tidy_interval, zero),
+            ("token_ttl", self.token_ttl, zero),
             ("visible_deadline", self.visible_deadline, zero),
         ];
         for (field, count, least) in counts {

@@ -95,7 +95,7 @@ async fn ownership_lives_behind_a_server_of_which_one_address_is_dead() {
 #[tokio::test]
 async fn ownership_lives_beside_a_lame_server() {
     let direct =
-        Hickory::builder([]).with_zone("lame.test".parse().unwrap(), [servers::twin()]).build();
+        Hickory::builder([]).with_zone("lame.test".parse().unwrap(), [servers::twin()]).build().unwrap();
     let lookup = Lookup::new("lame.test".parse().unwrap(), RecordType::Soa, Mode::Authoritative);
     let answer = direct.lookup(&lookup).await.unwrap();
     assert_eq!(answer.outcome, Outcome::Failed(Failure::Refused));

@@ -25,6 +25,7 @@ pub(super) fn resolver() -> Hickory {
         .with_private_name_servers()
         .with_name_server_port(servers::leaf().port())
         .build()
+        .unwrap()
 }
 
 /// Asks for TXT records.
