@@ -278,6 +278,7 @@ async fn as_another(world: &World, id: DomainId, record: RecordId) -> Vec<Call> 
     vec![
         ("Onboarding::get", text(it.get(&OTHER, id).await)),
         ("Onboarding::instructions", text(it.instructions(&OTHER, id).await)),
+        ("Onboarding::steps", text(it.steps(&OTHER, id).await)),
         ("Onboarding::check", text(it.check(&OTHER, id).await)),
         ("Onboarding::retry", text(it.retry(&OTHER, id).await)),
         ("Onboarding::renew", text(it.renew(&OTHER, id).await)),

@@ -42,7 +42,7 @@ impl Resolver for Lied {
 }
 
 /// Another process on the same world, whose resolver is lied to.
-fn lied_to(
+pub(crate) fn lied_to(
     world: &World,
     lie: impl Fn(&Lookup, Answer) -> Answer + Send + Sync + 'static,
 ) -> Onboarding {

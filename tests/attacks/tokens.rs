@@ -3,20 +3,23 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use nameplate::{
-    challenge::{Brand, Challenge, HttpProof},
+    challenge::{Brand, Challenge, HttpProof, Method},
     clock::after,
     domain::{NewDomain, Status, Targets},
     engine::{BuildError, Onboarding, Policy},
     error::{Error, ErrorKind, Result},
     id::{Random, TenantId},
     name::{DnsName, DomainName},
-    record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+    probe::Fetch,
+    record::{DnsRecord, RecordData, RecordSet, RecordType, Ttl, Txt},
+    resolver::{Answer, Outcome},
     testkit::{EndlessTimer, SeededRandom},
 };
 use syn::{BinOp, Expr, ExprBinary, ItemFn, spanned::Spanned, visit::Visit};
 
 use crate::{
-    common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns},
+    common::{DAY, HOUR, MINUTE, OTHER, PROOF, TENANT, World, dns},
+    dns_names::lied_to,
     platform::{look, proof, publish_texts, served_for, unpublish},
 };
 
@@ -66,6 +69,58 @@ async fn b02_a_token_proves_no_other_name_and_no_other_scope() {
         for (text, id, _) in &claims {
             let holds = look(&world, &TENANT, *id).await.holds();
             assert_eq!(holds, *text == of, "the token of {of} for {text}");
+        }
+    }
+}
+
+/// A claim by a method.
+fn by(method: Method, text: &str) -> NewDomain {
+    text.parse::<NewDomain>().unwrap().with_method(method)
+}
+
+#[tokio::test]
+async fn b02_a_token_proves_nothing_by_another_method() {
+    let mut kinds = Vec::new();
+    for text in ["shop.example.com", "other.example.com", "*.example.com"] {
+        for method in [Method::DnsTxt, Method::DnsCname, Method::Http] {
+            if !(text.starts_with('*') && method == Method::Http) {
+                kinds.push((text, method));
+            }
+        }
+    }
+    for wanted in 0..kinds.len() {
+        let world = World::new();
+        let mut claims = Vec::new();
+        for (number, (text, method)) in (1..).zip(&kinds) {
+            // One claim on a name is all that a tenant has.
+            let tenant = TenantId::from_bytes([number; 16]);
+            let domain = world.add_with(&tenant, by(*method, text)).await;
+            claims.push((tenant, domain));
+        }
+        let (_, domain) = &claims[wanted];
+        let token = domain.challenge().token.clone();
+        // The token wherever one is looked for, in each of the ways.
+        for (_, at) in &claims {
+            let base = dns(at.name().as_str().trim_start_matches("*."));
+            let text = RecordData::Txt(Txt::from_text(&format!("token={token}")));
+            for label in ["_plat-challenge", "_plat-wildcard-challenge"] {
+                let owner = base.child(label).unwrap();
+                let set = RecordSet::new(owner.clone(), Ttl::MINUTE, [text.clone()]).unwrap();
+                world.dns.set(set).unwrap();
+                let label = format!("_{}", &token[..token.len().min(32)]);
+                let data = RecordData::Cname(dns(PROOF));
+                let alias = owner.child(&label).unwrap();
+                world.dns.set(RecordSet::new(alias, Ttl::MINUTE, [data]).unwrap()).unwrap();
+            }
+            for path in claims.iter().filter_map(|(_, claim)| claim.challenge().path.clone()) {
+                if !at.name().is_wildcard() {
+                    world.pages.serve(Fetch::new(at.name().clone(), path), token.as_str());
+                }
+            }
+        }
+        for (number, (tenant, claim)) in claims.iter().enumerate() {
+            let holds = look(&world, tenant, claim.id()).await.holds();
+            assert_eq!(holds, number == wanted, "{:?} for {:?}", kinds[wanted], kinds[number]);
         }
     }
 }
@@ -139,6 +194,12 @@ async fn b05_a_token_is_chance_and_nothing_else() {
     }
     assert_eq!(tokens.len(), 1, "{tokens:?}");
     // Other chance: another token, every time. 256 bits of it.
+    let world = World::new();
+    for text in AROUND {
+        assert!(
+            tokens.insert(world.add(text).await.challenge().token.clone()) || text == AROUND[0]
+        );
+    }
     let random = SeededRandom::new(1);
     let drawn: BTreeSet<_> = (0..1000).map(|_| Challenge::draw_token(&random).unwrap()).collect();
     assert_eq!(drawn.len(), 1000);
@@ -361,6 +422,55 @@ async fn b09_a_record_of_an_earlier_claim_proves_nothing_when_it_comes_back() {
     assert_eq!(lost.status(), Status::Pending, "the old record is not theirs");
     assert_eq!(look(&world, &TENANT, again.id()).await, Status::Pending);
     assert_eq!(served_for(&world, "shop.example.com").await, None);
+}
+
+#[tokio::test]
+async fn b10_a_wildcard_record_proves_nothing() {
+    for wildcard in ["*.shop.example.com", "*._plat-challenge.shop.example.com", "*.example.com"] {
+        let world = World::new();
+        let id = world.add("shop.example.com").await.id();
+        let alias = world.add_with(&OTHER, by(Method::DnsCname, "shop.example.com")).await.id();
+        let (text, cname) = (proof(&world, &TENANT, id).await, proof(&world, &OTHER, alias).await);
+        let name = dns(wildcard);
+        let data = RecordData::Txt(Txt::from_text(&text.value));
+        world.dns.set(RecordSet::new(name.clone(), Ttl::MINUTE, [data]).unwrap()).unwrap();
+        world.run_for(DAY).await;
+        assert_eq!(look(&world, &TENANT, id).await, Status::Pending, "{wildcard}");
+        world.dns.remove(&name, RecordType::Txt);
+        let data = RecordData::Cname(dns(&cname.value));
+        world.dns.set(RecordSet::new(name.clone(), Ttl::MINUTE, [data]).unwrap()).unwrap();
+        world.run_for(DAY).await;
+        let looked = world.onboarding.check(&OTHER, alias).await.unwrap();
+        assert_eq!(looked.status(), Status::Pending, "{wildcard}: {}", looked.waiting_on());
+
+        // Written at the name itself it is what was asked for.
+        world.dns.remove(&name, RecordType::Cname);
+        world.publish_one(&cname);
+        assert!(look(&world, &OTHER, alias).await.holds(), "{wildcard}");
+    }
+}
+
+#[tokio::test]
+async fn b11_a_server_that_answers_everything_proves_nothing() {
+    let world = World::new();
+    let id = world.add("shop.example.com").await.id();
+    let at = proof(&world, &TENANT, id).await;
+    let value = at.value.clone();
+    let everything = lied_to(&world, move |lookup, answer| match lookup.record_type {
+        RecordType::Txt => {
+            let data = RecordData::Txt(Txt::from_text(&value));
+            let record = DnsRecord::new(lookup.name.clone(), Ttl::MINUTE, data);
+            Answer::new(Outcome::Answer(vec![record]))
+        }
+        _ => answer,
+    });
+    for _ in 0..3 {
+        let looked = everything.check(&TENANT, id).await.unwrap();
+        assert_eq!(looked.status(), Status::Pending, "{}", looked.waiting_on());
+        assert!(looked.waiting_on().to_string().contains("wildcard"), "{}", looked.waiting_on());
+    }
+    publish_texts(&world, &at, &[&at.value]);
+    assert!(look(&world, &TENANT, id).await.holds());
 }
 
 #[tokio::test]
