@@ -35,37 +35,110 @@ fn all_sources() -> String {
 fn every_test_that_the_page_names_exists() {
     let sources = all_sources();
     let names: Vec<_> = quoted()
-        .filter(|text| text.contains('_') && !text.contains(['(', '.', '/', ' ', ':', '*']))
+        .filter(|text| text.contains('_') && !text.contains(['(', '.', '/', ' ', ':', '*', '-']))
         .filter(|text| !sources.contains(&format!("pub {text}:")))
         .filter(|text| !sources.contains(&format!("pub fn {text}(")))
+        .filter(|text| !sources.contains(&format!("pub async fn {text}(")))
         .collect();
-    assert!(names.len() > 40, "{names:?}");
+    assert!(names.len() > 100, "{names:?}");
     for name in names {
         assert!(sources.contains(&format!("fn {name}()")), "no test {name}");
     }
+}
+
+/// The numbers of attacks and checks: the letter that begins them, and how many there are.
+const NUMBERS: [(&str, u32); 9] = [
+    ("A", 28),
+    ("B", 14),
+    ("C", 10),
+    ("D", 7),
+    ("E", 5),
+    ("F", 8),
+    ("G", 8),
+    ("H", 18),
+    ("DV", 35),
+];
+
+/// Returns the name of a function that has no arguments, if the line begins one whose name begins
+/// with one of [`NUMBERS`].
+fn numbered(line: &str) -> Option<(String, &str)> {
+    let name = line.split_once("fn ")?.1.split_once("()")?.0;
+    let letters = name.find(|c: char| c.is_ascii_digit())?;
+    let (number, rest) = name.split_at_checked(letters + 2)?;
+    let group = number.get(..letters)?.to_ascii_uppercase();
+    let digits = number.get(letters..)?.bytes().all(|byte| byte.is_ascii_digit());
+    let is_known = NUMBERS.iter().any(|(letter, _)| *letter == group);
+    (is_known && digits && rest.starts_with('_')).then(|| (number.to_ascii_uppercase(), name))
 }
 
 #[test]
 fn every_numbered_attack_has_its_row() {
     let sources = all_sources();
     let mut count = 0;
-    for line in sources.lines() {
-        let Some(name) = line.split_once("fn ").and_then(|(_, rest)| rest.split_once("()")) else {
-            continue;
-        };
-        let is_numbered = |text: &str| {
-            matches!(text.as_bytes(), [b'h' | b'd', b'0'..=b'9', b'0'..=b'9', b'_', ..])
-        };
-        if is_numbered(name.0) {
-            count += 1;
-            let group = format!("`{}_*`", name.0.get(..3).unwrap());
-            let is_there = PAGE.contains(&format!("`{}`", name.0)) || PAGE.contains(&group);
-            assert!(is_there, "{} is not on the page", name.0);
+    for (number, name) in sources.lines().filter_map(numbered) {
+        count += 1;
+        let group = format!("`{}_*`", number.to_ascii_lowercase());
+        let is_there = PAGE.contains(&format!("`{name}`")) || PAGE.contains(&group);
+        assert!(is_there, "{name} is not on the page");
+    }
+    assert!(count > 100, "{count}");
+    for (letter, last) in NUMBERS {
+        for number in 1..=last {
+            let row = format!("\n| {letter}{number:02} | ");
+            assert_eq!(PAGE.matches(&row).count(), 1, "rows of {letter}{number:02}");
         }
     }
-    assert!(count > 30, "{count}");
-    for number in 1..=18 {
-        assert!(PAGE.contains(&format!("\n| H{number:02} | ")), "no row H{number:02}");
+}
+
+#[test]
+fn a_row_names_a_test_or_says_who_is_to_do_what() {
+    for line in PAGE.lines() {
+        let Some((number, rest)) = line.strip_prefix("| ").and_then(|line| line.split_once(" | "))
+        else {
+            continue;
+        };
+        let letters = number.trim_end_matches(|c: char| c.is_ascii_digit());
+        if letters == number || !NUMBERS.iter().any(|(letter, _)| *letter == letters) {
+            continue;
+        }
+        let names_test = rest.split('`').skip(1).step_by(2).any(|text| text.contains('_'));
+        let is_open = ["pending", "host's duty", "Host's duty"].iter().any(|it| rest.contains(it));
+        assert!(names_test || is_open, "{number} says nothing: {rest}");
+    }
+}
+
+/// What the table of guards says.
+const GUARDS: &str = include_str!("guards.tsv");
+
+#[test]
+fn every_guard_is_where_the_table_says_and_has_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = all_sources();
+    let mut guards = Vec::new();
+    let mut tests = Vec::new();
+    for row in GUARDS.lines().filter(|line| !line.starts_with('#')) {
+        let [name, file, from, to, named] = row.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("not five columns: {row}");
+        };
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{name}: {from}");
+        assert!(to.contains("{off}"), "{name} has no switch");
+        tests.extend(named.split(' ').filter(|test| *test != "-"));
+        // Rows of one guard follow each other.
+        if guards.last() != Some(&name) {
+            assert!(!guards.contains(&name), "{name} is there twice");
+            guards.push(name);
+        }
+        // Two switches in one line would be in each other's way.
+        assert_eq!(GUARDS.matches(&format!("\t{file}\t{from}\t")).count(), 1, "{name}: {from}");
+    }
+    assert!(guards.len() >= 20, "{}", guards.len());
+    for guard in guards {
+        let is_named = |row: &str| row.starts_with(&format!("{guard}\t")) && !row.ends_with("\t-");
+        assert!(GUARDS.lines().any(is_named), "{guard} has no test");
+    }
+    for test in tests {
+        assert!(sources.contains(&format!("fn {test}()")), "no test {test}");
     }
 }
 
