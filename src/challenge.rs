@@ -5,6 +5,7 @@
 
 mod http;
 mod method;
+mod state;
 mod terms;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::{
 
 pub use http::HttpProof;
 pub use method::{Method, MethodError, Scope};
+pub use state::{ChallengeEvent, State};
 pub use terms::Terms;
 
 /// The label under which a platform's customers publish their proofs.

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     certificate::{OrderStatus, Validation},
-    challenge::{Challenge, Method},
+    challenge::{Challenge, ChallengeEvent, Method, State},
     clock::{Timestamp, after},
     error::{Error, ErrorKind, Result},
-    evidence::{Evidence, Observation, Subject, Topic},
+    evidence::{Evidence, Found, Observation, Subject, Topic, Verdict},
     id::{CertificateId, DomainId, KeyId, OrderId, TenantId},
     name::{DnsName, DomainName, DomainNameError},
 };
@@ -316,6 +316,29 @@ impl Domain {
         &self.challenge
     }
 
+    /// Returns where its challenge is in its life.
+    ///
+    /// One of an earlier generation is [`State::Superseded`].
+    pub fn challenge_state(&self, now: Timestamp) -> State {
+        let Evidence { last, confirmed_at, seen, .. } = &self.ownership;
+        let holds = self.status.holds();
+        let is_there = match self.challenge.method {
+            Method::Http => seen.values.first().is_some_and(|status| status == "status 200"),
+            _ => matches!(seen.found, Found::Values | Found::Wildcard),
+        };
+        // Whoever holds a name that is looked at in vain holds it until that was often enough.
+        let is_seen = *last == Verdict::Confirmed || (holds && confirmed_at.is_some());
+        let events = [
+            is_there.then_some(ChallengeEvent::Published),
+            is_seen.then_some(ChallengeEvent::Observed),
+            holds.then_some(ChallengeEvent::Accepted),
+            (now > self.challenge.expires_at).then_some(ChallengeEvent::Expired),
+            (self.status == Status::Removing).then_some(ChallengeEvent::Rejected),
+        ];
+        let next = |state: State, event| state.on(event).unwrap_or(state);
+        events.into_iter().flatten().fold(State::Issued, next)
+    }
+
     /// Returns how the certificate authority is convinced.
     pub const fn validation(&self) -> Validation {
         self.validation
@@ -408,6 +431,15 @@ impl Domain {
             Topic::Routing => &mut self.routing,
         };
         *evidence = evidence.fold(look, spacing);
+    }
+
+    /// Puts a challenge in the place of the one there is: what was seen of that one is nothing any more.
+    pub(crate) fn supersede(&mut self, challenge: Challenge, now: Timestamp) {
+        self.challenge = challenge;
+        self.ownership = Evidence::default();
+        self.contested_at = None;
+        self.checks = 0;
+        self.next_check_at = Some(now);
     }
 
     /// Lets the next order be opened as soon as somebody may ask for it: `spacing` after the last one,

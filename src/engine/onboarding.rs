@@ -10,15 +10,15 @@ use super::{
     edge::Edge,
     feed::announce,
     held::find,
+    method::prolong,
     notice::{Notice, Numbered},
     pace::turn,
-    policy::Policy,
     root::{DomainRoot, Root},
     worker::Worker,
 };
 use crate::{
     certificate::Validation,
-    clock::{Timestamp, after, whole_second},
+    clock::{Timestamp, whole_second},
     domain::{
         Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Step, instructions,
         steps,
@@ -269,20 +269,20 @@ impl Onboarding {
     /// Looks at a domain now, and returns it as it is then.
     ///
     /// Does what a worker would do, in the caller's task, unless a worker is at it: then that one
-    /// looks again, and the domain is returned as it is. A claim that had gone dormant wakes up.
+    /// looks again, and the domain is returned as it is. A claim that had gone dormant wakes up; where
+    /// its token was good for a short time only, with another one.
     ///
     /// # Errors
     ///
     /// As for [`get`](Self::get), and `Conflict` if others keep changing it.
     pub async fn check(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
-        let claim_ttl = self.backends.settings.policy.claim_ttl;
         self.change(tenant, id, "check", |domain, now| {
             if domain.status() != Status::Removing {
+                if domain.status() == Status::Pending && now > domain.challenge.expires_at {
+                    prolong(&self.backends, domain, now)?;
+                }
                 domain.next_check_at = Some(now);
                 domain.checks = 0;
-                if domain.status() == Status::Pending && now > domain.challenge.expires_at {
-                    domain.challenge.expires_at = after(now, claim_ttl);
-                }
             }
             Ok(())
         })
@@ -293,19 +293,18 @@ impl Onboarding {
 
     /// Tries again what was refused or waits for its next attempt.
     ///
-    /// Orders keep [`Policy::order_spacing`] between them however often this is called.
+    /// Orders keep [`Policy::order_spacing`](crate::engine::Policy::order_spacing) between them however often this is called.
     ///
     /// # Errors
     ///
     /// As for [`check`](Self::check), and `Precondition` if nothing has failed.
     pub async fn retry(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
-        let Policy { claim_ttl, order_spacing, .. } = self.backends.settings.policy;
+        let order_spacing = self.backends.settings.policy.order_spacing;
         self.change(tenant, id, "retry", |domain, now| {
             let waits = domain.next_order_at.is_some() && domain.status() != Status::Removing;
             if domain.status() == Status::Failed || !waits {
                 domain.apply(Event::Retried)?;
-                let expires_at = after(now, claim_ttl);
-                domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);
+                prolong(&self.backends, domain, now)?;
             }
             domain.failed_orders = 0;
             domain.hasten_order(now, order_spacing);
@@ -320,7 +319,7 @@ impl Onboarding {
     /// the authority announced that it will revoke it.
     ///
     /// The old one serves until the new one is there. Asked again before that, it is the same
-    /// renewal; asked after it, it is another, [`Policy::order_spacing`] after it at the earliest.
+    /// renewal; asked after it, it is another, [`Policy::order_spacing`](crate::engine::Policy::order_spacing) after it at the earliest.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! Lives by each method of proving a name.
 
 use nameplate::{
-    challenge::{Method, MethodError},
+    challenge::{ChallengeEvent, Method, MethodError, State},
+    clock::{Clock, between},
     domain::{NewDomain, Reason, Status, Step},
     error::ErrorKind,
     evidence::{Found, Topic, Verdict},
@@ -9,7 +10,7 @@ use nameplate::{
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
 };
 
-use crate::common::{DAY, HOUR, MINUTE, PROOF, TENANT, World, dns, page};
+use crate::common::{DAY, HOUR, MINUTE, OTHER, PROOF, TENANT, World, dns, page};
 
 fn wanted(name: &str, method: Method) -> NewDomain {
     NewDomain::from(name.parse::<DomainName>().unwrap()).with_method(method)
@@ -159,4 +160,173 @@ async fn a_page_proves_the_host_that_it_is_on() {
     world.pages.serve(page(url), body.clone());
     world.run_for(HOUR).await;
     assert!(world.get(id).await.status().holds());
+}
+
+#[tokio::test]
+async fn the_token_of_a_page_runs_out_and_asking_brings_a_new_one() {
+    let world = World::new();
+    let id = world.add_with(&TENANT, wanted("shop.example.com", Method::Http)).await.id();
+    let first = world.get(id).await.challenge().clone();
+    assert_eq!(between(first.issued_at, first.expires_at), DAY * 29);
+    world.run_for(DAY * 29 + MINUTE).await;
+    world.publish(id).await;
+    // A look that somebody caused otherwise finds it, and it proves nothing.
+    assert_eq!(world.get(id).await.challenge_state(world.clock.now()), State::Expired);
+    let domain = world.onboarding.check(&TENANT, id).await.unwrap();
+    assert_eq!(domain.status(), Status::Pending);
+    assert_eq!(domain.challenge().generation, first.generation + 1);
+    assert_ne!(domain.challenge().token, first.token);
+    assert_ne!(domain.challenge().path, first.path);
+
+    world.publish(id).await;
+    let domain = world.onboarding.check(&TENANT, id).await.unwrap();
+    assert!(domain.status().holds());
+    assert_eq!(domain.challenge().generation, first.generation + 1);
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_after_its_token_ran_out_proves_nothing() {
+    let world = World::new();
+    let id = world.add_with(&TENANT, wanted("shop.example.com", Method::Http)).await.id();
+    world.publish(id).await;
+    // Held for as long as the page is there.
+    world.run_for(DAY * 40).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    let steps = world.onboarding.steps(&TENANT, id).await.unwrap();
+    let restore = unpublish(&world, &steps).await;
+    world.run_for(DAY * 5).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
+    restore();
+    world.run_for(DAY * 5).await;
+    let before = world.get(id).await;
+    assert_eq!(before.status(), Status::Pending);
+    let domain = world.onboarding.check(&TENANT, id).await.unwrap();
+    assert_eq!(domain.status(), Status::Pending);
+    assert_ne!(domain.challenge().token, before.challenge().token);
+    world.publish(id).await;
+    assert!(world.onboarding.check(&TENANT, id).await.unwrap().status().holds());
+}
+
+#[tokio::test]
+async fn another_method_is_another_generation_and_the_old_proof_is_none() {
+    for (from, to) in PUBLISHED.into_iter().zip(PUBLISHED.into_iter().cycle().skip(1)) {
+        let world = World::new();
+        let id = world.add_with(&TENANT, wanted("shop.example.com", from)).await.id();
+        let first = world.get(id).await.challenge().clone();
+        world.publish(id).await;
+        let domain = world.onboarding.change_method(&TENANT, id, to).await.unwrap();
+        assert_eq!((domain.challenge().method, domain.challenge().generation), (to, 2));
+        assert_ne!(domain.challenge().token, first.token);
+        world.run_for(DAY).await;
+        assert_eq!(world.get(id).await.status(), Status::Pending, "{from} {to}");
+        // Asked again, it stays.
+        let again = world.onboarding.change_method(&TENANT, id, to).await.unwrap();
+        assert_eq!(again.challenge(), domain.challenge());
+
+        world.publish(id).await;
+        let domain = world.onboarding.check(&TENANT, id).await.unwrap();
+        assert!(domain.status().holds(), "{from} {to}: {}", domain.waiting_on());
+        // And while it is held.
+        for refused in [
+            world.onboarding.change_method(&TENANT, id, from).await,
+            world.onboarding.renew_token(&TENANT, id).await,
+        ] {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Precondition);
+        }
+        assert!(world.get(id).await.status().holds());
+    }
+}
+
+#[tokio::test]
+async fn a_new_token_takes_the_place_of_the_old_one() {
+    for method in PUBLISHED {
+        let world = World::new();
+        let id = world.add_with(&TENANT, wanted("shop.example.com", method)).await.id();
+        let steps = world.onboarding.steps(&TENANT, id).await.unwrap();
+        world.publish(id).await;
+        let domain = world.onboarding.renew_token(&TENANT, id).await.unwrap();
+        assert_eq!((domain.challenge().method, domain.challenge().generation), (method, 2));
+        let domain = world.onboarding.check(&TENANT, id).await.unwrap();
+        assert_eq!(domain.status(), Status::Pending, "{method}");
+        let _ = unpublish(&world, &steps).await;
+        world.publish(id).await;
+        assert!(world.onboarding.check(&TENANT, id).await.unwrap().status().holds(), "{method}");
+    }
+}
+
+/// Returns whether some events lead from one state to another, other than to a new challenge.
+fn leads(from: State, to: State) -> bool {
+    let mut reached = vec![from];
+    let mut next = 0;
+    while let Some(state) = reached.get(next).copied() {
+        next += 1;
+        for event in ChallengeEvent::ALL {
+            match state.on(event) {
+                Some(state) if !reached.contains(&state) => reached.push(state),
+                _ => {}
+            }
+        }
+    }
+    reached.contains(&to)
+}
+
+#[tokio::test]
+async fn a_challenge_goes_through_the_states_of_its_table() {
+    for method in PUBLISHED {
+        let world = World::new();
+        let id = world.add_with(&TENANT, wanted("shop.example.com", method)).await.id();
+        let state = async || world.get(id).await.challenge_state(world.clock.now());
+        let mut states = vec![state().await];
+        world.settle().await;
+        states.push(state().await);
+        let steps = world.onboarding.steps(&TENANT, id).await.unwrap();
+        match steps.first().unwrap().clone() {
+            Step::Page { url, .. } => world.pages.serve(page(&url), "something else"),
+            Step::Record(mut other) => {
+                other.value = match method {
+                    Method::DnsTxt => "something-else".into(),
+                    _ => "elsewhere.example.net".into(),
+                };
+                world.publish_one(&other);
+            }
+            other => panic!("{other}"),
+        }
+        world.onboarding.check(&TENANT, id).await.unwrap();
+        states.push(state().await);
+        world.publish(id).await;
+        world.onboarding.check(&TENANT, id).await.unwrap();
+        states.push(state().await);
+        let restore = unpublish(&world, &steps).await;
+        world.run_for(DAY * 2).await;
+        states.push(state().await);
+        world.run_for(DAY * 3).await;
+        states.push(state().await);
+        restore();
+        world.run_for(DAY).await;
+        states.push(state().await);
+        world.onboarding.remove(&TENANT, id).await.unwrap();
+        states.push(state().await);
+        use State::{Accepted, Issued, Published, Rejected};
+        let wanted = [Issued, Issued, Published, Accepted, Accepted, Issued, Accepted, Rejected];
+        assert_eq!(states, wanted, "{method}");
+        for pair in states.windows(2) {
+            assert!(leads(pair[0], pair[1]), "{method}: {pair:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_that_others_are_ahead_of_is_observed_and_not_accepted() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let second = wanted("shop.example.com", Method::Http);
+    let second = world.add_with(&OTHER, second).await.id();
+    for step in world.onboarding.steps(&OTHER, second).await.unwrap() {
+        if let Step::Page { url, body, .. } = step {
+            world.pages.serve(page(&url), body);
+        }
+    }
+    let domain = world.onboarding.check(&OTHER, second).await.unwrap();
+    assert_eq!(domain.challenge_state(world.clock.now()), State::Observed);
+    assert_eq!(world.get(holder.id()).await.challenge_state(world.clock.now()), State::Accepted);
 }

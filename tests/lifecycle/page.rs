@@ -4,6 +4,7 @@ use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use nameplate::{
     certificate::{OrderEvent, OrderStatus, renew_at},
+    challenge::{ChallengeEvent, State},
     clock::{Timestamp, after, between},
     domain::{Event, Party, Status},
     engine::Policy,
@@ -195,6 +196,43 @@ fn order() -> Machine {
     Machine::new(&OrderStatus::ALL, &OrderEvent::ALL, status, event, OrderStatus::on)
 }
 
+fn challenge() -> Machine {
+    let state = |state: State| {
+        let meaning = match state {
+            State::Issued => "The tenant was told what to publish.",
+            State::Published => {
+                "Something is where the proof is to be: not the proof, or not for everybody yet."
+            }
+            State::Observed => "The proof was seen, and the tenant does not hold the name.",
+            State::Accepted => "The tenant holds the name by it.",
+            State::Expired => "Not proved in time. It proves nothing.",
+            State::Rejected => "The claim was given up.",
+            State::Superseded => "Of an earlier generation. It proves nothing, ever.",
+            _ => unreachable!("a state without a text"),
+        };
+        (state.as_str(), meaning)
+    };
+    let event = |event: ChallengeEvent| {
+        let meaning = match event {
+            ChallengeEvent::Published => "A look found something there.",
+            ChallengeEvent::Observed => "A look found the proof, for everybody and no wildcard.",
+            ChallengeEvent::Accepted => "`ownership_proven`.",
+            ChallengeEvent::Lost => "`ownership_lost`, or what was there is gone.",
+            ChallengeEvent::Expired => "Time is up, and the name is not held.",
+            ChallengeEvent::Renewed => {
+                "Somebody asked for a check. Of a record only: other tokens are replaced."
+            }
+            ChallengeEvent::Rejected => "`removal_requested`.",
+            ChallengeEvent::Superseded => {
+                "Another token was issued: another method, a reset, or an expired token that somebody asked about."
+            }
+            _ => unreachable!("an event without a text"),
+        };
+        (event.as_str(), meaning)
+    };
+    Machine::new(&State::ALL, &ChallengeEvent::ALL, state, event, State::on)
+}
+
 fn registration() -> Machine {
     let status = |status: RegistrationStatus| {
         let meaning = match status {
@@ -291,6 +329,7 @@ fn waits(backoff: Backoff) -> String {
 fn page(policy: &Policy) -> String {
     let Policy {
         claim_ttl,
+        token_ttl,
         spacing,
         recheck,
         recheck_refuted,
@@ -303,13 +342,14 @@ fn page(policy: &Policy) -> String {
         sweep_after,
         ..
     } = policy;
-    let [claim_ttl, spacing, recheck, recheck_refuted, demote_over] =
-        [claim_ttl, spacing, recheck, recheck_refuted, demote_over].map(|it| time(*it));
+    let [claim_ttl, token_ttl, spacing, recheck, recheck_refuted, demote_over] =
+        [claim_ttl, token_ttl, spacing, recheck, recheck_refuted, demote_over].map(|it| time(*it));
     let [evidence_max_age, order_deadline, visible_deadline, sweep_after] =
         [evidence_max_age, order_deadline, visible_deadline, sweep_after].map(|it| time(*it));
     let (long, short) = (left_at_renewal(DAY * 90), left_at_renewal(DAY * 6));
     let (order_waits, proof_waits) = (waits(Backoff::ORDER), waits(Backoff::PROOF));
-    let [domain, order, registration] = [domain(), order(), registration()].map(|it| it.draw());
+    let [domain, challenge, order, registration] =
+        [domain(), challenge(), order(), registration()].map(|it| it.draw());
     let parties = parties();
     format!(
         "\
@@ -336,7 +376,7 @@ What is seen of the outside world is evidence, never a command. Each look ends i
 verdicts: *confirmed*, *refuted* (certainly not there), or *unknown* (no answer, a broken answer,
 answers that disagree). Unknown proves nothing and takes nothing away. Three topics are looked at:
 
-* **ownership**: the TXT record with the token of this claim;
+* **ownership**: the proof that this claim asks for, see below;
 * **routing**: the addresses of the name are those of the platform. Pointing a name somewhere is no
   proof of anything;
 * **delegation**: `_acme-challenge` leads to the target of this claim, where it is handed over to us.
@@ -354,6 +394,34 @@ do not add up.
 * *Ordering.* Needs a confirmed look at ownership, and at what the validation goes by (routing for
   HTTP-01, delegation for delegated DNS-01), not older than {evidence_max_age}.
 
+## The proof
+
+What proves a name is published where the name of the place says what it is for: by whom it is asked,
+and whether it is for the host or for a wildcard. A proof of one claim, scope, method or generation is
+none of another.
+
+| method | what is published | where, for `shop.example.com` and the brand `plat` | good for |
+|---|---|---|---|
+| `dns-txt` | TXT `token=<64 hexadecimal characters>` | `_plat-challenge.shop.example.com` | {claim_ttl} |
+| `dns-cname` | CNAME to a fixed name of the platform | `_<32 base32 characters>._plat-challenge.shop.example.com` | {claim_ttl} |
+| `http` | a page of plain text that says the token | `http://shop.example.com/.well-known/plat-challenge/<file>.txt` | {token_ttl} |
+| `email` | nothing: a code is mailed and comes back | | {token_ttl} |
+
+For a wildcard the label is `_plat-wildcard-challenge`. A record counts if the servers of the zone and a
+resolver show it, and a name beside it that is made up for the look does not: a wildcard proves nothing.
+A page proves the very host that it is on, and no wildcard.
+
+\"Good for\" is how long it may be published for the first time. After that a record is waited for
+again when somebody asks; another token is replaced by a new one. A name that is held is held by the
+proof that is there, however old its token is; when that is gone for long enough and the token of a page
+has run out, a new one is issued to who asks.
+
+A challenge of a name that is not held can be replaced at any time: by one of another method, or by one
+with another token. While the name is held it stays.
+
+### A challenge
+
+{challenge}
 ## Certificates and renewal
 
 Renewal belongs to the certificate and changes no status: the old one serves until the new one is

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use nameplate::{
     certificate::{OrderEvent, OrderStatus},
+    challenge::{ChallengeEvent, State},
     domain::{Domain, Event, Status},
     error::ErrorKind,
     registration::{RegistrationEvent, RegistrationStatus},
@@ -45,6 +46,19 @@ const REGISTRATION: &str = "
 | blocked | | action_required | | in_progress | succeeded | failed |
 | succeeded | | | | | | |
 | failed | | | | | | |
+";
+
+/// The life of a challenge.
+const CHALLENGE: &str = "
+| from | Published | Observed | Accepted | Lost | Expired | Renewed | Rejected | Superseded |
+|---|---|---|---|---|---|---|---|---|
+| issued | published | observed | | | expired | | rejected | superseded |
+| published | published | observed | | issued | expired | | rejected | superseded |
+| observed | published | observed | accepted | issued | expired | | rejected | superseded |
+| accepted | | | accepted | issued | | | rejected | superseded |
+| expired | | | | | | issued | rejected | superseded |
+| rejected | | | | | | | | superseded |
+| superseded | | | | | | | | |
 ";
 
 /// One cell: a status, an event, and the next status if there is one.
@@ -122,6 +136,25 @@ fn the_life_of_a_purchase_is_its_table() {
     assert_same(REGISTRATION, &machine);
 }
 
+#[test]
+fn the_life_of_a_challenge_is_its_table() {
+    assert_same(
+        CHALLENGE,
+        &of_machine(&State::ALL, &ChallengeEvent::ALL, State::as_str, State::on),
+    );
+}
+
+#[test]
+fn no_challenge_is_accepted_that_was_not_observed() {
+    for state in State::ALL {
+        let is_accepted = state.on(ChallengeEvent::Accepted).is_some();
+        assert_eq!(is_accepted, matches!(state, State::Observed | State::Accepted), "{state}");
+    }
+    for state in [State::Expired, State::Rejected, State::Superseded] {
+        assert_eq!(state.on(ChallengeEvent::Observed), None, "{state}");
+    }
+}
+
 /// Returns the statuses that can be reached from `first`, which is one of them.
 fn reached<S: Copy + PartialEq, E: Copy>(
     first: S,
@@ -152,6 +185,15 @@ fn every_status_is_reached_from_the_first_one() {
         reached(RegistrationStatus::Pending, &RegistrationEvent::ALL, RegistrationStatus::on).len(),
         RegistrationStatus::ALL.len()
     );
+}
+
+#[test]
+fn every_state_of_a_challenge_is_reached_and_every_event_applies_somewhere() {
+    let all = reached(State::Issued, &ChallengeEvent::ALL, State::on);
+    assert_eq!(all.len(), State::ALL.len());
+    for event in ChallengeEvent::ALL {
+        assert!(State::ALL.iter().any(|state| state.on(event).is_some()), "{event}");
+    }
 }
 
 #[test]
@@ -208,6 +250,8 @@ fn json<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt
 fn names_are_distinct_and_what_is_stored() {
     assert_names(&Status::ALL, Status::as_str, Some(json));
     assert_names(&Event::ALL, Event::as_str, Some(json));
+    assert_names(&State::ALL, State::as_str, Some(json));
+    assert_names(&ChallengeEvent::ALL, ChallengeEvent::as_str, None);
     assert_names(&OrderStatus::ALL, OrderStatus::as_str, Some(json));
     assert_names(&OrderEvent::ALL, OrderEvent::as_str, None);
     assert_names(&RegistrationStatus::ALL, RegistrationStatus::as_str, Some(json));

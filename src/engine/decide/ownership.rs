@@ -109,8 +109,10 @@ impl Draft<'_> {
                 domain.checks = 0;
                 domain.grace_until = None;
                 // The record may come back long after the claim was made.
-                let expires_at = after(now, policy.claim_ttl);
-                domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);
+                if domain.challenge.method.is_record() {
+                    let expires_at = after(now, policy.claim_ttl);
+                    domain.challenge.expires_at = domain.challenge.expires_at.max(expires_at);
+                }
                 self.event(Event::OwnershipLost);
             }
             Verdict::Refuted | Verdict::Unknown => {}
