@@ -17,4 +17,6 @@ mod rfc2136;
 mod scratch;
 #[allow(dead_code, reason = "a map of all servers, of which tests use what they need")]
 mod servers;
+#[path = "../common/web.rs"]
+mod web;
 mod zones;

@@ -8,30 +8,35 @@ use std::{
 };
 
 use nameplate::{
-    clock::{Clock as _, SystemClock},
+    clock::{Clock, SystemClock},
     dns::{Applied, DnsProvider, Rfc2136},
     name::DnsName,
-    record::{RecordSet, RecordType},
-    resolver::{Answer, Hickory, Lookup, Mode, Resolver as _},
+    record::{RecordData, RecordSet, RecordType, Ttl},
+    resolver::{Answer, Hickory, Limits, Lookup, Mode, Resolver as _},
     zone::SetChange,
 };
 
 use crate::{rfc2136::key, servers};
 
 /// Looks at the tree as at the world: by its delegations, and through the resolver that validates.
-pub(super) fn resolver() -> Hickory {
+pub(super) fn resolver(clock: impl Clock) -> Hickory {
+    let mut limits = Limits::default();
+    // The servers have no rest between days that are made up.
+    limits.rate = None;
     Hickory::builder([servers::validator()])
         .with_trusted_ad()
         .with_private_name_servers()
         .with_name_server_port(servers::leaf().port())
+        .with_clock(clock)
+        .with_limits(limits)
         .build()
         .unwrap()
 }
 
-/// Asks for TXT records.
-pub(super) async fn texts(name: &DnsName, mode: Mode) -> Answer {
-    let lookup = Lookup::new(name.clone(), RecordType::Txt, mode);
-    resolver().lookup(&lookup).await.unwrap()
+/// Asks once.
+pub(super) async fn lookup(name: &DnsName, record_type: RecordType, mode: Mode) -> Answer {
+    let lookup = Lookup::new(name.clone(), record_type, mode);
+    resolver(SystemClock).lookup(&lookup).await.unwrap()
 }
 
 /// A zone on one of its servers.
@@ -70,6 +75,18 @@ impl Zone {
         assert!(matches!(applied[..], [Applied::Done]), "{applied:?}");
         forget();
     }
+}
+
+/// Has the parent of `zone` vouch for a key that the zone does not have, as after a move to another
+/// provider. Returns what makes it right again.
+pub(super) async fn break_trust(zone: &str) -> (Zone, RecordSet) {
+    let parent = Zone::at(servers::parent(), "test");
+    let name: DnsName = zone.parse().unwrap();
+    let right = parent.get(&name, RecordType::Ds).await;
+    let wrong = format!("1 13 2 {}", "00".repeat(32));
+    let wrong = RecordData::parse(RecordType::Ds, &wrong).unwrap();
+    parent.put(&RecordSet::new(name, Ttl::MINUTE, [wrong]).unwrap()).await;
+    (parent, right)
 }
 
 /// The zone whose signatures are made by hand.
