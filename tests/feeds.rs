@@ -358,6 +358,51 @@ async fn what_is_given_up_is_kept_and_can_be_revived() {
     assert_eq!(heard(&shy.inner.take()), all[2..]);
 }
 
+/// Puts another body into the feed of a domain, as a fault does, and returns the one before.
+async fn replace_feed(world: &World, id: DomainId, body: Body) -> Body {
+    let key = Key::new(Kind::Feed, id);
+    let found = world.store.get(std::slice::from_ref(&key)).await.unwrap();
+    let item = found.into_iter().flatten().next().unwrap();
+    let (expect, header) = (Expect::Revision(item.revision), item.header);
+    let put = Write::Put { key, expect, header, body };
+    let operation = OperationId::random(&world.random).unwrap();
+    world.store.commit(Batch::new(operation).with(put)).await.unwrap();
+    item.body
+}
+
+#[tokio::test]
+async fn a_feed_that_was_parked_is_listed_and_goes_on_once_revived() {
+    let world = World::new();
+    let inbox = inbox("a");
+    let onboarding = process(&world, vec![Arc::new(inbox.clone())]);
+    let id = active(&world, &onboarding, "shop.example.com").await;
+    inbox.take();
+    let good = replace_feed(&world, id, Body::new("{\"v\":1,\"feed\":7}".to_owned())).await;
+    let early = numbers(&onboarding, id).await.len();
+    onboarding.remove(&TENANT, id).await.unwrap();
+    run(&world, &onboarding, DAY).await;
+    assert_eq!(inbox.take(), []);
+
+    let operator = onboarding.operator();
+    let (parked, next) = operator.parked_feeds(None).await.unwrap();
+    assert_eq!((parked.len(), next), (1, None));
+    assert_eq!((parked[0].domain, parked[0].tenant), (id, Some(TENANT)));
+    assert_eq!(parked[0].name.as_deref(), Some("shop.example.com"));
+    let failure = parked[0].failure.clone().unwrap();
+    assert_eq!((failure.kind, failure.attempts), (ErrorKind::Malformed, 5));
+    assert!(operator.parked(None).await.unwrap().0.is_empty());
+
+    replace_feed(&world, id, good).await;
+    operator.revive_feed(id).await.unwrap();
+    run(&world, &onboarding, MINUTE).await;
+    assert_eq!(heard(&inbox.take()), numbers(&onboarding, id).await[early..]);
+    assert!(operator.parked_feeds(None).await.unwrap().0.is_empty());
+    let again = operator.revive_feed(id).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Precondition);
+    let never = operator.revive_feed(DomainId::from_bytes([9; 16])).await.unwrap_err();
+    assert_eq!(never.kind(), ErrorKind::NotFound);
+}
+
 #[tokio::test]
 async fn nobody_is_asked_any_more_once_nobody_is_there() {
     let world = World::new();

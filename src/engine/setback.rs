@@ -82,8 +82,9 @@ pub(super) async fn give_back(backends: &Backends, lease: Lease, trouble: &Troub
         let operation = OperationId::random(&*backends.random)?;
         let mut batch = Batch::new(operation).with_lease(lease.clone(), Then::Release);
         batch.writes = note.writes;
-        if let Some(notice) = &note.notice {
-            batch = batch.with_entry(codec::write_notice(&key, notice)?);
+        // A feed has nothing to tell of itself.
+        if let Some(notice) = note.notice.filter(|_| key.kind != Kind::Feed) {
+            batch = batch.with_entry(codec::write_notice(&key, &notice)?);
         }
         match commit(backends, batch, &key).await? {
             Commit::Done => return Ok(end),

@@ -16,11 +16,11 @@ use crate::{
     store::{Commit, Filter, Item, Key, Kind, Query},
 };
 
-/// A domain that nothing is tried with any more.
+/// A domain, or the feed of one, that nothing is tried with any more.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Parked {
-    /// The domain.
+    /// The domain, also where it is its feed that is parked.
     pub domain: DomainId,
     /// Whose it is.
     pub tenant: Option<TenantId>,
@@ -40,7 +40,25 @@ impl Operator {
     ///
     /// Those of the store.
     pub async fn parked(&self, after: Option<&str>) -> Result<(Vec<Parked>, Option<String>)> {
-        let mut query = Query::new(Kind::Domain, Filter::Status(PARKED.to_owned()));
+        self.parked_of(Kind::Domain, after).await
+    }
+
+    /// Returns a page of up to 100 domains whose feeds are parked, as [`parked`](Self::parked) does:
+    /// the subscribers are told nothing of what happens to them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn parked_feeds(&self, after: Option<&str>) -> Result<(Vec<Parked>, Option<String>)> {
+        self.parked_of(Kind::Feed, after).await
+    }
+
+    async fn parked_of(
+        &self,
+        kind: Kind,
+        after: Option<&str>,
+    ) -> Result<(Vec<Parked>, Option<String>)> {
+        let mut query = Query::new(kind, Filter::Status(PARKED.to_owned()));
         if let Some(after) = after {
             query = query.with_after(after);
         }
@@ -69,6 +87,15 @@ impl Operator {
     /// others keep changing it, and those of the store.
     pub async fn revive(&self, domain: DomainId) -> Result<()> {
         self.revive_root(&codec::domain_key(domain)).await
+    }
+
+    /// Tells the subscribers of a domain again, whose feed was parked: what they have not had yet.
+    ///
+    /// # Errors
+    ///
+    /// As for [`revive`](Self::revive).
+    pub async fn revive_feed(&self, domain: DomainId) -> Result<()> {
+        self.revive_root(&codec::feed_key(domain)).await
     }
 
     /// Tries again to make the account at the certificate authority.
@@ -110,7 +137,10 @@ impl Operator {
                 (_, Some(beside)) if item.header.status.as_deref() == Some(PARKED) => {
                     batch.writes.extend(retried(item, beside, now)?);
                     batch.writes.extend(wake(key));
-                    batch = batch.with_entry(codec::write_notice(key, &Notice::Revived)?);
+                    // A feed has nothing to tell of itself.
+                    if key.kind != Kind::Feed {
+                        batch = batch.with_entry(codec::write_notice(key, &Notice::Revived)?);
+                    }
                 }
                 _ => return Err(not_parked()),
             }
