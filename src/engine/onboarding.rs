@@ -343,11 +343,20 @@ impl Onboarding {
 
     /// Removes a domain: it stops being served at once, and what was made for it is cleaned up.
     ///
+    /// One that is parked is tried again for this. Asked once more for one that is parked while it is
+    /// being removed, that is too.
+    ///
     /// # Errors
     ///
     /// As for [`check`](Self::check).
     pub async fn remove(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
-        self.change(tenant, id, "remove", |domain, _| domain.apply(Event::RemovalRequested)).await
+        self.change(tenant, id, "remove", |domain, _| {
+            // What it was parked for may have nothing to do with cleaning up, and if it has, it is
+            // parked again: nobody else could give the name back.
+            domain.setback = None;
+            domain.apply(Event::RemovalRequested)
+        })
+        .await
     }
 
     /// Returns what happened to a domain after the notice of that number, oldest first, at most

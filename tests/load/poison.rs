@@ -191,9 +191,11 @@ async fn what_is_parked_stays_with_its_tenant_and_can_be_removed() {
             .unwrap()
             .is_none()
     );
-    world.onboarding.operator().revive(id).await.unwrap();
+    // Nobody of the platform's has to help.
     world.run_for(HOUR).await;
     assert_eq!(world.onboarding.get(&TENANT, id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(world.onboarding.operator().parked(None).await.unwrap().0.is_empty());
+    world.add("bad.example.com").await;
 }
 
 #[tokio::test]
