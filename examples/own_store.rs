@@ -437,13 +437,15 @@ impl<'a> Tables<'a> {
         let until = cut(after(now, wanted.duration));
         let mut token = self.token.get(())?.map_or(0, |last| last.value());
         let (mut leases, mut changes) = (Vec::with_capacity(due.len()), Changes::new());
-        for (_, key) in due {
+        for (since, key) in due {
             let Some(row) = load(&self.items, &key)? else { continue };
             // Who gets the lease sees what the wake was about, so it is over with this (7).
             token = token.saturating_add(1);
             let leased_until = Some(until.timestamp_micros());
             let leased = Row { token, leased_until, woken: None, ..row.clone() };
-            leases.push((Lease::new(key.clone(), token, until), row.item.clone()));
+            let since = Timestamp::from_timestamp_micros(since).unwrap_or(now);
+            let lease = Lease::new(key.clone(), token, until).with_due_since(since);
+            leases.push((lease, row.item.clone()));
             changes.insert(key, (Some(row), Some(leased)));
         }
         self.token.insert((), token)?;

@@ -23,6 +23,7 @@ use nameplate::{
     domain::NewDomain,
     engine::telemetry::{self, Instrument, METRICS, SPANS, event, metric, span},
     error::ErrorKind,
+    store::{Batch, Store, Write},
 };
 use tracing::{Event, Subscriber, field, span as spans};
 
@@ -292,6 +293,25 @@ async fn lag_is_how_long_the_oldest_root_was_due() {
     worker.step().await.unwrap();
     assert_eq!(recorded.of(metric::OLDEST_LAG, &[]), Some(0.0));
     assert_eq!(recorded.of(metric::BACKLOG, &[]), Some(0.0));
+}
+
+#[tokio::test]
+async fn lag_counts_from_the_wake_of_a_root_that_was_not_due_by_itself() {
+    let world = World::new();
+    let id = world.active("shop.example.com").await.id();
+    let recorded = Recorded::default();
+    let _recording = metrics::set_default_local_recorder(&recorded);
+    let _listening = tracing::subscriber::set_default(Seen::default());
+    let key = nameplate::store::Key::new(nameplate::store::Kind::Domain, id);
+    let operation = nameplate::id::OperationId::from_bytes([7; 16]);
+    let wake = Batch::new(operation).with(Write::Wake { key });
+    world.store.commit(wake).await.unwrap();
+    world.clock.advance(Duration::from_secs(90));
+    world.onboarding.worker().step().await.unwrap();
+    assert_eq!(recorded.of(metric::OLDEST_LAG, &[]), Some(90.0));
+    assert_eq!(recorded.of(metric::LAG_SECONDS, &[("kind", "domain")]), Some(90.0));
+    let health = world.onboarding.health(&world.clock).await;
+    assert_eq!(health.last_step.unwrap().lag, Duration::from_secs(90));
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ impl<'a> Crew<'a> {
         let Backends { settings, timer, .. } = self.backends;
         self.end.get_or_insert_with(|| timer.sleep(settings.policy.lease));
         for (lease, item) in leased.leases {
-            telemetry::leased(&item, now);
+            telemetry::leased(&lease, &item, now);
             let (key, tenant) = (lease.key.clone(), item.header.tenant);
             let tenure = Arc::new(Tenure::new(lease));
             let work = work(self.backends, tenure.clone(), pauses.clone(), item, now);

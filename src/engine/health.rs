@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{backends::Backends, onboarding::Onboarding, root::Trouble};
+use super::{backends::Backends, onboarding::Onboarding, root::Trouble, telemetry::lag};
 use crate::{
     clock::{Clock, Timestamp, between},
     error::{Error, ErrorKind, Result},
@@ -81,8 +81,8 @@ struct Asked {
 impl Pulse {
     /// Takes note of what the store handed out.
     pub(super) fn note(&self, leased: &Leased) {
-        let lag = |due: Option<Timestamp>| due.map_or(Duration::ZERO, |at| between(at, leased.now));
-        let oldest = leased.leases.iter().map(|(_, item)| lag(item.header.due)).max();
+        let lags = leased.leases.iter().map(|(lease, item)| lag(lease, item, leased.now));
+        let oldest = lags.max();
         let step = LastStep {
             at: leased.now,
             leased: leased.leases.len(),

@@ -392,13 +392,15 @@ impl State {
         for key in picked {
             self.token += 1;
             let token = self.token;
+            let since = self.items.get(&key).and_then(Row::wanted_at).unwrap_or(now);
             self.reschedule(&key, |row| {
                 row.token = token;
                 row.leased_until = Some(until);
                 row.woken = None;
             });
             if let Some(row) = self.items.get(&key) {
-                leases.push((Lease::new(key.clone(), token, until), row.item(&key)));
+                let lease = Lease::new(key.clone(), token, until).with_due_since(since);
+                leases.push((lease, row.item(&key)));
             }
         }
         Leased::new(now, leases)

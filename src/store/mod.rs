@@ -292,12 +292,22 @@ pub struct Lease {
     pub token: u64,
     /// When the lease ends, by the store's time.
     pub until: Timestamp,
+    /// Since when the root had been due as it was handed out: by its header, or by a wake if that came
+    /// first, or since the lease before it ran out. `None` in a lease that was prolonged.
+    pub due_since: Option<Timestamp>,
 }
 
 impl Lease {
     /// Creates a lease, as a store hands it out.
     pub const fn new(key: Key, token: u64, until: Timestamp) -> Self {
-        Self { key, token, until }
+        Self { key, token, until, due_since: None }
+    }
+
+    /// Tells since when the root had been due.
+    #[must_use]
+    pub const fn with_due_since(mut self, since: Timestamp) -> Self {
+        self.due_since = Some(since);
+        self
     }
 }
 
@@ -547,6 +557,7 @@ impl Leased {
 /// * A kept lease stays; a released root is due at its header's `due`; a root that was woken while
 ///   it was leased is due at once when it is released. A commit without a lease does not end one.
 /// * A wake lasts until the next lease of its root: no put undoes it.
+/// * A lease tells since when its root had been due, which is what the order of leases goes by.
 /// * A deleted root ends its lease, its unique keys and its log.
 /// * Entries are numbered by [`Entry::number`], read in order, and trimmed from the front.
 /// * An item that is restored has the revision and the log that it is given, takes its unique keys, and

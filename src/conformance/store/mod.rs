@@ -125,6 +125,7 @@ macro_rules! store_conformance {
                 put_does_not_undo_a_wake,
                 batch_wakes_what_it_creates,
                 wake_is_over_with_the_next_lease,
+                lease_tells_since_when_its_root_was_due,
                 woken_root_keeps_its_place,
             );
             $crate::__conformance_cases!(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    store::{Commit, Header, Kind, LeaseRequest, Store, Then},
+    store::{Commit, Header, Kind, Lease, LeaseRequest, Store, Then},
 };
 
 /// A root that waits, for a time or for ever, is due at once.
@@ -102,6 +102,32 @@ pub async fn wake_is_over_with_the_next_lease(store: impl Store, _time: impl Mov
     let first = lease(&store, &item.key).await;
     assert_eq!(release(&store, first).await, Commit::Done);
     assert_eq!(try_lease(&store, &item.key).await, None);
+}
+
+/// Whoever asks how late a root is needs to know, however it came to be due.
+pub async fn lease_tells_since_when_its_root_was_due(store: impl Store, time: impl MoveTime) {
+    let second = Duration::from_secs(1);
+    let start = now(&store).await;
+    let header = due(after(start, second));
+    let (waits, woken, later) = (domain("waits"), domain("woken"), domain("later"));
+    put(&store, &waits, header).await;
+    put(&store, &woken, Header::default()).await;
+    put(&store, &later, due(after(start, LEASE * 4))).await;
+    time.advance(second * 2).await;
+    let woken_at = now(&store).await;
+    done(&store, batch([wake(&woken), wake(&later)])).await;
+    time.advance(second).await;
+
+    let since = |lease: &Lease| lease.due_since.unwrap();
+    let first = lease(&store, &waits).await;
+    assert_eq!(since(&first), after(start, second));
+    // A clock that goes on by itself may have gone on.
+    for key in [&woken, &later] {
+        let since = since(&lease(&store, key).await);
+        assert!((woken_at..=after(woken_at, second)).contains(&since), "{key}: {since}");
+    }
+    time.advance(LEASE + second).await;
+    assert_eq!(since(&lease(&store, &waits).await), first.until);
 }
 
 /// Who is woken again and again is not put behind the others again and again.

@@ -10,7 +10,7 @@ use crate::{
         root::{EffectKind, Fact, Intent, Outcome, Root, Trouble},
     },
     id::TenantId,
-    store::{Commit, Item, Key, Kind, Leased},
+    store::{Commit, Item, Key, Kind, Lease, Leased},
 };
 
 /// Tells the recorder that is installed what each metric says.
@@ -172,22 +172,24 @@ const fn sorted(outcome: &Outcome) -> (&'static str, Option<&Trouble>) {
 
 /// Takes note of what was due when the store was asked.
 pub(in crate::engine) fn due(leased: &Leased) {
-    let lags = leased.leases.iter().map(|(_, item)| lag(item, leased.now));
+    let lags = leased.leases.iter().map(|(lease, item)| lag(lease, item, leased.now));
     gauge(metric::OLDEST_LAG, lags.max().unwrap_or_default().as_secs_f64());
     // No step leases more than a thousand.
     gauge(metric::BACKLOG, u32::try_from(leased.leases.len()).unwrap_or(u32::MAX).into());
 }
 
 /// Takes note of a root that was leased.
-pub(in crate::engine) fn leased(item: &Item, now: Timestamp) {
+pub(in crate::engine) fn leased(lease: &Lease, item: &Item, now: Timestamp) {
     let kind = [("kind", item.key.kind.as_str())];
     count(metric::LEASED, &kind);
-    took(metric::LAG_SECONDS, lag(item, now), &kind);
+    took(metric::LAG_SECONDS, lag(lease, item, now), &kind);
 }
 
-/// Returns how long a root had been due.
-fn lag(item: &Item, now: Timestamp) -> Duration {
-    item.header.due.map_or(Duration::ZERO, |due| between(due, now))
+/// Returns how long a root had been due when it was leased.
+pub(in crate::engine) fn lag(lease: &Lease, item: &Item, now: Timestamp) -> Duration {
+    // A store that does not tell counts no wakes.
+    let since = lease.due_since.or(item.header.due);
+    since.map_or(Duration::ZERO, |since| between(since, now))
 }
 
 /// Takes note of how long the questions of one decision took and what nobody could answer.

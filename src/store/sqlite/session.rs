@@ -289,15 +289,15 @@ impl<'c> Session<'c> {
             let kinds = kinds.iter().map(|kind| kind_number(*kind).into());
             let mut rows = statement.query(params_from_iter(fixed.into_iter().chain(kinds)))?;
             let until = instant(micros(until))?;
-            let mut leased = Vec::new();
+            let mut leases = Vec::new();
             while let Some(row) = rows.next()? {
                 let (since, token): (i64, i64) = (row.get(0)?, row.get(1)?);
                 let item = row::item(row, 2)?;
-                leased.push((since, Lease::new(item.key.clone(), count(token)?, until), item));
+                let lease = Lease::new(item.key.clone(), count(token)?, until);
+                leases.push((lease.with_due_since(instant(since)?), item));
             }
             // Rows come back in no promised order.
-            leased.sort_by_key(|(since, ..)| *since);
-            let leases: Vec<_> = leased.into_iter().map(|(_, lease, item)| (lease, item)).collect();
+            leases.sort_by_key(|(lease, _)| lease.due_since);
             let nothing = leases.is_empty();
             let leased = Leased::new(now, leases);
             Ok(if nothing { End::Rollback(leased) } else { End::Commit(leased) })
