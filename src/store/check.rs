@@ -86,13 +86,13 @@ impl Item {
     /// # Errors
     ///
     /// `Invalid`: numbers that do not rise, or are above those that the item's revision gives; an
-    /// entry that is too long; a revision that is none.
+    /// entry that is too long; a revision that is none, or the last one.
     pub fn check_log(&self, log: &[Entry], component: &'static str) -> Result<()> {
         let invalid =
             |message: String| Err(Error::new(ErrorKind::Invalid, component, "restore", message));
-        // Counters up to here give numbers that a signed 64-bit integer holds.
-        if !(1..1 << 47).contains(&self.revision.counter) {
-            return invalid(format!("{} has a revision that no put gives", self.key));
+        // The next put needs a number too that a signed 64-bit integer holds.
+        if !(1..(1 << 47) - 1).contains(&self.revision.counter) {
+            return invalid(format!("{} has a revision that no put gives or can follow", self.key));
         }
         let mut last = None;
         for entry in log {

@@ -137,11 +137,15 @@ pub async fn impossible_log_is_invalid(store: impl Store, _time: impl MoveTime) 
     let backwards = log.iter().rev().cloned().collect();
     let mut unborn = item.clone();
     unborn.revision.counter = 0;
+    // No put could follow it.
+    let mut spent = item.clone();
+    spent.revision.counter = (1 << 47) - 1;
     for (item, log) in [
         (&item, vec![later]),
         (&item, backwards),
         (&item, vec![log[0].clone(), log[0].clone()]),
         (&unborn, Vec::new()),
+        (&spent, Vec::new()),
     ] {
         let kind = store.restore(item, &log).await.unwrap_err().kind();
         assert!(matches!(kind, ErrorKind::Invalid | ErrorKind::Unsupported), "{kind}");
