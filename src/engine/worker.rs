@@ -56,6 +56,9 @@ pub struct Worker {
 pub struct Step {
     /// How many roots were due and leased.
     pub leased: usize,
+    /// How many more were due that the store itself cannot read: see
+    /// [`Leased::unreadable`](crate::store::Leased::unreadable).
+    pub unreadable: usize,
     /// How many of them could not be taken to the end of what is possible now: their lease was
     /// lost, or the store failed. They are due again when the lease ends.
     pub left: usize,
@@ -69,10 +72,11 @@ pub struct Step {
 }
 
 impl Step {
-    fn of(ends: &[End]) -> Self {
+    fn of(ends: &[End], unreadable: usize) -> Self {
         let count = |wanted| ends.iter().filter(|end| **end == wanted).count();
         Self {
             leased: ends.len(),
+            unreadable,
             left: count(End::Left),
             panicked: count(End::Panicked),
             set_back: count(End::SetBack),
@@ -122,8 +126,9 @@ impl Worker {
             telemetry::due(&leased);
             self.backends.pulse.note(&leased);
         }
+        let unreadable = leased.unreadable;
         crew.take(leased, pauses);
-        Ok(Step::of(&crew.finish().await))
+        Ok(Step::of(&crew.finish().await, unreadable))
     }
 
     /// Leases roots, and reads what of them is paused.
@@ -183,7 +188,9 @@ impl Worker {
                 Event::Leased(leased) => {
                     let Next::Leasing { wanted, .. } = &next else { continue };
                     // The store is away, and so is everything that could be done.
-                    let is_more = leased.as_ref().is_ok_and(|(it, _)| it.leases.len() >= *wanted);
+                    let is_more = leased.as_ref().is_ok_and(|(it, _)| {
+                        it.leases.len().saturating_add(it.unreadable) >= *wanted
+                    });
                     if leased.is_err() {
                         backends.pulse.note_silence();
                     }

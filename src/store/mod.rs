@@ -531,12 +531,22 @@ pub struct Leased {
     pub now: Timestamp,
     /// The leases, with the items as they were then; the longest due first.
     pub leases: Vec<(Lease, Item)>,
+    /// How many more roots were due whose items the store itself cannot read. They are left as they
+    /// are, and in nobody's way for as long as their leases would have lasted.
+    pub unreadable: usize,
 }
 
 impl Leased {
     /// Creates an answer.
     pub const fn new(now: Timestamp, leases: Vec<(Lease, Item)>) -> Self {
-        Self { now, leases }
+        Self { now, leases, unreadable: 0 }
+    }
+
+    /// Counts roots that could not be read.
+    #[must_use]
+    pub const fn with_unreadable(mut self, count: usize) -> Self {
+        self.unreadable = count;
+        self
     }
 }
 

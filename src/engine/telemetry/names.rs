@@ -51,6 +51,8 @@ pub mod metric {
     pub const ROOT_SECONDS: &str = "nameplate_root_seconds";
     /// See [`METRICS`](super::METRICS).
     pub const UNANSWERED: &str = "nameplate_unanswered_total";
+    /// See [`METRICS`](super::METRICS).
+    pub const UNREADABLE: &str = "nameplate_unreadable_roots_total";
 }
 
 /// What a metric is to a recorder.
@@ -182,6 +184,12 @@ pub const METRICS: &[Metric] = &[
         Instrument::Counter,
         &["error"],
         "Questions that a service could not answer, by kind of error",
+    ),
+    metric_of(
+        metric::UNREADABLE,
+        Instrument::Counter,
+        &[],
+        "Roots that were due and that the store itself could not read: alert when it rises",
     ),
 ];
 

@@ -39,6 +39,13 @@ fn count(name: &'static str, labels: &[(&'static str, &'static str)]) {
     let _ = (name, labels);
 }
 
+fn add(name: &'static str, number: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(name).increment(u64::try_from(number).unwrap_or(u64::MAX));
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, number);
+}
+
 fn gauge(name: &'static str, value: f64) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(name).set(value);
@@ -176,6 +183,7 @@ pub(in crate::engine) fn due(leased: &Leased) {
     gauge(metric::OLDEST_LAG, lags.max().unwrap_or_default().as_secs_f64());
     // No step leases more than a thousand.
     gauge(metric::BACKLOG, u32::try_from(leased.leases.len()).unwrap_or(u32::MAX).into());
+    add(metric::UNREADABLE, leased.unreadable);
 }
 
 /// Takes note of a root that was leased.

@@ -289,17 +289,25 @@ impl<'c> Session<'c> {
             let kinds = kinds.iter().map(|kind| kind_number(*kind).into());
             let mut rows = statement.query(params_from_iter(fixed.into_iter().chain(kinds)))?;
             let until = instant(micros(until))?;
-            let mut leases = Vec::new();
+            let mut leases: Vec<(Lease, Item)> = Vec::new();
+            let mut unreadable = 0_usize;
             while let Some(row) = rows.next()? {
                 let (since, token): (i64, i64) = (row.get(0)?, row.get(1)?);
-                let item = row::item(row, 2)?;
-                let lease = Lease::new(item.key.clone(), count(token)?, until);
-                leases.push((lease.with_due_since(instant(since)?), item));
+                let lease = |key: &Key| -> Result<Lease, Failure> {
+                    let lease = Lease::new(key.clone(), count(token)?, until);
+                    Ok(lease.with_due_since(instant(since)?))
+                };
+                match row::item(row, 2).and_then(|item| Ok((lease(&item.key)?, item))) {
+                    Ok(leased) => leases.push(leased),
+                    // One row must not stop all others; it is out of their way until its lease ends.
+                    Err(Failure::Stored(_)) => unreadable = unreadable.saturating_add(1),
+                    Err(failure) => return Err(failure),
+                }
             }
             // Rows come back in no promised order.
             leases.sort_by_key(|(lease, _)| lease.due_since);
-            let nothing = leases.is_empty();
-            let leased = Leased::new(now, leases);
+            let nothing = leases.is_empty() && unreadable == 0;
+            let leased = Leased::new(now, leases).with_unreadable(unreadable);
             Ok(if nothing { End::Rollback(leased) } else { End::Commit(leased) })
         })
     }
