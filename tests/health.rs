@@ -1,15 +1,74 @@
 //! Whether a process can do its work.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
 mod common;
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
-use common::{HOUR, MINUTE, World};
+use common::{EDGE, HOUR, MINUTE, World};
 use nameplate::{
-    clock::{Clock, ManualClock},
-    error::ErrorKind,
+    clock::{Clock, ManualClock, TokioTimer},
+    domain::Targets,
+    engine::Onboarding,
+    error::{ErrorKind, Result},
+    seal::{Context, InMemorySealer, Sealed, Sealer, SealingKeyId},
+    secret::Secret,
 };
+
+/// A vault that never answers.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Sealer for Silent {
+    fn keys(&self) -> Vec<SealingKeyId> {
+        vec![SealingKeyId::new("silent").unwrap()]
+    }
+
+    async fn seal(&self, _: &Context, _: &Secret) -> Result<Sealed> {
+        pending().await
+    }
+
+    async fn open(&self, _: &Context, _: &Sealed) -> Result<Secret> {
+        pending().await
+    }
+}
+
+/// A process on a world with another sealer.
+fn with_sealer(world: &World, sealer: impl Sealer) -> Onboarding {
+    Onboarding::builder(world.store.clone())
+        .with_brand("plat")
+        .with_targets(Targets::cname(EDGE))
+        .with_resolver(world.resolver.clone())
+        .with_authority(world.ca.clone())
+        .with_keys(world.keys.clone())
+        .with_sealer(sealer)
+        .with_timer(TokioTimer)
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_does_not_wait_for_ever_for_a_sealer() {
+    let world = World::new();
+    let onboarding = with_sealer(&world, Silent);
+    let health = onboarding.health(&world.clock).await;
+    assert!(!health.is_ready() && health.store.is_ok());
+    assert_eq!(health.sealing.unwrap_err().kind, ErrorKind::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_without_the_key_that_is_needed_is_not_ready() {
+    let world = World::new();
+    world.active("shop.example.com").await;
+    assert!(world.onboarding.health(&world.clock).await.is_ready());
+    // It seals and opens what it is given, and none of what is stored.
+    let health = with_sealer(&world, InMemorySealer::new()).health(&world.clock).await;
+    assert!(!health.is_ready() && health.store.is_ok());
+}
 
 #[tokio::test]
 async fn health_tells_store_sealing_and_clock_apart() {

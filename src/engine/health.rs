@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{backends::Backends, onboarding::Onboarding, root::Trouble, telemetry::lag};
+use super::{
+    backends::Backends, onboarding::Onboarding, root::Trouble, telemetry::lag, together::within,
+};
 use crate::{
     clock::{Clock, Timestamp, between},
     error::{Error, ErrorKind, Result},
@@ -27,7 +29,8 @@ const PROBE: &[u8] = b"nameplate health";
 pub struct Health {
     /// The store's time, or why it does not answer.
     pub store: Result<Timestamp, Trouble>,
-    /// Whether a secret can be sealed and opened again, or why not.
+    /// Whether all sealing keys are there that are needed, and a secret can be sealed and opened again,
+    /// or why not.
     pub sealing: Result<(), Trouble>,
     /// How far the process's clock is from the store's, in whichever direction. The store's counts;
     /// certificates are served by it too.
@@ -111,7 +114,12 @@ impl Pulse {
 }
 
 impl Backends {
-    async fn probe_sealing(&self) -> Result<()> {
+    /// Checks that all sealing keys are there that are needed, and that the sealer seals: a vault may
+    /// open and not seal. Not the keys while the store is away, which knows them.
+    async fn try_sealing(&self, store_answers: bool) -> Result<()> {
+        if store_answers {
+            self.check_sealing().await?;
+        }
         let context = Context::new(None, "health", "health check");
         let sealed = self.sealer.seal(&context, &Secret::new(PROBE.to_vec())).await?;
         let opened = self.sealer.open(&context, &sealed).await?;
@@ -126,8 +134,11 @@ impl Backends {
 impl Onboarding {
     /// Looks whether store and sealing work, and tells what the workers of this process did last.
     ///
-    /// Costs one call of the store, and one sealing and opening. `clock` is the process's own, such as
-    /// [`SystemClock`](crate::clock::SystemClock). Never an error: what is wrong is in the answer.
+    /// Costs two calls of the store, what [`check_sealing`](Self::check_sealing) does, and one sealing and
+    /// opening. A sealer that does not answer within
+    /// [`Policy::call_timeout`](super::Policy::call_timeout) is `Unavailable`. `clock` is the process's
+    /// own, such as [`SystemClock`](crate::clock::SystemClock). Never an error: what is wrong is in the
+    /// answer.
     pub async fn health(&self, clock: &dyn Clock) -> Health {
         let backends = self.backends();
         let trouble = |error: Error| Trouble::from(&error);
@@ -135,7 +146,13 @@ impl Onboarding {
         let here = clock.now();
         let skew =
             store.as_ref().ok().map(|there| between(*there, here).max(between(here, *there)));
-        let sealing = backends.probe_sealing().await.map_err(trouble);
+        let limit = backends.settings.policy.call_timeout;
+        let sealing = within(&*backends.timer, limit, backends.try_sealing(store.is_ok())).await;
+        let sealing = sealing.unwrap_or_else(|| {
+            let message = "the sealer did not answer in time";
+            Err(Error::new(ErrorKind::Unavailable, "engine", "health", message))
+        });
+        let sealing = sealing.map_err(trouble);
         let Asked { last, back_at, .. } = backends.pulse.at(store.as_ref().ok().copied());
         Health { store, sealing, skew, last_step: last, back_at }
     }

@@ -215,7 +215,7 @@ impl Backends {
     }
 
     /// Opens every canary whose key is needed, and leaves one for the key that seals now.
-    async fn check_sealing(&self) -> Result<()> {
+    pub(super) async fn check_sealing(&self) -> Result<()> {
         let newest = self.sealing_key()?;
         for _ in 0..ATTEMPTS {
             let (revision, mut list) = self.canaries().await?;
