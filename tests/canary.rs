@@ -14,7 +14,10 @@ use std::{
     fs,
     net::Ipv4Addr,
     panic,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,7 +29,10 @@ use nameplate::{
     clock::{ManualClock, Timestamp},
     dns::{DnsProvider, InMemoryDns, Rfc2136, TsigAlgorithm, TsigKey},
     domain::{Domain, Status, Targets},
-    engine::{Onboarding, Policy},
+    engine::{
+        Onboarding, Policy,
+        telemetry::{event, span as ours},
+    },
     error::{ErrorKind, Result},
     id::{OsRandom, Random, TenantId},
     keys::{Keys, RcgenKeys},
@@ -40,8 +46,67 @@ use nameplate::{
     transport::{CryptoProvider, ReqwestClient},
 };
 use scratch::Scratch;
+use tracing::{Event, Metadata, Subscriber, field, span};
 
 const TENANT: TenantId = TenantId::from_bytes([1; 16]);
+
+/// Everything that this process traced: ours, and what is below us, down to the finest level.
+static TRACED: Mutex<String> = Mutex::new(String::new());
+
+/// Listens from the first look on. For the whole process: whether anybody listens is remembered for
+/// each place in the code.
+static LISTENING: LazyLock<()> =
+    LazyLock::new(|| tracing::subscriber::set_global_default(Listener::default()).unwrap());
+
+/// A subscriber that writes everything down.
+#[derive(Debug, Default)]
+struct Listener(AtomicU64);
+
+/// Writes names and values of fields down, in both forms of `Debug`.
+struct Fields<'a>(&'a mut String);
+
+impl field::Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &field::Field, value: &dyn Debug) {
+        write!(self.0, " {field}={value:?} {value:#?}").unwrap();
+    }
+
+    fn record_str(&mut self, field: &field::Field, value: &str) {
+        write!(self.0, " {field}={value}").unwrap();
+    }
+
+    fn record_bytes(&mut self, field: &field::Field, value: &[u8]) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Listener {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        let mut traced = TRACED.lock().unwrap();
+        write!(traced, "\nspan {}", span.metadata().name()).unwrap();
+        span.record(&mut Fields(&mut traced));
+        span::Id::from_u64(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut Fields(&mut TRACED.lock().unwrap()));
+    }
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut traced = TRACED.lock().unwrap();
+        write!(traced, "\nevent {}", event.metadata().target()).unwrap();
+        event.record(&mut Fields(&mut traced));
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
 
 /// Secrets by what they are called.
 type Secrets = Vec<(String, Vec<u8>)>;
@@ -94,6 +159,13 @@ struct Left(Vec<(String, Vec<u8>)>);
 impl Left {
     fn keep(&mut self, place: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.0.push((place.into(), bytes.into()));
+    }
+
+    /// Keeps what was traced until now, also by others.
+    fn traced(&mut self) {
+        let traced = TRACED.lock().unwrap().clone();
+        assert!(!traced.is_empty(), "nothing was traced");
+        self.keep("what was traced", traced);
     }
 
     fn debug(&mut self, what: &str, value: &impl Debug) {
@@ -281,6 +353,7 @@ fn onboarding(
 
 /// From a name that is typed to its removal, with a renewal, records, and services that fail.
 async fn life(sealer: impl Sealer) -> Platform {
+    LazyLock::force(&LISTENING);
     let mut platform = Platform::new(sealer).await;
     let id =
         platform.onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
@@ -333,6 +406,7 @@ async fn life(sealer: impl Sealer) -> Platform {
     let notices = platform.onboarding.notices(&TENANT, id, 0).await.unwrap();
     assert!(notices.len() > 10);
     platform.left.debug("notices", &notices);
+    platform.left.traced();
     platform
 }
 
@@ -351,7 +425,31 @@ async fn no_secret_is_left_anywhere_by_a_whole_life() {
     };
     assert!((files("store.db") + &files("store.db-wal")).contains("np1."), "nothing was sealed");
     assert!(!files("store.db-wal").is_empty(), "the log of the database was not seen");
+    let traced = files("what was traced");
+    for seen in
+        [ours::STEP, ours::ROOT, ours::LOOK, ours::EFFECT, event::NOTICE, event::EFFECT_FAILED]
+    {
+        assert!(traced.contains(seen), "{seen} was not traced");
+    }
     assert_eq!(platform.left.leak(&secrets), None);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_traced_is_found_in_whatever_form() {
+    LazyLock::force(&LISTENING);
+    let [field, message] = [(); 2].map(|()| random::<32>());
+    let found = |secret: &[u8]| {
+        let mut left = Left::default();
+        left.traced();
+        left.leak(&vec![("it".to_owned(), secret.to_vec())])
+    };
+    tracing::trace!(size = field.len(), "nothing yet");
+    assert_eq!((found(&field), found(&message)), (None, None));
+    let text = hex::encode(field);
+    let _span = tracing::trace_span!("a span", text);
+    assert_eq!(found(&field).as_deref(), Some("it as hexadecimal in what was traced"));
+    tracing::trace!("in a message: {message:?}");
+    assert_eq!(found(&message).as_deref(), Some("it as numbers in what was traced"));
 }
 
 #[tokio::test]
@@ -400,7 +498,8 @@ fn each_form_is_found_wherever_it_begins() {
 
 /// Secrets that a platform puts into the settings of backends.
 #[tokio::test]
-async fn no_secret_of_a_backend_is_in_its_debug_form_or_its_errors() {
+async fn no_secret_of_a_backend_is_in_its_debug_form_its_errors_or_its_traces() {
+    LazyLock::force(&LISTENING);
     let [tsig, eab, key, sealing] = [(); 4].map(|()| random::<32>());
     let mut left = Left::default();
     let name = |text: &str| text.parse::<DnsName>().unwrap();
@@ -463,6 +562,7 @@ async fn no_secret_of_a_backend_is_in_its_debug_form_or_its_errors() {
         ("the sealing key", sealing.to_vec()),
     ];
     let secrets = secrets.map(|(name, bytes)| (name.to_owned(), bytes)).to_vec();
+    left.traced();
     assert_eq!(left.leak(&secrets), None);
     left.keep("a leak that is put in by hand", BASE64.encode(&tsig));
     assert!(left.leak(&secrets).is_some());
