@@ -4,49 +4,65 @@ use std::{
     error::Error as StdError,
     fmt,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::address::{is_public, special};
 
-/// A lookup that fails if one of the addresses is not on the public internet.
+/// A lookup that fails if one of the addresses is not on the public internet, or denied all the same.
 ///
 /// The addresses that it returns are those that are connected to: nothing is looked up in between.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PublicOnly;
+#[derive(Clone, Debug, Default)]
+pub(super) struct PublicOnly {
+    denied: Arc<[IpAddr]>,
+}
+
+impl PublicOnly {
+    pub(super) fn new(denied: Vec<IpAddr>) -> Self {
+        Self { denied: denied.into() }
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), NotPublic> {
+        let is_denied = self.denied.contains(&address);
+        if is_public(address) && !is_denied {
+            Ok(())
+        } else {
+            Err(NotPublic { address, is_denied })
+        }
+    }
+
+    /// Refuses addresses of which one is not public: who mixes them is up to something.
+    fn screen(&self, found: &[SocketAddr]) -> Result<(), NotPublic> {
+        found.iter().try_for_each(|found| self.check(found.ip()))
+    }
+
+    /// Refuses a host that is an address, which nobody looks up, and not a public one.
+    pub(super) fn screen_host(&self, host: &str) -> Result<(), NotPublic> {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        bare.parse().map_or(Ok(()), |address| self.check(address))
+    }
+}
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            screen(&found)?;
+            guard.screen(&found)?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
 
-/// Refuses addresses of which one is not public: who mixes them is up to something.
-fn screen(found: &[SocketAddr]) -> Result<(), NotPublic> {
-    match found.iter().map(SocketAddr::ip).find(|address| !is_public(*address)) {
-        Some(address) => Err(NotPublic(address)),
-        None => Ok(()),
-    }
-}
-
-/// Refuses a host that is an address, which nobody looks up, and not a public one.
-pub(super) fn screen_host(host: &str) -> Result<(), NotPublic> {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    match bare.parse::<IpAddr>() {
-        Ok(address) if !is_public(address) => Err(NotPublic(address)),
-        _ => Ok(()),
-    }
-}
-
-/// An address that is not on the public internet.
+/// An address that is not on the public internet, or not for everybody.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct NotPublic(IpAddr);
+pub(super) struct NotPublic {
+    address: IpAddr,
+    is_denied: bool,
+}
 
 impl NotPublic {
     /// Returns whether an error comes from here.
@@ -64,9 +80,11 @@ impl NotPublic {
 
 impl fmt::Display for NotPublic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match special(self.0) {
-            Some(block) => write!(f, "{} is in {block}", self.0),
-            None => write!(f, "{} is not a public address", self.0),
+        let Self { address, is_denied } = self;
+        match special(*address) {
+            Some(block) => write!(f, "{address} is in {block}"),
+            None if *is_denied => write!(f, "{address} is denied here"),
+            None => write!(f, "{address} is not a public address"),
         }
     }
 }
@@ -80,6 +98,7 @@ mod tests {
     #[test]
     fn one_address_of_somebodys_own_network_refuses_all() {
         let at = |text: &str| SocketAddr::new(text.parse().unwrap(), 0);
+        let screen = |found: &[SocketAddr]| PublicOnly::default().screen(found);
         assert_eq!(screen(&[at("93.184.216.34"), at("2606:4700::1111")]), Ok(()));
         for bad in ["10.0.0.1", "169.254.169.254", "::1", "fd00::1", "::ffff:93.184.216.34"] {
             assert!(screen(&[at("93.184.216.34"), at(bad)]).is_err(), "{bad}");
@@ -87,7 +106,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_public_can_be_denied_all_the_same() {
+        let denied = [[168, 63, 129, 16].into(), "2606:4700::7".parse().unwrap()];
+        let guard = PublicOnly::new(denied.to_vec());
+        for address in denied {
+            let found = [[93, 184, 216, 34].into(), address].map(|it: IpAddr| (it, 443).into());
+            assert!(PublicOnly::default().screen(&found).is_ok());
+            let refused = guard.screen(&found).unwrap_err();
+            assert_eq!(refused.to_string(), format!("{address} is denied here"));
+        }
+        assert!(guard.screen_host("168.63.129.16").is_err());
+        assert!(guard.screen_host("[2606:4700::7]").is_err());
+        assert!(guard.screen_host("93.184.216.34").is_ok());
+    }
+
+    #[test]
     fn a_host_that_is_an_address_is_screened_too() {
+        let screen_host = |host| PublicOnly::default().screen_host(host);
         for good in ["example.com", "93.184.216.34", "[2606:4700::1111]"] {
             assert_eq!(screen_host(good), Ok(()), "{good}");
         }
@@ -98,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_reason_is_found_behind_other_errors() {
-        let error = NotPublic([10, 0, 0, 1].into());
+        let error = NotPublic { address: [10, 0, 0, 1].into(), is_denied: false };
         assert!(NotPublic::is_behind(&error));
         assert!(!NotPublic::is_behind(&fmt::Error));
         assert_eq!(error.to_string(), "10.0.0.1 is in 10.0.0.0/8 (private use)");

@@ -1,12 +1,12 @@
 //! HTTP by reqwest and rustls.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 
 use super::{
     CryptoProvider, Effect, HttpClient, Method, Request, Response,
-    guard::{NotPublic, PublicOnly, screen_host},
+    guard::{NotPublic, PublicOnly},
     without_query,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +24,7 @@ const COMPONENT: &str = "http";
 #[derive(Clone, Debug)]
 pub struct ReqwestClient {
     client: reqwest::Client,
-    public_only: bool,
+    public_only: Option<PublicOnly>,
 }
 
 impl ReqwestClient {
@@ -45,6 +45,7 @@ impl ReqwestClient {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
             public_only: false,
+            denied: Vec::new(),
         }
     }
 }
@@ -58,6 +59,7 @@ pub struct ReqwestClientBuilder {
     connect_timeout: Duration,
     timeout: Duration,
     public_only: bool,
+    denied: Vec<IpAddr>,
 }
 
 impl ReqwestClientBuilder {
@@ -92,6 +94,14 @@ impl ReqwestClientBuilder {
         self
     }
 
+    /// Connects to [public addresses only](Self::with_public_addresses_only), and to none of these
+    /// either: those of the platform's own machines, and of services that only its data center reaches,
+    /// such as `168.63.129.16` in Azure.
+    pub fn with_denied(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.denied.extend(addresses);
+        self.with_public_addresses_only()
+    }
+
     /// Builds the client. Sends nothing.
     ///
     /// Without own roots this reads what the platform trusts; on Linux those are files, and
@@ -104,9 +114,10 @@ impl ReqwestClientBuilder {
         let mut config = self.crypto.client_config(COMPONENT, &self.roots)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let builder = reqwest::Client::builder();
-        let builder = match self.public_only {
-            true => builder.dns_resolver(PublicOnly),
-            false => builder,
+        let public_only = self.public_only.then(|| PublicOnly::new(self.denied));
+        let builder = match &public_only {
+            Some(guard) => builder.dns_resolver(guard.clone()),
+            None => builder,
         };
         builder
             .tls_backend_preconfigured(config)
@@ -118,7 +129,7 @@ impl ReqwestClientBuilder {
             .timeout(self.timeout)
             .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map(|client| ReqwestClient { client, public_only: self.public_only })
+            .map(|client| ReqwestClient { client, public_only })
             .map_err(|error| {
                 Error::new(ErrorKind::Internal, COMPONENT, "build", "no client").with_source(error)
             })
@@ -145,8 +156,8 @@ impl HttpClient for ReqwestClient {
         let request = builder.build().map_err(|error| {
             fail(ErrorKind::Invalid, "not a request").with_source(error.without_url())
         })?;
-        if self.public_only
-            && let Err(error) = screen_host(request.url().host_str().unwrap_or_default())
+        if let Some(guard) = &self.public_only
+            && let Err(error) = guard.screen_host(request.url().host_str().unwrap_or_default())
         {
             return Err(fail(ErrorKind::Invalid, "not a public address").with_source(error));
         }
