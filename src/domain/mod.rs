@@ -180,6 +180,9 @@ pub struct Domain {
     /// The authority asked not to be called before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) authority_hushed_until: Option<Timestamp>,
+    /// Looks at an account that was still being made, in a row.
+    #[serde(default)]
+    pub(crate) account_polls: u32,
     pub(crate) last_failure: Option<Failure>,
     pub(crate) placed: Vec<Placed>,
     /// Stored answers to HTTP challenges.
@@ -266,6 +269,7 @@ impl Domain {
             last_order_at: None,
             next_order_at: None,
             authority_hushed_until: None,
+            account_polls: 0,
             last_failure: None,
             placed: Vec::new(),
             answers: Vec::new(),

@@ -1,6 +1,9 @@
 //! Lives with an authority that is not as quick as the one in memory.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use nameplate::{
@@ -11,9 +14,10 @@ use nameplate::{
     error::Result,
     name::DomainName,
     secret::Secret,
+    store::{Key, Kind, Store},
 };
 
-use crate::common::{MINUTE, World, run_until};
+use crate::common::{HOUR, MINUTE, World, run_until};
 
 /// An authority as Boulder and Pebble are: an authorization is pending until it has been looked at.
 #[derive(Debug)]
@@ -89,4 +93,66 @@ async fn an_authority_that_takes_its_time_is_asked_to_look_once() {
         assert_eq!(count("respond"), 1, "{name}: {calls:?}");
         assert!(count("progress") < 20, "{name}: {calls:?}");
     }
+}
+
+/// An authority at which whoever asks for an account panics, so that nothing is heard of it.
+#[derive(Debug)]
+struct Closed(InMemoryCa);
+
+#[async_trait]
+impl CertificateAuthority for Closed {
+    fn id(&self) -> &str {
+        self.0.id()
+    }
+
+    async fn enroll(&self, _: &Secret) -> Result<Handle> {
+        panic!("a bug")
+    }
+
+    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
+        self.0.open(account, names).await
+    }
+
+    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
+        self.0.progress(account, order).await
+    }
+
+    async fn respond(
+        &self,
+        account: &Account,
+        order: &Handle,
+        authorization: &Handle,
+        challenge: ChallengeType,
+    ) -> Result<()> {
+        self.0.respond(account, order, authorization, challenge).await
+    }
+
+    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
+        self.0.finalize(account, order, csr).await
+    }
+
+    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
+        self.0.certificate(account, order).await
+    }
+}
+
+#[tokio::test]
+async fn a_domain_looks_ever_more_rarely_whether_the_account_is_there() {
+    let world = World::new();
+    let process = world.process((|it| it, |it| it, |it| it, Closed));
+    let id = world.add("shop.example.com").await.id();
+    world.publish(id).await;
+    let counter = async || {
+        let found = world.store.get(&[Key::new(Kind::Domain, id)]).await.unwrap();
+        found.into_iter().flatten().next().unwrap().revision.counter
+    };
+    run_until(&process, &world.store, &world.clock, after(world.clock.now(), HOUR)).await;
+    let first = counter().await;
+    run_until(&process, &world.store, &world.clock, after(world.clock.now(), HOUR)).await;
+    let looks = counter().await - first;
+    assert!((60..=160).contains(&looks), "{looks} looks in an hour");
+    assert_eq!(world.get(id).await.status(), Status::Verified);
+    // Half a minute, a quarter more at most, is the longest that anybody waits for it.
+    let due = world.store.next_due().unwrap();
+    assert!(due <= after(world.clock.now(), Duration::from_secs(38)), "{due}");
 }

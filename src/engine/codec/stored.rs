@@ -86,6 +86,8 @@ pub(super) struct Stored<'a> {
     next_order: Option<At>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hushed: Option<At>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    account_polls: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<Cow<'a, Failure>>,
     #[serde(default, skip_serializing_if = "<[Placed]>::is_empty")]
@@ -220,6 +222,7 @@ impl<'a> Stored<'a> {
             last_order_at,
             next_order_at,
             authority_hushed_until,
+            account_polls,
             last_failure,
             placed,
             answers,
@@ -255,6 +258,7 @@ impl<'a> Stored<'a> {
             ordered: last_order_at.map(At),
             next_order: next_order_at.map(At),
             hushed: authority_hushed_until.map(At),
+            account_polls: *account_polls,
             failure: last_failure.as_ref().map(Cow::Borrowed),
             placed: placed.into(),
             answers: answers.into(),
@@ -330,6 +334,7 @@ impl<'a> Stored<'a> {
             last_order_at: instant(self.ordered),
             next_order_at: instant(self.next_order),
             authority_hushed_until: instant(self.hushed),
+            account_polls: self.account_polls,
             last_failure: self.failure.map(Cow::into_owned),
             placed: self.placed.into_owned(),
             answers: self.answers.into_owned(),

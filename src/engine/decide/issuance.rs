@@ -200,11 +200,16 @@ impl Draft<'_> {
                 self.wait_until(after(now, Backoff::POLL.base(0)));
             }
             Some(AccountState::Enrolling) => {
-                let poll = Backoff::POLL.delay(2, self.moment.number("poll"));
+                let polls = self.root.domain.account_polls;
+                self.root.domain.account_polls = polls.saturating_add(1);
+                // Never as soon as the first polls of an order: many domains may wait for one account.
+                let attempt = polls.saturating_add(2);
+                let poll = Backoff::POLL.delay(attempt, self.moment.number("poll"));
                 self.wait_until(after(now, poll));
             }
             Some(AccountState::Ready) => {
                 let domain = &mut self.root.domain;
+                domain.account_polls = 0;
                 let id = OrderId::from_bytes(self.moment.bytes("order"));
                 self.root.order = Some(Order {
                     id,
