@@ -17,6 +17,8 @@ mod properties;
 mod running;
 #[path = "lifecycle/search.rs"]
 mod search;
+#[path = "lifecycle/services.rs"]
+mod services;
 #[path = "lifecycle/table.rs"]
 mod table;
 

@@ -183,6 +183,9 @@ pub struct Domain {
     /// Looks at an account that was still being made, in a row.
     #[serde(default)]
     pub(crate) account_polls: u32,
+    /// The DNS provider asked not to be given challenge records before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dns_hushed_until: Option<Timestamp>,
     pub(crate) last_failure: Option<Failure>,
     pub(crate) placed: Vec<Placed>,
     /// Stored answers to HTTP challenges.
@@ -270,6 +273,7 @@ impl Domain {
             next_order_at: None,
             authority_hushed_until: None,
             account_polls: 0,
+            dns_hushed_until: None,
             last_failure: None,
             placed: Vec::new(),
             answers: Vec::new(),

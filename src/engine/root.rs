@@ -421,6 +421,11 @@ impl EffectKind {
         }
     }
 
+    /// Returns whether it adds or removes the record of a challenge.
+    pub(super) const fn is_for_challenge(self) -> bool {
+        matches!(self, Self::Publish | Self::Unpublish)
+    }
+
     /// Returns the service that it changes something at.
     pub const fn service(self) -> PauseScope {
         match self {

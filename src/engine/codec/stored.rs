@@ -89,6 +89,8 @@ pub(super) struct Stored<'a> {
     #[serde(default, skip_serializing_if = "is_zero")]
     account_polls: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    dns_hushed: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<Cow<'a, Failure>>,
     #[serde(default, skip_serializing_if = "<[Placed]>::is_empty")]
     placed: Cow<'a, [Placed]>,
@@ -223,6 +225,7 @@ impl<'a> Stored<'a> {
             next_order_at,
             authority_hushed_until,
             account_polls,
+            dns_hushed_until,
             last_failure,
             placed,
             answers,
@@ -259,6 +262,7 @@ impl<'a> Stored<'a> {
             next_order: next_order_at.map(At),
             hushed: authority_hushed_until.map(At),
             account_polls: *account_polls,
+            dns_hushed: dns_hushed_until.map(At),
             failure: last_failure.as_ref().map(Cow::Borrowed),
             placed: placed.into(),
             answers: answers.into(),
@@ -335,6 +339,7 @@ impl<'a> Stored<'a> {
             next_order_at: instant(self.next_order),
             authority_hushed_until: instant(self.hushed),
             account_polls: self.account_polls,
+            dns_hushed_until: instant(self.dns_hushed),
             last_failure: self.failure.map(Cow::into_owned),
             placed: self.placed.into_owned(),
             answers: self.answers.into_owned(),

@@ -444,6 +444,7 @@ impl Draft<'_> {
             return self.order_failed(&trouble);
         };
         let now = self.now();
+        let is_hushed = self.dns_hushed_until().is_some();
         let placed = self.root.domain.placed.iter_mut().find(|placed| {
             placed.order == order.id && placed.owner == owner && placed.value == value
         });
@@ -461,7 +462,7 @@ impl Draft<'_> {
         };
         if placed.placement != Placement::Present {
             placed.placement = Placement::Publishing;
-            if pause_of(self.facts, PauseScope::Dns).is_some() {
+            if pause_of(self.facts, PauseScope::Dns).is_some() || is_hushed {
                 // Nobody can have seen it yet.
                 placed.since = now;
             }

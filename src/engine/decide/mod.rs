@@ -153,10 +153,27 @@ impl<'a> Draft<'a> {
 
     /// Decides on an effect, unless there is one already or what it needs is paused.
     fn act(&mut self, effect: Effect) {
-        if self.effect.is_none() && !self.holds_up(effect.kind().service()) {
+        if self.effect.is_none() && !self.holds_up_effect(effect.kind()) {
             let id = EffectId::from_bytes(self.moment.bytes("effect"));
             self.effect = Some(Intent { id, effect });
         }
+    }
+
+    /// Returns whether what an effect needs is paused, or asked to be left alone: then it comes later.
+    fn holds_up_effect(&mut self, kind: EffectKind) -> bool {
+        if self.holds_up(kind.service()) {
+            return true;
+        }
+        let Some(until) = self.dns_hushed_until().filter(|_| kind.is_for_challenge()) else {
+            return false;
+        };
+        self.wait_until(until);
+        true
+    }
+
+    /// Returns until when the DNS provider asked to be left alone.
+    fn dns_hushed_until(&self) -> Option<Timestamp> {
+        self.root.domain.dns_hushed_until.filter(|until| *until > self.now())
     }
 
     /// Looks again after a while, at the latest at `at`.
@@ -194,10 +211,13 @@ impl<'a> Draft<'a> {
 
     /// Keeps the wait that the authority asks for, whoever wakes the domain meanwhile.
     fn hush(&mut self, trouble: &Trouble) {
-        if trouble.retry_after.is_some() {
-            let until = after(self.now(), clamp(trouble.retry_after));
+        if let Some(until) = self.asked_wait(trouble) {
             self.root.domain.authority_hushed_until = Some(until);
         }
+    }
+
+    fn asked_wait(&self, trouble: &Trouble) -> Option<Timestamp> {
+        trouble.retry_after.map(|_| after(self.now(), clamp(trouble.retry_after)))
     }
 
     /// Takes note of what came of the effect that was under way.
@@ -207,10 +227,13 @@ impl<'a> Draft<'a> {
             Fact::Outcome { id, outcome } if *id == intent.id => Some(outcome),
             _ => None,
         });
-        if let Some(Outcome::NotYet(trouble) | Outcome::Unknown(trouble)) = outcome
-            && intent.effect.kind().is_for_authority()
-        {
-            self.hush(trouble);
+        if let Some(Outcome::NotYet(trouble) | Outcome::Unknown(trouble)) = outcome {
+            let kind = intent.effect.kind();
+            if kind.is_for_authority() {
+                self.hush(trouble);
+            } else if kind.is_for_challenge() {
+                self.root.domain.dns_hushed_until = self.asked_wait(trouble);
+            }
         }
         match outcome {
             None => self.redo(intent),
@@ -240,7 +263,7 @@ impl<'a> Draft<'a> {
     fn redo(&mut self, intent: Intent) {
         match intent.effect.kind().redo() {
             Redo::Repeat if self.is_wanted(&intent.effect) => {
-                if self.holds_up(intent.effect.kind().service()) {
+                if self.holds_up_effect(intent.effect.kind()) {
                     self.root.intent = Some(intent);
                 } else {
                     self.effect = Some(intent);
