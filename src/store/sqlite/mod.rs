@@ -128,11 +128,12 @@ impl Sqlite {
     ///
     /// The store goes on meanwhile: the copy is made by a thread and a connection of its own. It
     /// holds nothing that was deleted. Until it is whole it has the name `to` and `.partial`. It is
-    /// opened like any other file of this store.
+    /// opened like any other file of this store. No file that somebody else makes is replaced. The
+    /// folder is flushed too where the system allows it: if not, the name may be lost in a power failure.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if `to` or its partial is there, `NotFound` without its folder, `Denied`
+    /// `AlreadyExists` if `to` or its partial is there, or was made meanwhile, `NotFound` without its folder, `Denied`
     /// where it cannot be written, `Invalid` for a path that is not UTF-8, `Unavailable` when the
     /// disk is full or fails. `to` is then not there.
     pub async fn backup(&self, to: impl Into<PathBuf>) -> Result<()> {

@@ -72,14 +72,41 @@ pub(super) fn backup(settings: &SqliteBuilder, to: &Path) -> Result<()> {
             .map_err(|error| Failure::Sqlite(error).into_error("backup"))?;
         // SQLite leaves this to the system.
         file.sync_all().map_err(unwritten)?;
-        fs::rename(&partial, to).map_err(unwritten)?;
-        sync_folder(to).map_err(unwritten)
+        place(&partial, to, sync_folder).map_err(|failure| match failure.kind() {
+            io::ErrorKind::AlreadyExists => {
+                failed(ErrorKind::AlreadyExists, "somebody made it meanwhile").with_source(failure)
+            }
+            _ => unwritten(failure),
+        })
     })();
     if copied.is_err() {
         // What it says is of no more interest than why it is needed.
         let _ = fs::remove_file(&partial);
     }
     copied
+}
+
+/// Gives a file that is whole its name, and never that of another file, which a plain rename would
+/// replace. `flush` makes the name last.
+fn place(partial: &Path, to: &Path, flush: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    match fs::hard_link(partial, to) {
+        Ok(()) => {
+            // The copy stands; at worst it has two names.
+            let _ = fs::remove_file(partial);
+        }
+        Err(failure) if failure.kind() == io::ErrorKind::AlreadyExists => return Err(failure),
+        // Not every file system has links: what is replaced then is a file of our own.
+        Err(_) => {
+            fs::OpenOptions::new().write(true).create_new(true).open(to)?;
+            if let Err(failure) = fs::rename(partial, to) {
+                let _ = fs::remove_file(to);
+                return Err(failure);
+            }
+        }
+    }
+    // The copy stands and is flushed. Not every system lets its folder be flushed as well.
+    let _ = flush(to);
+    Ok(())
 }
 
 /// Returns the name that a backup has until it is whole.
@@ -89,7 +116,7 @@ fn partial(to: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the name of a new file as lasting as the file.
+/// Makes the name of a new file as lasting as the file, where the system can.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if cfg!(unix) {
@@ -150,3 +177,6 @@ fn findings(connection: &rusqlite::Connection) -> std::result::Result<Vec<String
     }
     Ok(findings)
 }
+
+#[cfg(test)]
+mod tests;
