@@ -8,6 +8,7 @@ mod claim;
 mod dns;
 mod domain;
 mod error;
+mod overlap;
 mod profile;
 mod scan;
 mod suffix;
@@ -17,6 +18,7 @@ pub use claim::{AdmitError, ClaimPolicy, ClaimRule};
 pub use dns::{DnsName, DnsNameError};
 pub use domain::DomainName;
 pub use error::{DomainNameError, NameRule};
+pub use overlap::Overlap;
 pub use profile::NameProfile;
 pub use suffix::{PublicSuffixes, SharedSuffixes, SuffixListError};
 
