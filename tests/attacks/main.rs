@@ -6,6 +6,7 @@ mod checklist;
 mod claims;
 #[path = "../common/mod.rs"]
 mod common;
+mod dns;
 mod dns_names;
 mod documented;
 mod http;
