@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use nameplate::probe::ProbeLimits;
+use nameplate::{
+    probe::ProbeLimits,
+    resolver::{Limits, Lookup},
+};
 
 const PAGE: &str = include_str!("../../docs/security.md");
 
@@ -47,7 +50,7 @@ fn every_test_that_the_page_names_exists() {
 }
 
 /// The numbers of attacks and checks: the letter that begins them, and how many there are.
-const NUMBERS: [(&str, u32); 9] = [
+const NUMBERS: [(&str, u32); 10] = [
     ("A", 28),
     ("B", 14),
     ("C", 10),
@@ -56,6 +59,7 @@ const NUMBERS: [(&str, u32); 9] = [
     ("F", 8),
     ("G", 8),
     ("H", 18),
+    ("R", 28),
     ("DV", 35),
 ];
 
@@ -144,8 +148,19 @@ fn every_guard_is_where_the_table_says_and_has_its_tests() {
 
 #[test]
 fn the_numbers_on_the_page_are_those_of_the_limits() {
-    let limits = ProbeLimits::default();
+    let (limits, dns) = (ProbeLimits::default(), Limits::default());
     for stated in [
+        format!("`deadline`: {} s", dns.deadline.as_secs()),
+        format!("`query`: {} s", dns.query.as_secs()),
+        format!("`tries`: {}", dns.tries),
+        format!("`servers`: {}", dns.servers),
+        format!("`questions`: {}", dns.questions),
+        format!("`failure`: {} s", dns.failure.as_secs()),
+        format!("`failure_most`: {} min", dns.failure_most.as_secs() / 60),
+        format!("`rate`: {}", dns.rate.unwrap()),
+        format!("`Lookup::MAX_CHAIN` ({})", Lookup::MAX_CHAIN),
+        format!("`Lookup::MAX_RECORDS` ({})", Lookup::MAX_RECORDS),
+        format!("`Lookup::MAX_BYTES` ({} KiB)", Lookup::MAX_BYTES / 1024),
         format!("`connect`: {} s", limits.connect.as_secs()),
         format!("`tls`: {} s", limits.tls.as_secs()),
         format!("`first_byte`: {} s", limits.first_byte.as_secs()),
