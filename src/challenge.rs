@@ -3,6 +3,7 @@
 //! Only ownership: what a certificate authority wants to see is an authorization, and pointing a
 //! name somewhere is no proof of anything.
 
+pub mod compat;
 mod http;
 mod method;
 mod state;
@@ -237,85 +238,4 @@ impl fmt::Debug for Challenge {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::OsRandom;
-
-    fn challenge() -> Challenge {
-        let name = "shop.example.com".parse().unwrap();
-        Challenge {
-            method: Method::DnsTxt,
-            scope: Scope::Host,
-            target: None,
-            path: None,
-            owner: Brand::new("plat").unwrap().owner(&name).unwrap(),
-            token: Challenge::draw_token(&OsRandom).unwrap(),
-            generation: 1,
-            issued_at: Timestamp::UNIX_EPOCH,
-            expires_at: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn the_token_is_64_hexadecimal_characters_and_never_the_same() {
-        let (one, two) = (challenge(), challenge());
-        assert_eq!(one.token.len(), 64);
-        assert!(one.token.bytes().all(|b| b.is_ascii_hexdigit()));
-        assert_ne!(one.token, two.token);
-    }
-
-    #[test]
-    fn the_label_states_the_scope() {
-        let brand = Brand::new("plat").unwrap();
-        let owner = |name: &str| brand.owner(&name.parse().unwrap()).unwrap().to_string();
-        assert_eq!(owner("shop.example.com"), "_plat-challenge.shop.example.com");
-        assert_eq!(owner("*.example.com"), "_plat-wildcard-challenge.example.com");
-    }
-
-    #[test]
-    fn bare_and_keyed_tokens_prove_and_nothing_else_does() {
-        let challenge = challenge();
-        let token = &challenge.token;
-        let other = Challenge::draw_token(&OsRandom).unwrap();
-        for good in [
-            token.clone(),
-            format!("token={token}"),
-            format!("TOKEN={token} expiry=never"),
-            challenge.value(),
-        ] {
-            assert!(challenge.is_proved_by(good.as_bytes()), "{good}");
-        }
-        for bad in [
-            String::new(),
-            "token=".into(),
-            other.clone(),
-            format!("token={other}"),
-            format!("token={other} token={token}"),
-            format!("token={token} token={other}"),
-            format!("x={token}"),
-            format!("expiry=never token={token}"),
-            format!("{token}0"),
-            format!(" {token}"),
-            format!("\"{token}\""),
-            token.get(..63).unwrap().into(),
-            token.to_uppercase(),
-        ] {
-            assert!(!challenge.is_proved_by(bad.as_bytes()), "{bad}");
-        }
-    }
-
-    #[test]
-    fn debug_does_not_show_the_token() {
-        let challenge = challenge();
-        let shown = format!("{challenge:?}");
-        assert!(shown.contains("DnsTxt"), "{shown}");
-        assert!(!shown.contains(&challenge.token), "{shown}");
-    }
-
-    #[test]
-    fn a_brand_must_fit_into_a_label() {
-        for bad in ["", "-a", "a-", "Acme", "a.b", "a_b", "ä", &"a".repeat(41)] {
-            assert!(Brand::new(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;
