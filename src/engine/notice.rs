@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    challenge::Method,
     clock::Timestamp,
     domain::{Event, Failure, Status},
     evidence::{Seen, Topic, Verdict},
@@ -46,6 +47,15 @@ pub enum Notice {
         verdict: Verdict,
         /// What was there.
         seen: Seen,
+    },
+    /// Another proof is asked for: that of any generation before proves nothing any more.
+    ChallengeIssued {
+        /// How it is published.
+        method: Method,
+        /// Its generation.
+        generation: u32,
+        /// Until when publishing it proves anything.
+        expires_at: Timestamp,
     },
     /// The tenant proved ownership while somebody else held the name.
     Contested,
@@ -120,6 +130,7 @@ impl Notice {
             Self::Adopted { .. } => "adopted",
             Self::StatusChanged { .. } => "status_changed",
             Self::Observed { .. } => "observed",
+            Self::ChallengeIssued { .. } => "challenge_issued",
             Self::Contested => "contested",
             Self::OrderOpened { .. } => "order_opened",
             Self::OrderFailed { .. } => "order_failed",

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     certificate::Validation,
+    challenge::Challenge,
     clock::{Timestamp, whole_second},
     domain::{
         Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Step, instructions,
@@ -414,10 +415,10 @@ impl Onboarding {
         for _ in 0..ATTEMPTS {
             let (item, mut root) = self.find(tenant, id, operation).await?;
             let now = backends.store.now().await?;
-            let from = root.domain.status();
+            let (from, asked) = (root.domain.status(), root.domain.challenge().generation);
             change(&mut root.domain, now)?;
-            let to = root.domain.status();
-            let told = match from == to {
+            let notices = news(&root.domain, from, asked);
+            let told = match notices.is_empty() {
                 true => None,
                 false => announce(backends, &mut root.domain, Some(item.revision), now).await?,
             };
@@ -427,12 +428,7 @@ impl Onboarding {
             let mut batch = Batch::new(OperationId::random(&*backends.random)?)
                 .with(Write::Put { key: key.clone(), expect, header, body })
                 .with(Write::Wake { key: key.clone() });
-            if from != to {
-                let event = match to {
-                    Status::Removing => Event::RemovalRequested,
-                    _ => Event::Retried,
-                };
-                let notice = Notice::StatusChanged { from, to, event };
+            for notice in notices {
                 batch = batch.with_entry(codec::write_notice(&key, &notice)?);
             }
             batch = told.into_iter().fold(batch, Batch::with);
@@ -456,6 +452,23 @@ impl Onboarding {
     ) -> impl Future<Output = Result<Commit>> + Send + 'a {
         super::held::commit(&self.backends, batch, key)
     }
+}
+
+/// Returns what a command did to a domain that was `from` and asked for a proof of that generation.
+fn news(domain: &Domain, from: Status, asked: u32) -> Vec<Notice> {
+    let to = domain.status();
+    let event = match to {
+        Status::Removing => Event::RemovalRequested,
+        _ => Event::Retried,
+    };
+    let &Challenge { method, generation, expires_at, .. } = domain.challenge();
+    [
+        (from != to).then_some(Notice::StatusChanged { from, to, event }),
+        (generation != asked).then_some(Notice::ChallengeIssued { method, generation, expires_at }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn not_found(operation: &'static str, id: DomainId) -> Error {

@@ -432,6 +432,7 @@ async fn admit(
     // may be the one to answer (RFC 4592).
     let is_proof = match record.data() {
         RecordData::Txt(txt) => owner.is_wildcard() && Challenge::is_like_proof(&txt.to_bytes()),
+        RecordData::Cname(to) => owner.is_wildcard() && backends.terms.target() == Some(to),
         _ => false,
     };
     if is_proof

@@ -4,6 +4,7 @@ use nameplate::{
     challenge::{ChallengeEvent, Method, MethodError, State},
     clock::{Clock, between},
     domain::{NewDomain, Reason, Status, Step},
+    engine::Notice,
     error::ErrorKind,
     evidence::{Found, Topic, Verdict},
     name::DomainName,
@@ -219,6 +220,12 @@ async fn another_method_is_another_generation_and_the_old_proof_is_none() {
         assert_ne!(domain.challenge().token, first.token);
         world.run_for(DAY).await;
         assert_eq!(world.get(id).await.status(), Status::Pending, "{from} {to}");
+        let notices = world.onboarding.notices(&TENANT, id, 0).await.unwrap();
+        let issued = notices.iter().filter_map(|numbered| match &numbered.notice {
+            Notice::ChallengeIssued { method, generation, .. } => Some((*method, *generation)),
+            _ => None,
+        });
+        assert_eq!(issued.collect::<Vec<_>>(), [(to, 2)]);
         // Asked again, it stays.
         let again = world.onboarding.change_method(&TENANT, id, to).await.unwrap();
         assert_eq!(again.challenge(), domain.challenge());
