@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use nameplate::{
+    challenge::Method,
     domain::{Instruction, Status},
     engine::{Notice, Since},
     error::{ErrorKind, Result},
@@ -280,6 +281,8 @@ async fn as_another(world: &World, id: DomainId, record: RecordId) -> Vec<Call> 
         ("Onboarding::instructions", text(it.instructions(&OTHER, id).await)),
         ("Onboarding::steps", text(it.steps(&OTHER, id).await)),
         ("Onboarding::check", text(it.check(&OTHER, id).await)),
+        ("Onboarding::change_method", text(it.change_method(&OTHER, id, Method::Http).await)),
+        ("Onboarding::renew_token", text(it.renew_token(&OTHER, id).await)),
         ("Onboarding::retry", text(it.retry(&OTHER, id).await)),
         ("Onboarding::renew", text(it.renew(&OTHER, id).await)),
         ("Onboarding::remove", text(it.remove(&OTHER, id).await)),

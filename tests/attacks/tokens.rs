@@ -140,14 +140,65 @@ async fn b03_an_expired_token_proves_nothing() {
         assert_eq!(now.status().holds(), holds, "{}", now.waiting_on());
         assert_eq!(world.ca.orders(), usize::from(holds));
     }
-    // A token of another generation is another token: the pure half of it.
-    let world = World::new();
-    let domain = world.active("shop.example.com").await;
-    let mut rotated = domain.challenge().clone();
-    rotated.generation += 1;
-    rotated.token = Challenge::draw_token(&world.random).unwrap();
-    assert!(domain.challenge().is_proved_by(domain.challenge().value().as_bytes()));
-    assert!(!rotated.is_proved_by(domain.challenge().value().as_bytes()));
+}
+
+/// Publishes what a challenge asks for, wherever that is.
+fn publish(world: &World, challenge: &Challenge) {
+    let value = challenge.value();
+    let data = match challenge.method {
+        Method::DnsTxt => RecordData::Txt(Txt::from_text(&value)),
+        Method::DnsCname => RecordData::Cname(dns(&value)),
+        _ => return world.pages.serve(Fetch::proof(&challenge.page().unwrap()), value),
+    };
+    let set = RecordSet::new(challenge.owner.clone(), Ttl::MINUTE, [data]).unwrap();
+    world.dns.set(set).unwrap();
+}
+
+#[tokio::test]
+async fn b03_a_page_is_good_for_29_days() {
+    let ttl = Policy::new().token_ttl;
+    assert_eq!(ttl, DAY * 29);
+    for (published_after, is_good) in [(ttl - DAY * 3, true), (ttl + MINUTE, false)] {
+        let world = World::new();
+        let domain = world.add_with(&TENANT, by(Method::Http, "shop.example.com")).await;
+        assert_eq!(domain.challenge().expires_at, after(domain.challenge().issued_at, ttl));
+        world.run_for(published_after).await;
+        publish(&world, domain.challenge());
+        world.run_for(DAY * 20).await;
+        assert_eq!(world.get(domain.id()).await.status().holds(), is_good);
+        if !is_good {
+            // Whoever asks gets another token, and the page there is none of it.
+            assert_eq!(look(&world, &TENANT, domain.id()).await, Status::Pending);
+            let next = world.get(domain.id()).await;
+            assert_ne!(next.challenge().token, domain.challenge().token);
+            publish(&world, next.challenge());
+            assert!(look(&world, &TENANT, domain.id()).await.holds());
+        }
+    }
+}
+
+#[tokio::test]
+async fn b03_a_token_from_before_the_last_one_proves_nothing() {
+    for method in [Method::DnsTxt, Method::DnsCname, Method::Http] {
+        for other in [method, Method::DnsTxt, Method::Http] {
+            let world = World::new();
+            let domain = world.add_with(&TENANT, by(method, "shop.example.com")).await;
+            let id = domain.id();
+            if method == other {
+                world.onboarding.renew_token(&TENANT, id).await.unwrap();
+            } else {
+                world.onboarding.change_method(&TENANT, id, other).await.unwrap();
+            }
+            let next = world.get(id).await.challenge().clone();
+            assert!(next.generation > domain.challenge().generation);
+            assert_ne!(next.token, domain.challenge().token);
+            publish(&world, domain.challenge());
+            world.run_for(DAY).await;
+            assert_eq!(look(&world, &TENANT, id).await, Status::Pending, "{method} to {other}");
+            publish(&world, &next);
+            assert!(look(&world, &TENANT, id).await.holds(), "{method} to {other}");
+        }
+    }
 }
 
 #[tokio::test]
