@@ -1,7 +1,8 @@
 //! The checklist of draft-ietf-dnsop-domain-verification-techniques, where no attack has the same test.
 
 use nameplate::{
-    domain::{Reason, Status, Targets},
+    challenge::Method,
+    domain::{NewDomain, Reason, Status, Targets},
     engine::{BuildError, Onboarding},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
     resolver::Lookup,
@@ -129,6 +130,26 @@ async fn dv12_a_token_alone_is_a_token() {
     assert_eq!(look(&world, &TENANT, id).await, Status::Pending, "without its key it stands alone");
     publish_texts(&world, &at, &[&token]);
     assert!(look(&world, &TENANT, id).await.holds());
+}
+
+#[tokio::test]
+async fn dv09_a_token_in_a_label_is_lower_case_base32() {
+    let world = World::new();
+    for text in ["shop.example.com", "*.example.com"] {
+        let wanted: NewDomain = text.parse().unwrap();
+        let domain = world.add_with(&TENANT, wanted.with_method(Method::DnsCname)).await;
+        let at = proof(&world, &TENANT, domain.id()).await;
+        let label = at.name.as_str().split('.').next().unwrap();
+        let token = label.strip_prefix('_').unwrap();
+        // 160 bits.
+        assert_eq!((token.len(), label.len() <= 63), (32, true), "{label}");
+        assert!(token.bytes().all(|c| matches!(c, b'a'..=b'z' | b'2'..=b'7')), "{label}");
+        // Names are compared without case.
+        let mut shouted = at.clone();
+        shouted.name = dns(&at.name.as_str().to_ascii_uppercase());
+        world.publish_one(&shouted);
+        assert!(look(&world, &TENANT, domain.id()).await.holds(), "{text}");
+    }
 }
 
 #[test]
