@@ -143,19 +143,27 @@ impl Backends {
     /// Looks the way that the world would, but asks caches only for what is there.
     ///
     /// A resolver that is asked for a record that does not exist yet remembers that it does not.
-    /// What the servers of the zone do not have is therefore not looked for anywhere else.
+    /// What the servers of the zone do not have is therefore not looked for anywhere else, unless a
+    /// name would be taken away for it: anybody on the way to a server can say that a record is gone,
+    /// and only a resolver that validates can tell.
     pub(super) async fn judge(
         &self,
+        domain: &Domain,
         name: &DnsName,
         record_type: RecordType,
         judge: impl Fn(&Answer) -> (Verdict, Seen) + Send + Sync,
     ) -> (Verdict, Seen) {
         let (verdict, seen) = judge(&self.lookup(name, record_type, Mode::Authoritative).await);
-        if verdict != Verdict::Confirmed {
+        let matters = match verdict {
+            Verdict::Confirmed => true,
+            Verdict::Refuted => domain.status().holds(),
+            Verdict::Unknown => false,
+        };
+        if !matters {
             return (verdict, seen);
         }
         match judge(&self.lookup(name, record_type, Mode::Recursive).await) {
-            (Verdict::Confirmed, seen) => (Verdict::Confirmed, seen),
+            (second, seen) if second == verdict => (verdict, seen),
             // The two disagree: a cache, or a lie.
             (_, seen) => (Verdict::Unknown, seen),
         }
@@ -167,7 +175,7 @@ impl Backends {
             Topic::Delegation => match domain.delegation() {
                 Some(delegation) => {
                     let leads = |answer: &Answer| leads_to(answer, &delegation.target);
-                    self.judge(&subject.name, RecordType::Cname, leads).await
+                    self.judge(domain, &subject.name, RecordType::Cname, leads).await
                 }
                 None => (Verdict::Unknown, Seen::default()),
             },

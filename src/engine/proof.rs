@@ -48,8 +48,8 @@ impl Backends {
     pub(super) async fn proof(&self, domain: &Domain, now: Timestamp) -> (Verdict, Seen) {
         let challenge = domain.challenge();
         match challenge.method {
-            Method::DnsTxt => self.record(challenge, RecordType::Txt, text).await,
-            Method::DnsCname => self.record(challenge, RecordType::Cname, alias).await,
+            Method::DnsTxt => self.record(domain, RecordType::Txt, text).await,
+            Method::DnsCname => self.record(domain, RecordType::Cname, alias).await,
             Method::Http => self.page(challenge, now).await,
             // It is sent to us.
             Method::Email => (Verdict::Unknown, Seen::default()),
@@ -60,12 +60,13 @@ impl Backends {
     /// shows the proof at any name, and so whoever wrote it may never have seen ours.
     async fn record(
         &self,
-        challenge: &Challenge,
+        domain: &Domain,
         record_type: RecordType,
         judge: fn(&Answer, &Challenge) -> (Verdict, Seen),
     ) -> (Verdict, Seen) {
+        let challenge = domain.challenge();
         let judge = |answer: &Answer| judge(answer, challenge);
-        let (verdict, seen) = self.judge(&challenge.owner, record_type, judge).await;
+        let (verdict, seen) = self.judge(domain, &challenge.owner, record_type, judge).await;
         if verdict != Verdict::Confirmed {
             return (verdict, seen);
         }

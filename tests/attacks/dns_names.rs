@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use nameplate::{
-    clock::Clock,
+    clock::{Clock, after},
     domain::{Reason, Status},
     engine::Onboarding,
     error::Result,
@@ -14,7 +14,7 @@ use nameplate::{
 };
 
 use crate::{
-    common::{DAY, HOUR, OTHER, TENANT, World, dns},
+    common::{DAY, HOUR, OTHER, TENANT, World, dns, run_until},
     platform::{look, proof, publish_texts, served_for, unpublish},
 };
 
@@ -166,6 +166,31 @@ async fn c03_a_zone_at_the_platforms_provider_proves_nothing() {
     let domain = world.onboarding.get(&OTHER, id).await.unwrap();
     assert_eq!(domain.status(), Status::Pending);
     assert_eq!(world.dns.records(&dns("example.com")), before);
+}
+
+#[tokio::test]
+async fn c06_an_absence_that_does_not_validate_takes_nothing_away() {
+    let world = World::new();
+    let id = world.active("shop.example.com").await.id();
+    let at = proof(&world, &TENANT, id).await;
+    // Whoever is on the way to the servers of the zone hides the record from those who ask them.
+    let forged = lied_to(&world, |lookup, answer| match (lookup.record_type, lookup.mode) {
+        (RecordType::Txt, Mode::Authoritative) => {
+            Answer::new(Outcome::NxDomain { negative_ttl: None })
+        }
+        (RecordType::Txt, _) => Answer::new(Outcome::Failed(Failure::Bogus)),
+        _ => answer,
+    });
+    let end = after(world.clock.now(), DAY * 30);
+    run_until(&forged, &world.store, &world.clock, end).await;
+    let domain = world.get(id).await;
+    assert_eq!(domain.status(), Status::Active);
+    assert_eq!(domain.evidence(Topic::Ownership).last, Verdict::Unknown);
+
+    // What both say is gone is.
+    unpublish(&world, &at);
+    world.run_for(DAY * 6).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
 }
 
 #[tokio::test]
