@@ -4,6 +4,7 @@
 //! name somewhere is no proof of anything.
 
 pub mod compat;
+pub mod email;
 mod http;
 mod method;
 mod state;
