@@ -21,8 +21,10 @@
 //! given to `Onboarding::confirm`, by a person who is signed in as that tenant. See [`Link`].
 
 mod address;
+mod correspondence;
 mod text;
 mod tries;
+mod wish;
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -31,8 +33,11 @@ use crate::{
 };
 
 pub use address::{MailAddress, MailAddressError};
+pub use correspondence::Correspondence;
+pub(crate) use correspondence::{Round, SealedCode};
 pub use text::{Letter, Link, Locale};
 pub use tries::Tries;
+pub use wish::MailWish;
 
 /// The local parts that are kept for those who answer for a name (Baseline Requirements 3.2.2.4.4).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

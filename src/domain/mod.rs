@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     certificate::{OrderStatus, Validation},
-    challenge::{Challenge, ChallengeEvent, Method, State},
+    challenge::{
+        Challenge, ChallengeEvent, Method, State,
+        email::{Correspondence, MailWish},
+    },
     clock::{Timestamp, after},
     error::{Error, ErrorKind, Result},
     evidence::{Evidence, Found, Observation, Subject, Topic, Verdict},
@@ -38,6 +41,7 @@ pub struct NewDomain {
     pub(crate) submitted: String,
     pub(crate) validation: Option<Validation>,
     pub(crate) method: Option<Method>,
+    pub(crate) mail: MailWish,
 }
 
 impl NewDomain {
@@ -55,6 +59,13 @@ impl NewDomain {
         self
     }
 
+    /// Chooses whom is written to, and in which language. Only [`Method::Email`] writes to anybody.
+    #[must_use]
+    pub fn with_mail(mut self, wish: MailWish) -> Self {
+        self.mail = wish;
+        self
+    }
+
     /// Returns the canonical name.
     pub const fn name(&self) -> &DomainName {
         &self.name
@@ -63,7 +74,8 @@ impl NewDomain {
 
 impl From<DomainName> for NewDomain {
     fn from(name: DomainName) -> Self {
-        Self { submitted: name.to_string(), name, validation: None, method: None }
+        let submitted = name.to_string();
+        Self { name, submitted, validation: None, method: None, mail: MailWish::new() }
     }
 }
 
@@ -71,7 +83,7 @@ impl std::str::FromStr for NewDomain {
     type Err = DomainNameError;
 
     fn from_str(text: &str) -> Result<Self, DomainNameError> {
-        Ok(Self { name: text.parse()?, submitted: text.to_owned(), validation: None, method: None })
+        Ok(Self { submitted: text.to_owned(), ..Self::from(text.parse::<DomainName>()?) })
     }
 }
 
@@ -211,6 +223,9 @@ pub struct Domain {
     /// Which budget it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) throttled: Option<Throttled>,
+    /// What was mailed about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mail: Option<Box<Correspondence>>,
     /// Whether somebody is told what happens to it: there is a feed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) has_feed: bool,
@@ -249,6 +264,8 @@ impl Domain {
     /// Creates a claim that nothing is known about.
     pub fn new(wanted: NewDomain, founding: Founding, now: Timestamp) -> Self {
         let Founding { id, tenant, challenge, validation, delegation } = founding;
+        let mail =
+            (challenge.method == Method::Email).then(|| Box::new(Correspondence::new(wanted.mail)));
         Self {
             id,
             tenant,
@@ -285,6 +302,7 @@ impl Domain {
             setback: None,
             paused: None,
             throttled: None,
+            mail,
             has_feed: false,
         }
     }
@@ -345,6 +363,11 @@ impl Domain {
         ];
         let next = |state: State, event| state.on(event).unwrap_or(state);
         events.into_iter().flatten().fold(State::Issued, next)
+    }
+
+    /// Returns what was mailed about it; `None` if it is proved in another way.
+    pub fn correspondence(&self) -> Option<&Correspondence> {
+        self.mail.as_deref()
     }
 
     /// Returns how the certificate authority is convinced.

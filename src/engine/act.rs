@@ -39,6 +39,9 @@ impl Backends {
                 Err(error) => Outcome::NotYet(Trouble::from(&error)),
             };
         }
+        if let (Root::Domain(root), Effect::Mail { to, .. }) = (root, effect) {
+            return self.mail(&root.domain, to).await;
+        }
         let account = match effect {
             Effect::OpenOrder { .. } | Effect::Respond { .. } | Effect::Finalize { .. } => {
                 match self.account().await {
@@ -49,6 +52,7 @@ impl Backends {
             }
             Effect::Arrange { .. }
             | Effect::Enroll
+            | Effect::Mail { .. }
             | Effect::Publish { .. }
             | Effect::Unpublish { .. } => None,
         };

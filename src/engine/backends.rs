@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use super::{decide::Settings, feed::Seat, health::Pulse};
+use super::{decide::Settings, feed::Seat, health::Pulse, mail::Post};
 use crate::{
     ca::CertificateAuthority,
     challenge::Terms,
@@ -32,6 +32,8 @@ pub(super) struct Backends {
     pub(super) sealer: Arc<dyn Sealer>,
     /// Whether all sealing keys that are needed were seen to be there.
     pub(super) sealing_checked: AtomicBool,
+    /// What mails codes.
+    pub(super) post: Option<Post>,
     pub(super) random: Arc<dyn Random>,
     pub(super) timer: Arc<dyn Timer>,
     /// By what challenges are made.

@@ -7,18 +7,20 @@ use super::{
     decide::Settings,
     feed::{self, Subscriber, TenantLog},
     health::Pulse,
+    mail::Post,
     onboarding::Onboarding,
     policy::Policy,
     timely::Timely,
 };
 use crate::{
     ca::CertificateAuthority,
-    challenge::{Brand, Terms},
+    challenge::{Brand, Terms, email::Link},
     clock::Timer,
     dns::DnsProvider,
     domain::Targets,
     id::{OsRandom, Random},
     keys::Keys,
+    mail::Mailer,
     name::{ClaimPolicy, DnsName},
     probe::Probe,
     record::Profile,
@@ -62,6 +64,7 @@ pub struct Builder {
     resolver: Option<Arc<dyn Resolver>>,
     dns: Option<Arc<dyn DnsProvider>>,
     probe: Option<Arc<dyn Probe>>,
+    post: Option<Post>,
     authority: Option<Arc<dyn CertificateAuthority>>,
     keys: Option<Arc<dyn Keys>>,
     sealer: Option<Arc<dyn Sealer>>,
@@ -87,6 +90,7 @@ impl Builder {
             resolver: None,
             dns: None,
             probe: None,
+            post: None,
             authority: None,
             keys: None,
             sealer: None,
@@ -149,6 +153,15 @@ impl Builder {
     #[must_use]
     pub fn with_dns(mut self, dns: impl DnsProvider) -> Self {
         self.dns = Some(Arc::new(dns));
+        self
+    }
+
+    /// Plugs in what mails the codes of [`Method::Email`](crate::challenge::Method::Email), and the
+    /// page of the platform's that the links in those mails lead to. What that page has to do, and
+    /// must not, says [`Link`].
+    #[must_use]
+    pub fn with_mailer(mut self, mailer: impl Mailer, link: Link) -> Self {
+        self.post = Some(Post::new(Arc::new(mailer), link));
         self
     }
 
@@ -293,6 +306,7 @@ impl Builder {
             resolver: self.resolver.ok_or_else(|| missing("a resolver"))?,
             dns: self.dns,
             probe: self.probe,
+            post: self.post,
             authority,
             keys: self.keys.ok_or_else(|| missing("keys"))?,
             sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,

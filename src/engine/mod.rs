@@ -42,6 +42,7 @@ mod edge;
 mod feed;
 mod health;
 mod held;
+mod mail;
 mod method;
 mod notice;
 mod observe;

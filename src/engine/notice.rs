@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    challenge::Method,
+    challenge::{Method, email::MailAddress},
     clock::Timestamp,
     domain::{Event, Failure, Status},
     evidence::{Seen, Topic, Verdict},
@@ -59,6 +59,20 @@ pub enum Notice {
     },
     /// The tenant proved ownership while somebody else held the name.
     Contested,
+    /// A code that somebody gave is not the one that was mailed, or is too old.
+    CodeRefused,
+    /// One of those who answer for the name was written to.
+    Mailed {
+        /// Who.
+        to: MailAddress,
+    },
+    /// A mail server does not take the mail to one of those who answer for the name.
+    MailRefused {
+        /// Who would have got it.
+        to: MailAddress,
+        /// Why.
+        failure: Failure,
+    },
     /// A certificate was ordered.
     OrderOpened {
         /// The order.
@@ -132,6 +146,9 @@ impl Notice {
             Self::Observed { .. } => "observed",
             Self::ChallengeIssued { .. } => "challenge_issued",
             Self::Contested => "contested",
+            Self::CodeRefused => "code_refused",
+            Self::Mailed { .. } => "mailed",
+            Self::MailRefused { .. } => "mail_refused",
             Self::OrderOpened { .. } => "order_opened",
             Self::OrderFailed { .. } => "order_failed",
             Self::CertificateActivated { .. } => "certificate_activated",

@@ -46,6 +46,10 @@ impl Backends {
                 Some(domain) => self.order_key(*order, names, domain.tenant()).await,
                 None => Err(misplaced()),
             },
+            Question::MailCode { round } => match domain {
+                Some(domain) => self.mail_code(domain, *round).await,
+                None => Err(misplaced()),
+            },
             Question::Visible { owner, value } => Ok(self.visible(owner, value).await),
         };
         answer.unwrap_or_else(|error| Fact::Unanswered(Trouble::from(&error)))

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     certificate::Validation,
-    challenge::Challenge,
+    challenge::{Challenge, Method, email::Contacts},
     clock::{Timestamp, whole_second},
     domain::{
         Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Step, instructions,
@@ -173,6 +173,9 @@ impl Onboarding {
         let now = whole_second(backends.store.now().await?);
         let method = wanted.method.unwrap_or(backends.settings.policy.method);
         let challenge = backends.challenge(&name, method, 1, now)?;
+        if method == Method::Email {
+            Contacts::new(&name, wanted.mail.scope.as_ref())?;
+        }
         let founding = Founding::new(id, *tenant, challenge, validation, delegation);
         Ok(Domain::new(wanted, founding, now))
     }
@@ -394,7 +397,7 @@ impl Onboarding {
         }
     }
 
-    async fn find(
+    pub(super) async fn find(
         &self,
         tenant: &TenantId,
         id: DomainId,
@@ -445,7 +448,7 @@ impl Onboarding {
     }
 
     /// Commits, and finds out what happened when the store cannot say.
-    fn commit<'a>(
+    pub(super) fn commit<'a>(
         &'a self,
         batch: Batch,
         key: &'a crate::store::Key,
@@ -476,7 +479,7 @@ fn not_found(operation: &'static str, id: DomainId) -> Error {
         .with_subject(id)
 }
 
-fn lost_race(operation: &'static str) -> Error {
+pub(super) fn lost_race(operation: &'static str) -> Error {
     Error::new(
         ErrorKind::Conflict,
         "onboarding",

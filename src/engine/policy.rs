@@ -22,6 +22,16 @@ pub struct Policy {
     /// How long a token that is published in another way is good for. 29 days: certificate
     /// authorities have to stop at 30.
     pub token_ttl: Duration,
+    /// How long the answer to a mail proves a name. 199 days, for as long as certificate authorities
+    /// rely on one: nobody sees when somebody else begins to answer for it. A new mail goes out 30 days
+    /// before.
+    pub email_proof_ttl: Duration,
+    /// How long after a mail was sent another one may be asked for. One hour: those who get it did not
+    /// ask for any.
+    pub mail_spacing: Duration,
+    /// How many codes a tenant may have mailed about all names below one registered domain, each to all
+    /// who are written to. 10 a day.
+    pub mail_budget: Budget,
     /// Looks closer together than this count as one. One hour.
     pub spacing: Duration,
     /// How often a domain that is held is looked at. One day.
@@ -106,6 +116,9 @@ impl Policy {
         Self {
             claim_ttl: DAY.saturating_mul(180),
             token_ttl: DAY.saturating_mul(29),
+            email_proof_ttl: DAY.saturating_mul(199),
+            mail_spacing: HOUR,
+            mail_budget: Budget::new(10, DAY),
             spacing: HOUR,
             recheck: DAY,
             recheck_refuted: HOUR.saturating_mul(12),

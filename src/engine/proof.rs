@@ -39,8 +39,8 @@ impl Backends {
         match method {
             Method::DnsCname if self.terms.target().is_none() => Err(MethodError::NoTarget),
             Method::Http if self.probe.is_none() => Err(MethodError::NoProbe),
-            Method::Email => Err(MethodError::NoMailer),
-            Method::DnsTxt | Method::DnsCname | Method::Http => Ok(()),
+            Method::Email if self.post.is_none() => Err(MethodError::NoMailer),
+            Method::DnsTxt | Method::DnsCname | Method::Http | Method::Email => Ok(()),
         }
     }
 
@@ -51,8 +51,7 @@ impl Backends {
             Method::DnsTxt => self.record(domain, RecordType::Txt, text).await,
             Method::DnsCname => self.record(domain, RecordType::Cname, alias).await,
             Method::Http => self.page(challenge, now).await,
-            // It is sent to us.
-            Method::Email => (Verdict::Unknown, Seen::default()),
+            Method::Email => self.answered(domain, now),
         }
     }
 

@@ -9,6 +9,7 @@ use super::notice::Notice;
 use crate::{
     ca::{ChallengeType, Progress},
     certificate::{Certificate, Handle, Order},
+    challenge::email::MailAddress,
     clock::Timestamp,
     domain::{Domain, PauseScope, Paused, Setback, Throttled},
     error::{Error, ErrorKind},
@@ -141,6 +142,11 @@ pub enum Question {
         /// The names.
         names: Vec<DomainName>,
     },
+    /// A fresh code to mail, and whom the zone wants to be written to.
+    MailCode {
+        /// Of which round.
+        round: u64,
+    },
     /// Whether a record of ours can be seen where the authority will look.
     Visible {
         /// The name that the authority will ask for.
@@ -154,7 +160,7 @@ impl Question {
     /// Returns the service that is asked; `None` if it is only us.
     pub const fn service(&self) -> Option<PauseScope> {
         match self {
-            Self::AccountKey => None,
+            Self::AccountKey | Self::MailCode { .. } => None,
             Self::Account | Self::Order { .. } | Self::OrderKey { .. } => {
                 Some(PauseScope::Authority)
             }
@@ -176,12 +182,14 @@ impl Question {
                 value: value.clone(),
                 verdict: Verdict::Unknown,
             },
-            Self::Account | Self::AccountKey | Self::Order { .. } | Self::OrderKey { .. } => {
-                Fact::Unanswered(Trouble::new(
-                    ErrorKind::Unavailable,
-                    "engine: observe: no answer in time",
-                ))
-            }
+            Self::Account
+            | Self::AccountKey
+            | Self::MailCode { .. }
+            | Self::Order { .. }
+            | Self::OrderKey { .. } => Fact::Unanswered(Trouble::new(
+                ErrorKind::Unavailable,
+                "engine: observe: no answer in time",
+            )),
         }
     }
 }
@@ -220,6 +228,17 @@ pub enum Fact {
         /// The certificate signing request, PKCS #10 DER.
         #[serde(with = "hex::serde")]
         request: Vec<u8>,
+    },
+    /// A fresh code to mail.
+    MailCode {
+        /// Of which round.
+        round: u64,
+        /// The code, sealed.
+        sealed: Sealed,
+        /// The SHA-256 of the code, in hexadecimal digits.
+        digest: String,
+        /// Whom the zone wants to be written to.
+        published: Vec<MailAddress>,
     },
     /// Whether a record of ours can be seen.
     Visible {
@@ -311,6 +330,13 @@ pub enum Effect {
         /// The order.
         order: OrderId,
     },
+    /// Mails a code to one of those who answer for the name.
+    Mail {
+        /// Of which round.
+        round: u64,
+        /// To whom.
+        to: MailAddress,
+    },
     /// Opens an order.
     OpenOrder {
         /// The order.
@@ -351,6 +377,8 @@ pub enum EffectKind {
     Enroll,
     /// See [`Effect::Finalize`].
     Finalize,
+    /// See [`Effect::Mail`].
+    Mail,
     /// See [`Effect::OpenOrder`].
     OpenOrder,
     /// See [`Effect::Publish`].
@@ -375,10 +403,11 @@ pub enum Redo {
 
 impl Effect {
     /// Every kind of effect.
-    pub const ALL: [EffectKind; 7] = [
+    pub const ALL: [EffectKind; 8] = [
         EffectKind::Arrange,
         EffectKind::Enroll,
         EffectKind::Finalize,
+        EffectKind::Mail,
         EffectKind::OpenOrder,
         EffectKind::Publish,
         EffectKind::Respond,
@@ -391,6 +420,7 @@ impl Effect {
             Self::Arrange { .. } => EffectKind::Arrange,
             Self::Enroll => EffectKind::Enroll,
             Self::Finalize { .. } => EffectKind::Finalize,
+            Self::Mail { .. } => EffectKind::Mail,
             Self::OpenOrder { .. } => EffectKind::OpenOrder,
             Self::Publish { .. } => EffectKind::Publish,
             Self::Respond { .. } => EffectKind::Respond,
@@ -406,6 +436,7 @@ impl EffectKind {
             Self::Arrange => "arrange",
             Self::Enroll => "enroll",
             Self::Finalize => "finalize",
+            Self::Mail => "mail",
             Self::OpenOrder => "open_order",
             Self::Publish => "publish",
             Self::Respond => "respond",
@@ -417,7 +448,7 @@ impl EffectKind {
     pub(super) const fn is_for_authority(self) -> bool {
         match self {
             Self::Finalize | Self::OpenOrder | Self::Respond => true,
-            Self::Arrange | Self::Enroll | Self::Publish | Self::Unpublish => false,
+            Self::Arrange | Self::Enroll | Self::Mail | Self::Publish | Self::Unpublish => false,
         }
     }
 
@@ -433,6 +464,8 @@ impl EffectKind {
                 PauseScope::Authority
             }
             Self::Arrange | Self::Publish | Self::Unpublish => PauseScope::Dns,
+            // Mail as such is never paused.
+            Self::Mail => PauseScope::Domain,
         }
     }
 
@@ -443,6 +476,8 @@ impl EffectKind {
             Self::Enroll => Redo::Repeat,
             // An order that nobody has the handle of expires by itself; ours was not saved.
             Self::OpenOrder => Redo::Repeat,
+            // A second mail is the same again, link and all: whoever gets both answers once.
+            Self::Mail => Redo::Repeat,
             // Both read the set first and change nothing that is as wanted.
             Self::Publish | Self::Unpublish => Redo::Repeat,
             // The order tells.

@@ -137,7 +137,10 @@ fn digest(what: &impl fmt::Debug) -> String {
 
 fn without_secrets(fact: &Fact) -> Fact {
     let mut fact = fact.clone();
-    if let Fact::OrderKey { sealed, .. } | Fact::AccountKey(sealed) = &mut fact {
+    if let Fact::OrderKey { sealed, .. }
+    | Fact::MailCode { sealed, .. }
+    | Fact::AccountKey(sealed) = &mut fact
+    {
         *sealed = Sealed::new("left out".to_owned());
     }
     fact

@@ -12,6 +12,7 @@ use crate::{
     dns::{Applied, Capabilities, DnsProvider},
     engine::{Envelope, Subscriber},
     error::Result,
+    mail::{Mailer, Message},
     name::{DnsName, DomainName},
     record::{RecordSet, RecordType},
     registrar::{Availability, Registrar, Wait, Workflow},
@@ -180,6 +181,14 @@ impl<C: CertificateAuthority> CertificateAuthority for Tap<C> {
 
     async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
         self.call("ca", "certificate", self.inner.certificate(account, order)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<M: Mailer> Mailer for Tap<M> {
+    async fn send(&self, message: &Message) -> Result<()> {
+        self.call("mailer", "mail", self.inner.send(message)).await
     }
 }
 

@@ -9,6 +9,7 @@ mod common;
 mod dns;
 mod dns_names;
 mod documented;
+mod email;
 mod http;
 mod names;
 mod platform;

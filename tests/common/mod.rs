@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use nameplate::{
     ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
+    challenge::email::Link,
     clock::{Clock, ManualClock, Timer, Timestamp},
     dns::{DnsProvider, InMemoryDns},
     domain::{Domain, Instruction, NewDomain, Step, Targets},
@@ -18,6 +19,7 @@ use nameplate::{
     error::Result,
     id::{DomainId, TenantId},
     keys::InMemoryKeys,
+    mail::{InMemoryMailer, Mailer},
     name::{ClaimPolicy, DnsName},
     probe::{Fetch, Fetched, InMemoryProbe, Probe},
     record::{RecordData, RecordSet, RecordType, Ttl},
@@ -38,6 +40,8 @@ pub const OTHER: TenantId = TenantId::from_bytes([2; 16]);
 pub const DELEGATION: &str = "acme.platform.test";
 /// The platform's edge.
 pub const EDGE: &str = "edge.platform.test";
+/// The page behind the links in mails.
+pub const CONFIRM: &str = "https://platform.test/confirm";
 /// Where CNAME records that are proofs lead.
 pub const PROOF: &str = "proof.platform.test";
 
@@ -90,6 +94,8 @@ pub struct World {
     pub onboarding: Onboarding,
     /// What customers' hosts show, as far as proofs go.
     pub pages: InMemoryProbe,
+    /// What was mailed.
+    pub mailer: InMemoryMailer,
     probe: EdgeProbe,
 }
 
@@ -116,12 +122,14 @@ impl World {
             .with_probe(Arc::new(probe.clone()));
         let resolver = InMemoryResolver::over(Arc::new(zones.clone()));
         let pages = InMemoryProbe::new();
+        let mailer = InMemoryMailer::new();
         let onboarding = Self::assemble(
             store.clone(),
             resolver.clone(),
             zones.clone(),
             ca.clone(),
             &pages,
+            mailer.clone(),
             &keys,
             &sealer,
             &random,
@@ -142,6 +150,7 @@ impl World {
             policy,
             onboarding,
             pages,
+            mailer,
             probe,
         }
     }
@@ -159,6 +168,7 @@ impl World {
         provider: impl DnsProvider,
         ca: impl CertificateAuthority,
         pages: &InMemoryProbe,
+        mailer: impl Mailer,
         keys: &InMemoryKeys,
         sealer: &InMemorySealer,
         random: &SeededRandom,
@@ -180,6 +190,7 @@ impl World {
             .with_delegation_zone(dns(DELEGATION))
             .with_proof_target(dns(PROOF))
             .with_probe(pages.clone())
+            .with_mailer(mailer, Link::new(CONFIRM).unwrap())
             .with_policy(policy.clone())
             .build()
             .unwrap()
@@ -202,6 +213,7 @@ impl World {
             wrap.2(self.dns.clone()),
             wrap.3(self.ca.clone()),
             &self.pages,
+            self.mailer.clone(),
             &self.keys,
             &self.sealer,
             &self.random,
@@ -209,6 +221,38 @@ impl World {
             EndlessTimer,
             Self::claims(),
         )
+    }
+
+    /// Another process on the same world, with a wrapped store, resolver and mailer.
+    pub fn process_with_mailer<S: Store, R: Resolver, M: Mailer>(
+        &self,
+        wrap: (
+            impl FnOnce(InMemoryStore) -> S,
+            impl FnOnce(InMemoryResolver) -> R,
+            impl FnOnce(InMemoryMailer) -> M,
+        ),
+    ) -> Onboarding {
+        Self::assemble(
+            wrap.0(self.store.clone()),
+            wrap.1(InMemoryResolver::over(Arc::new(self.dns.clone()))),
+            self.dns.clone(),
+            self.ca.clone(),
+            &self.pages,
+            wrap.2(self.mailer.clone()),
+            &self.keys,
+            &self.sealer,
+            &self.random,
+            &self.policy,
+            EndlessTimer,
+            Self::claims(),
+        )
+    }
+
+    /// Returns the codes that were mailed to an address, in order.
+    pub fn codes(&self, to: &str) -> Vec<String> {
+        let code = |body: String| body.split_once("&code=").unwrap().1[..64].to_owned();
+        let sent = self.mailer.sent().into_iter().filter(|message| message.to == to);
+        sent.map(|message| code(message.body)).collect()
     }
 
     /// Another process on the same world, in which other names may be claimed.
@@ -228,6 +272,7 @@ impl World {
             self.dns.clone(),
             self.ca.clone(),
             &self.pages,
+            self.mailer.clone(),
             &self.keys,
             &self.sealer,
             &self.random,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     certificate::{Validation, renew_at},
-    challenge::{Challenge, Method, Scope},
+    challenge::{Challenge, Method, Scope, email::Correspondence},
     clock::Timestamp,
     domain::{
         Delegation, Domain, Failure, Issuance, ManagedRecord, Paused, Placed, Served, Setback,
@@ -112,6 +112,8 @@ pub(super) struct Stored<'a> {
     paused: Option<Cow<'a, Paused>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     throttled: Option<Cow<'a, Throttled>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mail: Option<Cow<'a, Correspondence>>,
     /// That nobody is told.
     #[serde(default, skip_serializing_if = "is_zero")]
     feed: bool,
@@ -237,6 +239,7 @@ impl<'a> Stored<'a> {
             setback,
             paused,
             throttled,
+            mail,
             has_feed,
         } = domain;
         let base = name.base();
@@ -274,6 +277,7 @@ impl<'a> Stored<'a> {
             setback: setback.as_ref().map(Cow::Borrowed),
             paused: paused.as_ref().map(Cow::Borrowed),
             throttled: throttled.as_ref().map(Cow::Borrowed),
+            mail: mail.as_deref().map(Cow::Borrowed),
             feed: *has_feed,
             intent: intent.map(Cow::Borrowed),
         }
@@ -351,6 +355,7 @@ impl<'a> Stored<'a> {
             setback: self.setback.map(Cow::into_owned),
             paused: self.paused.map(Cow::into_owned),
             throttled: self.throttled.map(Cow::into_owned),
+            mail: self.mail.map(|mail| Box::new(mail.into_owned())),
             has_feed: self.feed,
             name,
             challenge,

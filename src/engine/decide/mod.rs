@@ -5,6 +5,7 @@
 
 mod account;
 mod issuance;
+mod mail;
 mod ownership;
 mod pause;
 mod records;
@@ -40,6 +41,7 @@ pub fn questions(root: &Root, now: Timestamp) -> Vec<Question> {
         Root::Account(root) => account::questions(root),
         Root::Domain(root) => {
             let mut questions = ownership::questions(&root.domain, now);
+            questions.extend(mail::questions(root, now));
             questions.extend(issuance::questions(root, now));
             questions
         }
@@ -119,9 +121,11 @@ impl<'a> Draft<'a> {
         }
         self.trouble();
         if self.root.domain.status == Status::Removing {
+            self.end_mail();
             self.remove();
         } else {
             self.ownership();
+            self.mail();
             self.certificate_in_use();
             self.issue();
         }
@@ -247,7 +251,10 @@ impl<'a> Draft<'a> {
                 self.arrange_failed(owner, *version, trouble);
                 self.again = true;
             }
-            Some(Outcome::NotYet(trouble)) => self.service_failed(trouble),
+            Some(Outcome::NotYet(trouble)) => {
+                self.postpone_mail(&intent.effect);
+                self.service_failed(trouble);
+            }
             Some(Outcome::Unknown(trouble)) => {
                 self.service_failed(trouble);
                 // A repetition has to carry the same id.
@@ -291,6 +298,10 @@ impl<'a> Draft<'a> {
                     && self.root.order.as_ref().is_some_and(|open| open.id == *order)
             }
             Effect::Finalize { .. } | Effect::Respond { .. } => false,
+            Effect::Mail { round, to } => {
+                domain.status != Status::Removing
+                    && domain.mail.as_ref().is_some_and(|mail| mail.awaits(*round, to))
+            }
             Effect::Publish { owner, value } => {
                 domain.status.holds()
                     && placed(owner, value, |placement| placement == Placement::Publishing)
@@ -323,6 +334,7 @@ impl<'a> Draft<'a> {
                 }
             }
             (Effect::Unpublish { owner, value }, _) => self.unpublished(owner, value),
+            (Effect::Mail { to, .. }, _) => self.mailed(to),
             // The order tells how far it is.
             (Effect::Finalize { order }, _) => {
                 if let Some(open) = self.root.order.as_mut().filter(|open| open.id == *order) {
@@ -360,6 +372,11 @@ impl<'a> Draft<'a> {
             // The order is not ready, or is finalized already: it tells, after a while.
             EffectKind::Finalize if trouble.kind == crate::error::ErrorKind::Precondition => {
                 self.service_failed(trouble);
+            }
+            EffectKind::Mail => {
+                if let Effect::Mail { to, .. } = effect {
+                    self.mail_refused(to, trouble);
+                }
             }
             EffectKind::Enroll
             | EffectKind::Finalize
@@ -413,6 +430,7 @@ impl<'a> Draft<'a> {
         let mut times: Vec<Timestamp> = self.wait.into_iter().collect();
         if domain.status != Status::Removing {
             times.extend(domain.next_check_at);
+            times.extend(mail::next_round_at(domain, now).filter(|at| *at > now));
             if let Some(served) = &domain.certificate
                 && domain.status.holds()
             {

@@ -83,7 +83,8 @@ impl Coverage {
                 }
             }
         }
-        for effect in Effect::ALL {
+        // Nobody in these histories proves a name by mail.
+        for effect in Effect::ALL.into_iter().filter(|effect| *effect != EffectKind::Mail) {
             if !self.effects.contains_key(&effect) {
                 missing.push(format!("effect {}", effect.as_str()));
             }

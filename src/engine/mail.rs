@@ -1,0 +1,338 @@
+//! Proof of ownership by mail: codes are drawn, mailed, and given back by who got them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    backends::Backends,
+    codec,
+    feed::announce,
+    held::commit,
+    notice::Notice,
+    onboarding::{Onboarding, lost_race},
+    root::{Fact, Outcome, Receipt, Root, Trouble},
+};
+use crate::{
+    challenge::{
+        Method,
+        email::{Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode},
+    },
+    clock::Timestamp,
+    domain::{Domain, Status},
+    error::{Error, ErrorKind, Result},
+    evidence::{Found, Seen, Verdict},
+    id::{DomainId, OperationId, TenantId},
+    mail::{Mailer, Message},
+    name::DnsName,
+    record::{RecordData, RecordType},
+    resolver::{Mode, Outcome as Answered},
+    seal::{Context, Sealed},
+    secret::Secret,
+    store::{Batch, Commit, Expect, Header, Key, Kind, Write},
+};
+
+/// What a sealed code is bound to.
+const MAIL_CODE: &str = "mail code";
+
+/// How often a command is tried again when a worker changes the same domain at the same time.
+const ATTEMPTS: usize = 8;
+
+/// What is stored of what a tenant had mailed.
+#[derive(Debug, Deserialize, Serialize)]
+struct Mailed {
+    /// Below which domain, for whoever looks into the store.
+    below: String,
+    full_at: Timestamp,
+}
+
+/// What mails codes, and where the links in the mails lead.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    mailer: Arc<dyn Mailer>,
+    link: Link,
+}
+
+impl Post {
+    pub(super) const fn new(mailer: Arc<dyn Mailer>, link: Link) -> Self {
+        Self { mailer, link }
+    }
+}
+
+impl Backends {
+    fn post(&self) -> Result<&Post> {
+        self.post.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, "engine", "mail", "no mailer is plugged in")
+        })
+    }
+
+    fn code_context(domain: &Domain, round: u64) -> Context {
+        Context::new(Some(domain.tenant()), codec::domain_key(domain.id()), MAIL_CODE)
+            .with_revision(round)
+    }
+
+    /// Draws a code of 256 bits, and looks whom the zone wants to be written to.
+    pub(super) async fn mail_code(&self, domain: &Domain, round: u64) -> Result<Fact> {
+        self.post()?;
+        self.ready_to_seal().await?;
+        self.spend_mail(domain).await?;
+        let mut chance = [0; 32];
+        self.random.fill(&mut chance)?;
+        let code = hex::encode(chance);
+        let digest = Correspondence::digest(&code);
+        let context = Self::code_context(domain, round);
+        let sealed = self.sealer.seal(&context, &Secret::new(code.into_bytes())).await?;
+        let published = self.published(domain).await;
+        Ok(Fact::MailCode { round, sealed, digest, published })
+    }
+
+    /// Spends one round of what a tenant may have mailed about the names below a registered domain.
+    ///
+    /// A round that is lost to a crash is spent all the same.
+    async fn spend_mail(&self, domain: &Domain) -> Result<()> {
+        let below = domain.name().registrable().unwrap_or(domain.name().as_str()).to_owned();
+        let of =
+            Sha256::new().chain_update(domain.tenant().as_bytes()).chain_update(&below).finalize();
+        let key = Key::new(Kind::Ledger, format_args!("mail/{}", hex::encode(of)));
+        for _ in 0..ATTEMPTS {
+            let now = self.store.now().await?;
+            let found = self.store.get(std::slice::from_ref(&key)).await?;
+            let item = found.into_iter().flatten().next();
+            // What is not readable here is of another release, or broken: no reason to write more.
+            let known = item.as_ref().map(codec::read_item::<Mailed>).transpose()?;
+            let full_at = known.map(|mailed| mailed.full_at);
+            let budget = self.settings.policy.mail_budget;
+            let Ok(full_at) = budget.take(full_at, now) else {
+                let message = format!("enough was mailed about names below {below} for now");
+                return Err(Error::new(ErrorKind::RateLimited, "engine", "mail", message));
+            };
+            let expect = item.map_or(Expect::Absent, |item| Expect::Revision(item.revision));
+            let header = Header {
+                tenant: Some(domain.tenant()),
+                expires: Some(full_at),
+                ..Header::default()
+            };
+            let body = codec::write_item(&Mailed { below: below.clone(), full_at })?;
+            let batch = Batch::new(OperationId::random(&*self.random)?).with(Write::Put {
+                key: key.clone(),
+                expect,
+                header,
+                body,
+            });
+            if commit(self, batch, &key).await? == Commit::Done {
+                return Ok(());
+            }
+        }
+        Err(lost_race("mail"))
+    }
+
+    /// Returns the addresses that a zone publishes for this; none if it cannot be asked.
+    async fn published(&self, domain: &Domain) -> Vec<MailAddress> {
+        let scope = domain.mail.as_ref().and_then(|mail| mail.wish.scope.as_ref());
+        let Ok(contacts) = Contacts::new(domain.name(), scope) else { return Vec::new() };
+        let mut records = match contacts.published_at() {
+            Some(name) => self.own_records(&name, RecordType::Txt).await,
+            None => Vec::new(),
+        };
+        // The first set from there to the registrable domain is the one that holds.
+        for above in crate::challenge::email::scopes(contacts.scope()) {
+            let found = self.own_records(&DnsName::from(above), RecordType::Caa).await;
+            if !found.is_empty() {
+                records.extend(found);
+                break;
+            }
+        }
+        Contacts::read(&records)
+    }
+
+    /// Returns the records of a name that are its own: what a CNAME record leads to is somebody
+    /// else's.
+    async fn own_records(&self, name: &DnsName, record_type: RecordType) -> Vec<RecordData> {
+        let answer = self.lookup(name, record_type, Mode::Recursive).await;
+        match &answer.outcome {
+            Answered::Answer(records) if answer.chain.is_empty() => {
+                records.iter().map(|record| record.data().clone()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Mails the code of the present round to one address.
+    pub(super) async fn mail(&self, domain: &Domain, to: &MailAddress) -> Outcome {
+        let letter = match self.letter(domain).await {
+            Ok(letter) => letter,
+            // The code can be opened once somebody plugs in the key for it, and another is drawn if
+            // somebody asks.
+            Err(error) => return Outcome::NotYet(Trouble::from(&error)),
+        };
+        let message = Message::new(to.as_str(), letter.subject, letter.body);
+        let sent = match self.post() {
+            Ok(post) => post.mailer.send(&message).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => Outcome::Done(Receipt::Done),
+            Err(error) => Outcome::of(&error),
+        }
+    }
+
+    async fn letter(&self, domain: &Domain) -> Result<Letter> {
+        let none = || Error::new(ErrorKind::Internal, "engine", "mail", "there is no code to mail");
+        let mail = domain.mail.as_ref().ok_or_else(none)?;
+        let SealedCode(sealed) = mail.sealed.clone().ok_or_else(none)?;
+        let until = mail.expires_at.ok_or_else(none)?;
+        let context = Self::code_context(domain, mail.round);
+        let code = self.sealer.open(&context, &Sealed::new(sealed)).await?;
+        let code = std::str::from_utf8(code.expose()).map_err(|_| none())?;
+        let link = self.post()?.link.with_code(domain.id(), code);
+        Ok(Letter::new(mail.wish.locale, domain.name(), &link, until))
+    }
+
+    /// Returns what was answered to the mails about a domain.
+    pub(super) fn answered(&self, domain: &Domain, now: Timestamp) -> (Verdict, Seen) {
+        let ttl = self.settings.policy.email_proof_ttl;
+        let generation = domain.challenge().generation;
+        let verdict = domain
+            .mail
+            .as_ref()
+            .map_or(Verdict::Unknown, |mail| mail.verdict(generation, ttl, now));
+        let found = match verdict {
+            Verdict::Confirmed => Found::Values,
+            Verdict::Refuted | Verdict::Unknown => Found::NoData,
+        };
+        (verdict, Seen::of(found))
+    }
+}
+
+impl Onboarding {
+    /// Proves a name by the code that was mailed about it, and returns the domain as it is then.
+    ///
+    /// **Call this for a `POST` of the tenant that is signed in, and never for a page that is merely
+    /// opened**: mail scanners open links before anybody reads them. What the page behind the link has
+    /// to do says [`Link`]. The code proves the claim of that tenant on that name, and nothing
+    /// else. Giving the same code again changes nothing.
+    ///
+    /// Every wrong code is counted, told ([`Notice::CodeRefused`]) and stored with the domain, whatever
+    /// process it came to.
+    ///
+    /// ```
+    /// # use nameplate::{DomainName, Onboarding, Result, domain::{Domain, Status}, id::{DomainId, TenantId}};
+    /// /// What the form behind the link posts to.
+    /// async fn confirmed(
+    ///     onboarding: &Onboarding,
+    ///     session: &TenantId,
+    ///     domain: DomainId,
+    ///     code: &str,
+    /// ) -> Result<bool> {
+    ///     let domain = onboarding.confirm(session, domain, code).await?;
+    ///     Ok(domain.status().holds())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Refused` for a code that is not the one that was mailed last, or is too old; `RateLimited` after
+    /// ten of them, with the time until one is looked at again; `Precondition` if the name is not
+    /// proved by mail; and as for [`check`](Self::check).
+    pub async fn confirm(&self, tenant: &TenantId, id: DomainId, code: &str) -> Result<Domain> {
+        let backends = self.backends();
+        let key = codec::domain_key(id);
+        for _ in 0..ATTEMPTS {
+            let (item, mut root) = self.find(tenant, id, "confirm").await?;
+            let now = backends.store.now().await?;
+            let generation = root.domain.challenge.generation;
+            let mail = by_mail(&mut root.domain, "confirm")?;
+            let judged = match mail.confirm(code, generation, now) {
+                // Nothing has changed: whoever goes on trying costs a read.
+                Err(error) if error.kind() == ErrorKind::RateLimited => return Err(error),
+                judged => judged,
+            };
+            let mut batch = Batch::new(OperationId::random(&*backends.random)?);
+            if judged.is_ok() {
+                root.domain.next_check_at = Some(now);
+                root.domain.checks = 0;
+            } else {
+                let known = Some(item.revision);
+                let told = announce(backends, &mut root.domain, known, now).await?;
+                batch = batch.with_entry(codec::write_notice(&key, &Notice::CodeRefused)?);
+                batch = told.into_iter().fold(batch, Batch::with);
+            }
+            // What a wrong code costs is no look at the name.
+            let due = if judged.is_ok() { Some(now) } else { item.header.due };
+            let (key, header, body) = codec::write_root(&Root::Domain(root), due)?;
+            let expect = Expect::Revision(item.revision);
+            batch = batch.with(Write::Put { key: key.clone(), expect, header, body });
+            if judged.is_ok() {
+                batch = batch.with(Write::Wake { key: key.clone() });
+            }
+            match self.commit(batch, &key).await? {
+                Commit::Done => {
+                    judged?;
+                    self.worker().step_one(key).await?;
+                    return self.get(tenant, id).await;
+                }
+                Commit::Stale(_) => {}
+                Commit::Fenced | Commit::Taken(_) => return Err(lost_race("confirm")),
+            }
+        }
+        Err(lost_race("confirm"))
+    }
+
+    /// Mails another code, which takes the place of the one before, to those who answer for a name.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimited` within [`Policy::mail_spacing`](super::Policy::mail_spacing) of the last one, with
+    /// the time to wait; `Precondition` if the name is not proved by mail or is being removed; and
+    /// as for [`check`](Self::check).
+    pub async fn resend(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
+        self.ask_for_mail(tenant, id, None).await
+    }
+
+    /// Mails another code as [`resend`](Self::resend) does, to whom the tenant wants from now on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`resend`](Self::resend), and `Invalid` for a scope that is none of the name's.
+    pub async fn resend_to(
+        &self,
+        tenant: &TenantId,
+        id: DomainId,
+        wish: MailWish,
+    ) -> Result<Domain> {
+        self.ask_for_mail(tenant, id, Some(wish)).await
+    }
+
+    async fn ask_for_mail(
+        &self,
+        tenant: &TenantId,
+        id: DomainId,
+        wish: Option<MailWish>,
+    ) -> Result<Domain> {
+        self.change(tenant, id, "resend", |domain, now| {
+            if let Some(wish) = &wish {
+                Contacts::new(&domain.name, wish.scope.as_ref())?;
+            }
+            let mail = by_mail(domain, "resend")?;
+            mail.ask(now)?;
+            if let Some(wish) = &wish {
+                mail.wish = wish.clone();
+            }
+            domain.next_check_at = Some(now);
+            domain.checks = 0;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Returns the correspondence about a domain that is proved by mail.
+fn by_mail<'a>(domain: &'a mut Domain, operation: &'static str) -> Result<&'a mut Correspondence> {
+    let is_it = domain.challenge.method == Method::Email && domain.status != Status::Removing;
+    let (name, id) = (domain.name.to_string(), domain.id);
+    domain.mail.as_deref_mut().filter(|_| is_it).ok_or_else(|| {
+        let message = format!("{name} is not proved by mail, or is being removed");
+        Error::new(ErrorKind::Precondition, "onboarding", operation, message).with_subject(id)
+    })
+}
