@@ -48,7 +48,7 @@ async fn add(world: &World, name: &str) {
 }
 
 async fn export(onboarding: &Onboarding) -> String {
-    let mut export = onboarding.export();
+    let mut export = onboarding.operator().export();
     let mut file = String::new();
     while let Some(lines) = export.chunk().await.unwrap() {
         assert!(lines.ends_with('\n'));
@@ -65,7 +65,7 @@ fn inspect(file: &str) -> Result<nameplate::engine::Manifest> {
 }
 
 async fn import(onboarding: &Onboarding, file: &str) -> ImportReport {
-    let mut import = onboarding.import(inspect(file).unwrap());
+    let mut import = onboarding.operator().import(inspect(file).unwrap());
     for line in file.lines() {
         import.line(line).await.unwrap();
     }
@@ -153,7 +153,7 @@ async fn importing_twice_or_after_an_interruption_stores_everything_once() {
     for cut in [1, 2, lines.len() / 2, lines.len() - 1] {
         let store = empty(&world);
         let there = moved(&world, store.clone());
-        let mut interrupted = there.import(inspect(&file).unwrap());
+        let mut interrupted = there.operator().import(inspect(&file).unwrap());
         for line in lines.iter().take(cut) {
             interrupted.line(line).await.unwrap();
         }
@@ -174,7 +174,7 @@ async fn a_lost_answer_of_the_store_is_resolved() {
     let file = export(&world.onboarding).await;
     let store = empty(&world);
     let there = moved(&world, store.clone());
-    let mut lossy = there.import(inspect(&file).unwrap());
+    let mut lossy = there.operator().import(inspect(&file).unwrap());
     for (place, line) in file.lines().enumerate() {
         // From here on, each item makes sure of the one before it.
         if place > 1 && line.starts_with("{\"item\"") {
@@ -231,7 +231,7 @@ async fn other_lines_than_those_that_were_inspected_are_found() {
     world.add("late.example.com").await;
     let later = export(&world.onboarding).await;
     let there = moved(&world, empty(&world));
-    let mut import = there.import(inspect(&file).unwrap());
+    let mut import = there.operator().import(inspect(&file).unwrap());
     for line in later.lines() {
         import.line(line).await.unwrap();
     }
@@ -296,7 +296,7 @@ async fn an_export_holds_no_more_than_a_page_at_a_time() {
     for number in 0..300 {
         world.add(&format!("shop{number}.example.com")).await;
     }
-    let mut export = world.onboarding.export();
+    let mut export = world.onboarding.operator().export();
     let mut longest = 0;
     while let Some(lines) = export.chunk().await.unwrap() {
         longest = longest.max(lines.lines().count());
@@ -308,7 +308,7 @@ async fn an_export_holds_no_more_than_a_page_at_a_time() {
 async fn an_item_that_changes_meanwhile_comes_with_the_log_that_it_had() {
     let world = lived().await;
     let id = world.add("late.example.com").await.id();
-    let mut export = world.onboarding.export();
+    let mut export = world.onboarding.operator().export();
     let mut file = String::new();
     while let Some(lines) = export.chunk().await.unwrap() {
         if lines.contains(&format!("\"id\":\"{id}\"")) {

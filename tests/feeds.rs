@@ -167,7 +167,7 @@ async fn every_subscriber_is_told_everything_in_order() {
         assert_eq!(&Envelope::from_json(json.as_bytes()).unwrap(), envelope);
     }
     // At rest: nothing is left to do.
-    let calm = onboarding.deliveries(id).list().await.unwrap();
+    let calm = onboarding.operator().deliveries(id).list().await.unwrap();
     assert!(calm.iter().all(|it| it.after == told.last().unwrap().number && it.trouble.is_none()));
     run(&world, &onboarding, DAY).await;
     assert_eq!(one.take(), []);
@@ -202,7 +202,7 @@ async fn a_subscriber_that_fails_holds_up_only_itself_and_only_that_domain() {
     let heard_by_bad = first_arrivals(&bad.inner.take());
     assert_eq!(heard_by_bad.get(&one), None);
     assert_eq!(heard_by_bad[&two], numbers(&onboarding, two).await);
-    let delivery = &onboarding.deliveries(one).list().await.unwrap()[0];
+    let delivery = &onboarding.operator().deliveries(one).list().await.unwrap()[0];
     assert_eq!(delivery.subscriber, "bad");
     assert!(delivery.failures >= 2 && delivery.next_at.is_some());
     assert_eq!(delivery.trouble.as_ref().map(|it| it.kind), Some(ErrorKind::Unavailable));
@@ -271,6 +271,7 @@ async fn a_subscriber_that_hangs_or_panics_counts_as_one_that_fails() {
     run(&world, &onboarding, Duration::ZERO).await;
     assert_eq!(heard(&good.take()), numbers(&onboarding, id).await);
     let troubles: Vec<_> = onboarding
+        .operator()
         .deliveries(id)
         .list()
         .await
@@ -333,7 +334,7 @@ async fn what_is_given_up_is_kept_and_can_be_revived() {
     let early = numbers(&onboarding, id).await;
     run(&world, &onboarding, world.policy.delivery_patience + HOUR * 12).await;
 
-    let page = onboarding.dead_letters(None).await.unwrap();
+    let page = onboarding.operator().dead_letters(None).await.unwrap();
     assert_eq!((page.letters.len(), page.next), (1, None));
     let letter = &page.letters[0];
     assert_eq!((letter.domain, letter.tenant), (id, TENANT));
@@ -348,12 +349,12 @@ async fn what_is_given_up_is_kept_and_can_be_revived() {
     let all = numbers(&onboarding, id).await;
     assert_eq!(heard(&shy.inner.take()), all[early.len()..]);
 
-    onboarding.deliveries(id).revive("shy").await.unwrap();
+    onboarding.operator().deliveries(id).revive("shy").await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(heard(&shy.inner.take()), early);
-    assert_eq!(onboarding.dead_letters(None).await.unwrap().letters, []);
+    assert_eq!(onboarding.operator().dead_letters(None).await.unwrap().letters, []);
 
-    onboarding.deliveries(id).replay("shy", early[1]).await.unwrap();
+    onboarding.operator().deliveries(id).replay("shy", early[1]).await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(heard(&shy.inner.take()), all[2..]);
 }
@@ -410,12 +411,12 @@ async fn nobody_is_asked_any_more_once_nobody_is_there() {
     let onboarding = process(&world, vec![gone.clone()]);
     let id = active(&world, &onboarding, "shop.example.com").await;
     assert_eq!(gone.tries(), 1);
-    let delivery = &onboarding.deliveries(id).list().await.unwrap()[0];
+    let delivery = &onboarding.operator().deliveries(id).list().await.unwrap()[0];
     assert!(delivery.gone_at.is_some());
     let dead: Vec<u64> = delivery.dead.iter().map(|it| it.number).collect();
     assert_eq!(dead, numbers(&onboarding, id).await);
     assert!(delivery.dead[1..].iter().all(|it| it.attempts == 0));
-    onboarding.deliveries(id).revive("gone").await.unwrap();
+    onboarding.operator().deliveries(id).revive("gone").await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(gone.tries(), 2);
 }
@@ -426,7 +427,7 @@ async fn commands_about_nobody_are_refused() {
     let onboarding = process(&world, vec![Arc::new(inbox("a"))]);
     let id = world.add("shop.example.com").await.id();
     // It was added by a process without subscribers.
-    let deliveries = onboarding.deliveries(id);
+    let deliveries = onboarding.operator().deliveries(id);
     assert_eq!(deliveries.list().await.unwrap(), []);
     assert_eq!(deliveries.replay("a", 0).await.unwrap_err().kind(), ErrorKind::NotFound);
     run(&world, &onboarding, MINUTE).await;
@@ -451,7 +452,7 @@ async fn a_domain_from_before_there_were_subscribers_is_told_of_from_its_next_no
     assert!(all.len() > before.len());
     assert_eq!(heard(&inbox.take()), all[before.len()..]);
     // The rest is there for the asking.
-    onboarding.deliveries(id).replay("a", 0).await.unwrap();
+    onboarding.operator().deliveries(id).replay("a", 0).await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(heard(&inbox.take()), all);
 }
@@ -578,7 +579,7 @@ fn stopped(number: usize, resumed: bool) -> Option<String> {
         for (id, heard) in first {
             let all = now_or_never(numbers(&other, id));
             assert_eq!(heard, all, "{number} {point}");
-            let calm = now_or_never(other.deliveries(id).list()).unwrap();
+            let calm = now_or_never(other.operator().deliveries(id).list()).unwrap();
             assert!(calm.iter().all(|it| it.dead.is_empty()), "{number} {point}: {calm:?}");
         }
     }
@@ -747,7 +748,7 @@ async fn what_was_still_to_be_told_is_told_in_the_store_that_everything_moved_to
 
 /// Exports everything; `meanwhile` sees what was written before it goes on.
 async fn exported(onboarding: &Onboarding, mut meanwhile: impl AsyncFnMut(&str)) -> String {
-    let (mut file, mut export) = (String::new(), onboarding.export());
+    let (mut file, mut export) = (String::new(), onboarding.operator().export());
     while let Some(lines) = export.chunk().await.unwrap() {
         meanwhile(&lines).await;
         file.push_str(&lines);
@@ -758,7 +759,7 @@ async fn exported(onboarding: &Onboarding, mut meanwhile: impl AsyncFnMut(&str))
 async fn import(onboarding: &Onboarding, file: &str) {
     let mut inspection = Inspection::new();
     file.lines().try_for_each(|line| inspection.line(line)).unwrap();
-    let mut import = onboarding.import(inspection.finish().unwrap());
+    let mut import = onboarding.operator().import(inspection.finish().unwrap());
     for line in file.lines() {
         import.line(line).await.unwrap();
     }

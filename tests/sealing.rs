@@ -61,7 +61,7 @@ async fn sealed_with(world: &World) -> BTreeSet<String> {
 async fn reseal_all(onboarding: &Onboarding) -> usize {
     let (mut cursor, mut count) = (None, 0);
     loop {
-        let page = onboarding.reseal(cursor.as_ref()).await.unwrap();
+        let page = onboarding.operator().reseal(cursor.as_ref()).await.unwrap();
         assert!(page.failed.is_empty(), "{:?}", page.failed);
         count += page.resealed;
         cursor = page.next;
@@ -72,7 +72,7 @@ async fn reseal_all(onboarding: &Onboarding) -> usize {
 }
 
 async fn is_needed(onboarding: &Onboarding, name: &str) -> bool {
-    let keys = onboarding.sealing_keys().await.unwrap();
+    let keys = onboarding.operator().sealing_keys().await.unwrap();
     keys.iter().find(|known| known.id == key(name)).unwrap().is_needed
 }
 
@@ -130,15 +130,15 @@ async fn resealing_goes_on_where_it_was_stopped_or_from_the_start() {
     assert_eq!(secrets(&world).await.len(), NAMES + 1);
     let both = world.sealer.clone().with_key(key("second"));
     let onboarding = process(&mut world, both.clone());
-    let first = onboarding.reseal(None).await.unwrap();
+    let first = onboarding.operator().reseal(None).await.unwrap();
     assert_eq!(first.resealed, 101, "a page, and the account");
     let kept = serde_json::to_string(&first.next.unwrap()).unwrap();
 
     // Somebody else begins again while a third one goes on.
-    let again = onboarding.reseal(None).await.unwrap();
+    let again = onboarding.operator().reseal(None).await.unwrap();
     assert_eq!(again.resealed, 100);
     let cursor: ResealCursor = serde_json::from_str(&kept).unwrap();
-    let rest = onboarding.reseal(Some(&cursor)).await.unwrap();
+    let rest = onboarding.operator().reseal(Some(&cursor)).await.unwrap();
     assert_eq!((rest.resealed, rest.next), (30, None));
     assert_eq!(sealed_with(&world).await, ["second".to_owned()].into());
     assert!(!is_needed(&onboarding, "first").await);
@@ -159,7 +159,7 @@ async fn resealing_survives_a_store_that_does_not_say_what_happened() {
             } else {
                 world.store.fail_next(ErrorKind::Unavailable);
             }
-            let _ = onboarding.reseal(None).await;
+            let _ = onboarding.operator().reseal(None).await;
             world.store.now().await.ok();
         }
         reseal_all(&onboarding).await;
@@ -204,7 +204,7 @@ async fn a_missing_key_is_one_clear_error_and_harms_nothing() {
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert_eq!(MissingKey::of(&error), Some(&key("first")));
     assert!(error.to_string().contains("first"), "{error}");
-    let keys = onboarding.sealing_keys().await.unwrap();
+    let keys = onboarding.operator().sealing_keys().await.unwrap();
     let first = keys.iter().find(|known| known.id == key("first")).unwrap();
     assert!(first.is_needed && !first.is_there && !first.seals);
 
@@ -282,7 +282,7 @@ async fn another_key_under_the_same_name_is_found_out_at_the_start() {
     let error = onboarding.check_sealing().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert!(MissingKey::of(&error).is_none() && error.to_string().contains("first"), "{error}");
-    assert_eq!(onboarding.reseal(None).await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(onboarding.operator().reseal(None).await.unwrap_err().kind(), ErrorKind::Denied);
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn a_secret_that_does_not_open_is_named_and_left_alone() {
 
     let both = world.sealer.clone().with_key(key("second"));
     let onboarding = process(&mut world, both);
-    let page = onboarding.reseal(None).await.unwrap();
+    let page = onboarding.operator().reseal(None).await.unwrap();
     assert_eq!(page.resealed, 2, "the account, and the other one");
     let [(failed, error)] = page.failed.as_slice() else { panic!("{:?}", page.failed) };
     assert_eq!((failed, error.kind()), (&moved.key, ErrorKind::Refused));

@@ -168,10 +168,10 @@ async fn a_receiver_that_is_gone_is_left_alone() {
     run(&world, &onboarding, HOUR).await;
     assert_eq!(receiver.take().len(), 1);
     let all = onboarding.notices(&TENANT, id, 0).await.unwrap().len();
-    let delivery = &onboarding.deliveries(id).list().await.unwrap()[0];
+    let delivery = &onboarding.operator().deliveries(id).list().await.unwrap()[0];
     assert_eq!(delivery.dead.len(), all);
     assert_eq!(delivery.trouble.as_ref().and_then(|it| it.code.as_deref()), Some("410"));
-    onboarding.deliveries(id).revive("hook").await.unwrap();
+    onboarding.operator().deliveries(id).revive("hook").await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(receiver.take().len(), all);
 }
@@ -186,7 +186,7 @@ async fn a_receiver_that_does_not_answer_costs_the_delivery_timeout_and_no_more(
     let onboarding = process(&world, &format!("http://{}/hook", listener.local_addr().unwrap()));
     let id = onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
     run(&world, &onboarding, Duration::ZERO).await;
-    let delivery = &onboarding.deliveries(id).list().await.unwrap()[0];
+    let delivery = &onboarding.operator().deliveries(id).list().await.unwrap()[0];
     let trouble = delivery.trouble.as_ref().unwrap();
     assert_eq!(trouble.message, "feed: deliver: no answer of hook in time");
 }

@@ -15,6 +15,7 @@ use super::{
     held::commit,
     observe::{ACCOUNT_KEY, CERTIFICATE_KEY},
     onboarding::Onboarding,
+    operator::Operator,
     root::{AccountRoot, Root, SealedKey},
 };
 use crate::{
@@ -49,7 +50,7 @@ pub struct SealingKey {
     pub is_needed: bool,
 }
 
-/// What one call of [`Onboarding::reseal`] did.
+/// What one call of [`Operator::reseal`] did.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Resealed {
@@ -61,7 +62,7 @@ pub struct Resealed {
     pub next: Option<ResealCursor>,
 }
 
-/// Where [`Onboarding::reseal`] goes on. It may be kept, but need not be: to begin again finds what
+/// Where [`Operator::reseal`] goes on. It may be kept, but need not be: to begin again finds what
 /// is left.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ResealCursor {
@@ -104,14 +105,16 @@ impl Onboarding {
     pub async fn check_sealing(&self) -> Result<()> {
         self.backends().check_sealing().await
     }
+}
 
+impl Operator {
     /// Returns the keys that have sealed something, and those that are plugged in.
     ///
     /// # Errors
     ///
     /// Those of the store, and `Malformed` for stored data that cannot be read.
     pub async fn sealing_keys(&self) -> Result<Vec<SealingKey>> {
-        let backends = self.backends();
+        let backends = &*self.backends;
         let here = backends.sealer.keys();
         let accounts = backends.accounts().await?;
         let mut keys = Vec::new();
@@ -134,10 +137,10 @@ impl Onboarding {
     /// newest key already is left alone.
     ///
     /// ```no_run
-    /// # async fn f(nameplate: nameplate::engine::Onboarding) -> nameplate::error::Result<()> {
+    /// # async fn f(operator: nameplate::engine::Operator) -> nameplate::error::Result<()> {
     /// let mut cursor = None;
     /// loop {
-    ///     let page = nameplate.reseal(cursor.as_ref()).await?;
+    ///     let page = operator.reseal(cursor.as_ref()).await?;
     ///     for (key, error) in &page.failed {
     ///         eprintln!("{key}: {error}");
     ///     }
@@ -146,7 +149,7 @@ impl Onboarding {
     ///         break;
     ///     }
     /// }
-    /// for key in nameplate.sealing_keys().await? {
+    /// for key in operator.sealing_keys().await? {
     ///     println!("{}: {}", key.id, if key.is_needed { "needed" } else { "not needed" });
     /// }
     /// # Ok(())
@@ -155,10 +158,9 @@ impl Onboarding {
     ///
     /// # Errors
     ///
-    /// Those of the store, and those of [`check_sealing`](Self::check_sealing) unless they are about
-    /// a key that is missing: what the others have sealed is sealed again.
+    /// Those of the store, and those of [`Onboarding::check_sealing`] unless they are about a key that is missing: what the others have sealed is sealed again.
     pub async fn reseal(&self, cursor: Option<&ResealCursor>) -> Result<Resealed> {
-        let backends = self.backends();
+        let backends = &*self.backends;
         match backends.check_sealing().await {
             Err(error) if MissingKey::of(&error).is_none() => return Err(error),
             _ => {}

@@ -21,8 +21,8 @@
 //! 1. Give the new key to all processes as one that only opens:
 //!    `XChaChaSealer::new(&old).with_previous(&new)`.
 //! 2. When all have it, let it seal: `XChaChaSealer::new(&new).with_previous(&old)`.
-//! 3. Call `Onboarding::reseal` until it has no next page. It may be stopped and started at any time.
-//! 4. `Onboarding::sealing_keys` says when nothing is left under the old one: take it away.
+//! 3. Call `Operator::reseal` until it has no next page. It may be stopped and started at any time.
+//! 4. `Operator::sealing_keys` says when nothing is left under the old one: take it away.
 //!
 //! A key that is missing harms nothing: what needs it waits and says which one it is, domains stay
 //! what they are, and nothing is sealed with a new key while an old one is missing.

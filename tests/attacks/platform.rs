@@ -37,7 +37,7 @@ impl Before {
 
 async fn stored(world: &World) -> String {
     let mut lines = String::new();
-    let mut export = world.onboarding.export();
+    let mut export = world.onboarding.operator().export();
     while let Some(more) = export.chunk().await.unwrap() {
         lines.push_str(&more);
     }

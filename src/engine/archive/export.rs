@@ -15,7 +15,7 @@ const ITEMS: u32 = 64;
 /// How many entries are read at a time.
 const ENTRIES: u32 = 256;
 
-/// An export that is under way. See [`Onboarding::export`](super::Onboarding::export).
+/// An export that is under way. See [`Operator::export`](crate::engine::Operator::export).
 ///
 /// Holds no more than a page of items or of entries at a time, however much the store holds.
 #[derive(Debug)]

@@ -62,7 +62,7 @@ impl fmt::Display for ImportConflict {
     }
 }
 
-/// An import that is under way. See [`Onboarding::import`](super::Onboarding::import).
+/// An import that is under way. See [`Operator::import`](crate::engine::Operator::import).
 ///
 /// Holds one item with its log at a time.
 ///

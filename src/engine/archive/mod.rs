@@ -28,27 +28,27 @@ mod export;
 mod import;
 mod line;
 
-use super::onboarding::Onboarding;
+use super::operator::Operator;
 
 pub use export::Export;
 pub use import::{Import, ImportConflict, ImportReport, Obstacle};
 pub use line::{Inspection, Manifest};
 
-impl Onboarding {
+impl Operator {
     /// Starts to write down everything that the store holds.
     ///
     /// ```
     /// # use nameplate::{Onboarding, Result, engine::Inspection};
     /// # async fn example(onboarding: &Onboarding, other: &Onboarding) -> Result<()> {
     /// let mut file = String::new();
-    /// let mut export = onboarding.export();
+    /// let mut export = onboarding.operator().export();
     /// while let Some(lines) = export.chunk().await? {
     ///     file.push_str(&lines);
     /// }
     ///
     /// let mut inspection = Inspection::new();
     /// file.lines().try_for_each(|line| inspection.line(line))?;
-    /// let mut import = other.import(inspection.finish()?);
+    /// let mut import = other.operator().import(inspection.finish()?);
     /// for line in file.lines() {
     ///     import.line(line).await?;
     /// }
@@ -58,13 +58,13 @@ impl Onboarding {
     /// # }
     /// ```
     pub fn export(&self) -> Export {
-        Export::new(self.backends().store.clone())
+        Export::new(self.backends.store.clone())
     }
 
     /// Starts to store what was exported, once it was inspected from the first line to the last.
     ///
     /// No worker should run on the store until it has ended.
     pub fn import(&self, manifest: Manifest) -> Import {
-        Import::new(self.backends().store.clone(), manifest)
+        Import::new(self.backends.store.clone(), manifest)
     }
 }

@@ -1,12 +1,14 @@
 //! What the platform's own people can see of deliveries, and do about them.
 
+use std::sync::Arc;
+
 use super::{
     cursor::{DEAD, DeadLetter, Feed},
     subscriber::Seat,
 };
 use crate::{
     clock::Timestamp,
-    engine::{backends::Backends, codec, held::commit, onboarding::Onboarding, root::Trouble},
+    engine::{backends::Backends, codec, held::commit, operator::Operator, root::Trouble},
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId, TenantId},
     name::DomainName,
@@ -62,17 +64,13 @@ pub struct DeadLetters {
     pub next: Option<String>,
 }
 
-impl Onboarding {
+impl Operator {
     /// Returns the deliveries of what happens to a domain.
-    ///
-    /// For the platform's own people: it asks for no tenant.
-    pub const fn deliveries(&self, domain: DomainId) -> Deliveries<'_> {
-        Deliveries { onboarding: self, domain }
+    pub fn deliveries(&self, domain: DomainId) -> Deliveries {
+        Deliveries { backends: self.backends.clone(), domain }
     }
 
     /// Returns a page of up to 100 domains with dead letters, after the id at which the last one ended.
-    ///
-    /// For the platform's own people: of all tenants.
     ///
     /// # Errors
     ///
@@ -82,7 +80,7 @@ impl Onboarding {
         if let Some(after) = after {
             query = query.with_after(after);
         }
-        let page = self.backends().store.list(&query).await?;
+        let page = self.backends.store.list(&query).await?;
         let mut letters = Vec::with_capacity(page.items.len());
         for item in &page.items {
             let feed: Feed = codec::read_item(item)?;
@@ -96,13 +94,13 @@ impl Onboarding {
 }
 
 /// The deliveries of one domain's notices to those who subscribed.
-#[derive(Clone, Copy, Debug)]
-pub struct Deliveries<'a> {
-    onboarding: &'a Onboarding,
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    backends: Arc<Backends>,
     domain: DomainId,
 }
 
-impl Deliveries<'_> {
+impl Deliveries {
     /// Returns how far each subscriber was told: nothing if nothing was to be told yet.
     ///
     /// # Errors
@@ -142,14 +140,10 @@ impl Deliveries<'_> {
 
     async fn find(&self) -> Result<Option<(Item, Feed)>> {
         let key = codec::feed_key(self.domain);
-        let found = self.backends().store.get(std::slice::from_ref(&key)).await?;
+        let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
         let Some(item) = found.into_iter().flatten().next() else { return Ok(None) };
         let feed = codec::read_item(&item)?;
         Ok(Some((item, feed)))
-    }
-
-    fn backends(&self) -> &Backends {
-        self.onboarding.backends()
     }
 
     async fn change(
@@ -158,7 +152,7 @@ impl Deliveries<'_> {
         subscriber: &str,
         change: impl Fn(&mut Feed, Timestamp) -> bool + Send + Sync,
     ) -> Result<()> {
-        let backends = self.backends();
+        let backends = &*self.backends;
         let fail =
             |kind, message| Error::new(kind, "feed", operation, message).with_subject(self.domain);
         for _ in 0..ATTEMPTS {

@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 8;
 /// lead here.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    backends: Arc<Backends>,
+    pub(in crate::engine) backends: Arc<Backends>,
 }
 
 impl Onboarding {
