@@ -226,6 +226,7 @@ async fn watched(world: &World) -> (Recorded, Seen) {
     let _recording = metrics::set_default_local_recorder(&recorded);
     let _listening = tracing::subscriber::set_default(seen.clone());
     a_whole_life(world).await;
+    world.onboarding.add(&TENANT, "co.uk".parse().unwrap()).await.unwrap_err();
     (recorded.clone(), seen)
 }
 
@@ -271,6 +272,7 @@ async fn every_metric_is_recorded_in_a_whole_life_with_its_labels_and_no_others(
     // One for each name, and one more for each renewal.
     assert_eq!(done("finalize"), Some(4.0));
     assert_eq!(recorded.of(metric::LOST, &[("kind", "domain")]), Some(1.0));
+    assert_eq!(recorded.of(metric::REFUSALS, &[("rule", "public_suffix")]), Some(1.0));
     assert_eq!(recorded.of(metric::NOTICES, &[("notice", "removed")]), Some(3.0));
     let fenced = [("kind", "domain"), ("result", "fenced")];
     assert_eq!(recorded.of(metric::COMMITS, &fenced), Some(1.0));
@@ -352,6 +354,8 @@ async fn every_span_is_seen_in_a_whole_life_where_it_belongs() {
     let [(_, fields, at)] = failed.as_slice() else { panic!("{failed:?}") };
     assert_eq!(fields["error"], "unavailable");
     assert_eq!(within(at), Some(span::EFFECT));
+    let (_, fields, _) = lines.events.iter().find(|(it, ..)| it == event::REFUSED).unwrap();
+    assert_eq!((fields["rule"].as_str(), fields["name"].as_str()), ("public_suffix", "co.uk"));
     for message in [event::LEASE_LOST, event::NOTICE] {
         let (_, _, at) = lines.events.iter().find(|(other, ..)| other == message).unwrap();
         assert_eq!(within(at), Some(span::ROOT), "{message}");

@@ -6,6 +6,7 @@ mod placed;
 mod standing;
 mod status;
 mod targets;
+mod title;
 mod waiting;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub use placed::{Placed, Placement};
 pub use standing::{BudgetKind, PauseScope, Paused, Setback, Throttled};
 pub use status::{Event, Status};
 pub use targets::{Targets, TargetsError};
+pub use title::{Contest, Offer, ResetCause};
+pub(crate) use title::{Fresh, Title};
 pub use waiting::{Party, Reason, WaitingOn};
 
 /// What a tenant asks for when adding a domain.
@@ -173,6 +176,9 @@ pub struct Domain {
     pub(crate) delegated: Evidence,
     /// Somebody else held the name when this tenant proved it.
     pub(crate) contested_at: Option<Timestamp>,
+    /// What the title rests on beside the proof.
+    #[serde(default)]
+    pub(crate) title: Title,
     /// Looks without success in a row.
     pub(crate) checks: u32,
     /// When to look at the outside world again; `None` is when somebody asks.
@@ -258,6 +264,34 @@ impl Founding {
     ) -> Self {
         Self { id, tenant, challenge, validation, delegation }
     }
+
+    /// Takes up what the same tenant removed: what is published for it is good for this claim too, in
+    /// a generation of its own.
+    pub(crate) fn take_up(&mut self, former: &Domain) {
+        let (old, new) = (&former.challenge, &self.challenge);
+        let is_same = old.method == new.method && old.scope == new.scope;
+        let is_published = match new.method {
+            Method::DnsTxt => old.owner == new.owner,
+            // The token is the first label.
+            Method::DnsCname => {
+                old.owner.parent() == new.owner.parent() && old.target == new.target
+            }
+            // Tokens of these have their time, which a removal does not prolong.
+            Method::Http | Method::Email => false,
+        };
+        let generation = old.generation.saturating_add(1);
+        let mut challenge = new.clone();
+        if is_same && is_published {
+            challenge.token.clone_from(&old.token);
+            challenge.owner.clone_from(&old.owner);
+        }
+        self.challenge = Challenge { generation, ..challenge };
+        if let (Some(new), Some(old)) = (&mut self.delegation, &former.delegation)
+            && new.owner == old.owner
+        {
+            new.target.clone_from(&old.target);
+        }
+    }
 }
 
 impl Domain {
@@ -280,6 +314,7 @@ impl Domain {
             routing: Evidence::default(),
             delegated: Evidence::default(),
             contested_at: None,
+            title: Title::default(),
             checks: 0,
             next_check_at: Some(now),
             grace_until: None,
@@ -468,7 +503,7 @@ impl Domain {
     pub(crate) fn supersede(&mut self, challenge: Challenge, now: Timestamp) {
         self.challenge = challenge;
         self.ownership = Evidence::default();
-        self.contested_at = None;
+        self.end_contest();
         self.checks = 0;
         self.next_check_at = Some(now);
     }

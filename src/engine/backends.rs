@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use super::{decide::Settings, feed::Seat, health::Pulse, mail::Post};
+use super::{decide::Settings, feed::Seat, health::Pulse, mail::Post, refusal::Auditor};
 use crate::{
     ca::CertificateAuthority,
     challenge::Terms,
@@ -46,6 +46,8 @@ pub(super) struct Backends {
     pub(super) record_profile: Profile,
     /// Who is told what happens.
     pub(super) subscribers: Vec<Seat>,
+    /// Who keeps a log of what is refused.
+    pub(super) auditor: Option<Arc<dyn Auditor>>,
     pub(super) settings: Settings,
     /// When work was last asked for, in this process.
     pub(super) pulse: Pulse,

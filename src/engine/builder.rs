@@ -10,6 +10,7 @@ use super::{
     mail::Post,
     onboarding::Onboarding,
     policy::Policy,
+    refusal::Auditor,
     timely::Timely,
 };
 use crate::{
@@ -80,6 +81,7 @@ pub struct Builder {
     record_profile: Profile,
     subscribers: Vec<Arc<dyn Subscriber>>,
     tenant_log: bool,
+    auditor: Option<Arc<dyn Auditor>>,
 }
 
 impl Builder {
@@ -106,6 +108,7 @@ impl Builder {
             record_profile: Profile::PUBLISHED,
             subscribers: Vec::new(),
             tenant_log: false,
+            auditor: None,
         }
     }
 
@@ -252,6 +255,13 @@ impl Builder {
         self
     }
 
+    /// Plugs in somebody who keeps a log of what is refused; nobody unless told.
+    #[must_use]
+    pub fn with_auditor(mut self, auditor: impl Auditor) -> Self {
+        self.auditor = Some(Arc::new(auditor));
+        self
+    }
+
     /// Sets the numbers.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
@@ -319,6 +329,7 @@ impl Builder {
             delegation_zone: self.delegation_zone,
             record_profile: self.record_profile,
             subscribers,
+            auditor: self.auditor,
             settings,
             pulse: Pulse::default(),
         })))

@@ -135,7 +135,8 @@ pub(super) fn slot(tenant: TenantId, name: &DomainName) -> UniqueKey {
     UniqueKey::new("slot", &[&tenant.to_string(), name.as_str()])
 }
 
-/// What only the holder of a name carries. A wildcard is a name of its own.
+/// What only the holder of a name carries, or the trace of whoever held it last. A wildcard is a
+/// name of its own.
 pub(super) fn hold(name: &DomainName) -> UniqueKey {
     UniqueKey::new("hold", &[name.as_str()])
 }
@@ -205,6 +206,10 @@ pub(super) fn write_root(root: &Root, due: Option<Timestamp>) -> Result<(Key, He
                 if domain.status.holds() {
                     header.unique.push(hold(&domain.name));
                 }
+            }
+            // Who held it may take it up again, and nobody else inherits it.
+            if domain.title.rests_until.is_some() && !domain.status.holds() {
+                header.unique.push(hold(&domain.name));
             }
             // What is gone is found by when it went.
             let not_after = domain.certificate.as_ref().map(|served| served.not_after);

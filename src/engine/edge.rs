@@ -64,7 +64,8 @@ impl Edge {
     /// Returns which valid certificate serves `host`, without its key; `None` if nobody holds the
     /// name or there is none.
     ///
-    /// The exact name is preferred to a wildcard.
+    /// The exact name is preferred to a wildcard, and keeps it out while it rests after it was removed,
+    /// unless both are of one tenant. A name that the platform keeps is never served.
     ///
     /// # Errors
     ///
@@ -126,6 +127,9 @@ impl Edge {
         if token.is_empty() || token.len() > 256 || !token.bytes().all(is_token) {
             return Ok(None);
         }
+        if self.backends.claims.is_reserved(host) {
+            return Ok(None);
+        }
         let found = self.backends.store.find(&[codec::answer(host.as_str(), token)]).await?;
         let Some(item) = found.into_iter().flatten().next() else { return Ok(None) };
         let answer: Answer = codec::read_item(&item)?;
@@ -133,22 +137,30 @@ impl Edge {
     }
 
     /// Returns the domain that `host` belongs to, while its tenant holds it.
+    ///
+    /// The most specific name decides: what somebody holds, or held not long ago, is not served by
+    /// somebody else's wildcard. What the platform keeps is nobody's, whatever is stored.
     async fn domain(
         &self,
         host: &DomainName,
     ) -> Result<Option<(crate::domain::Domain, Timestamp)>> {
-        let wildcard = host
-            .as_str()
-            .split_once('.')
-            .and_then(|(_, parent)| format!("*.{parent}").parse::<DomainName>().ok());
-        let names: Vec<_> =
-            std::iter::once(host).chain(wildcard.as_ref()).map(codec::hold).collect();
+        let claims = &self.backends.claims;
+        if claims.is_reserved(host) {
+            return Ok(None);
+        }
+        let names: Vec<_> = host.serving_names().iter().map(codec::hold).collect();
         let found = self.backends.store.find(&names).await?;
+        let mut rests_with = None;
         for item in found.into_iter().flatten() {
             let domain = codec::read_domain(&item)?;
-            if domain.status().holds() {
-                // Not before: whoever asks for names that nobody holds costs one call.
-                return Ok(Some((domain, self.backends.store.now().await?)));
+            // Not before: whoever asks for names that nobody holds costs one call.
+            let now = self.backends.store.now().await?;
+            if domain.status().holds() && !claims.is_reserved(domain.name()) {
+                let is_free = rests_with.is_none_or(|tenant| tenant == domain.tenant());
+                return Ok(is_free.then_some((domain, now)));
+            }
+            if domain.bars(now) {
+                rests_with = Some(domain.tenant());
             }
         }
         Ok(None)

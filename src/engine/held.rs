@@ -8,6 +8,7 @@ use super::{
     codec::{self, domain_key},
     decide::{decide, set_back},
     feed::announce,
+    incumbent::{Found, Incumbent},
     policy::Policy,
     root::{Decision, Fact, Moment, Root, Satellite, Trouble},
     telemetry,
@@ -18,7 +19,10 @@ use crate::{
     domain::{Domain, Throttled},
     error::{Error, ErrorKind, Result},
     id::{OperationId, TenantId},
-    store::{Batch, Body, Commit, Expect, Header, Item, Key, Kind, Lease, Revision, Then, Write},
+    store::{
+        Batch, Body, Commit, Expect, Header, Item, Key, Kind, Lease, Revision, Then, UniqueKey,
+        Write,
+    },
 };
 
 /// How often a commit whose outcome is unknown is looked into before the lease is left to expire.
@@ -81,6 +85,8 @@ impl Held {
         last: bool,
     ) -> Result<Option<(Decision, Then)>> {
         let mut contended = 0;
+        // Whoever has the name that this one proved.
+        let mut incumbent: Option<Box<Incumbent>> = None;
         // Commands are few, and each of them makes at most one more turn necessary.
         for _ in 0..16 {
             let mut seed = [0; 32];
@@ -112,6 +118,14 @@ impl Held {
             let batch = self.batch(backends, &decision, operation, then, now).await?;
             let mut batch = told.into_iter().fold(batch, Batch::with);
             batch.writes.extend(spending);
+            let mut told_beside = Vec::new();
+            if let Some(toward) = decision.toward
+                && let Some(incumbent) = &incumbent
+            {
+                let beside = incumbent.turned(backends, toward, now).await?;
+                told_beside = beside.notices.clone();
+                beside.join(&mut batch)?;
+            }
             if let Some(entry) = trace.map(|it| codec::write_trace(&self.lease.key, &it)) {
                 batch.log.extend(entry?);
             }
@@ -119,13 +133,29 @@ impl Held {
             telemetry::committed(self.lease.key.kind, &result, &decision.notices);
             match result {
                 Commit::Done => {
+                    told_beside.iter().for_each(telemetry::told);
                     self.revision = Revision::new(self.revision.counter + 1, operation);
                     self.order = self.order_after(&decision.root, operation);
                     self.root = decision.root.clone();
                     return Ok(Some((decision, then)));
                 }
                 Commit::Fenced => return Ok(None),
-                Commit::Taken(keys) => facts.push(Fact::Taken(keys)),
+                Commit::Taken(keys) => {
+                    facts.retain(|fact| !is_of_holder(fact));
+                    incumbent = match self.find_holder(backends, &keys).await? {
+                        // Given up meanwhile: it may be there for the taking.
+                        Found::Nobody => None,
+                        Found::Unreadable => {
+                            facts.push(Fact::Taken(keys));
+                            None
+                        }
+                        Found::Somebody(found) => {
+                            facts.push(Fact::Taken(keys));
+                            facts.push(Fact::Holder(found.holder(now)));
+                            Some(found)
+                        }
+                    };
+                }
                 Commit::Stale(keys) if keys.iter().all(|key| key.kind == Kind::Ledger) => {
                     contended += 1;
                     // Many want something of the same budget: they come back one after another.
@@ -137,6 +167,9 @@ impl Held {
                     }
                 }
                 Commit::Stale(_) => {
+                    // What was known of whoever has the name may be the stale part.
+                    facts.retain(|fact| !is_of_holder(fact));
+                    incumbent = None;
                     let key = self.lease.key.clone();
                     let found = backends.store.get(&[key]).await?;
                     let Some(item) = found.into_iter().flatten().next() else {
@@ -150,6 +183,16 @@ impl Held {
             }
         }
         Ok(None)
+    }
+
+    /// Finds who has the name that the last decision would have taken.
+    async fn find_holder(&self, backends: &Backends, taken: &[UniqueKey]) -> Result<Found> {
+        match self.domain() {
+            Some(domain) if taken.contains(&codec::hold(domain.name())) => {
+                Incumbent::find(backends, domain.name()).await
+            }
+            _ => Ok(Found::Unreadable),
+        }
     }
 
     /// Gives others their turn: this one goes in circles.
@@ -219,6 +262,11 @@ impl Held {
         }
         Ok(batch)
     }
+}
+
+/// Returns whether a fact is about whoever has the name.
+const fn is_of_holder(fact: &Fact) -> bool {
+    matches!(fact, Fact::Holder(_) | Fact::Taken(_))
 }
 
 /// Commits, and finds out what happened when the store cannot say.
@@ -298,13 +346,10 @@ pub(super) async fn find(
     backends: &Backends,
     tenant: TenantId,
     id: crate::id::DomainId,
+    operation: &'static str,
 ) -> Result<Option<(Item, Box<super::root::DomainRoot>)>> {
-    let found = backends.store.get(&[domain_key(id)]).await?;
-    // Whose it is says the header as well: what cannot be read is nobody else's business.
-    let is_theirs = |item: &Item| item.header.tenant == Some(tenant);
-    let Some(item) = found.into_iter().flatten().next().filter(is_theirs) else {
-        return Ok(None);
-    };
+    let found = backends.store.get(&[domain_key(id)]).await?.into_iter().flatten().next();
+    let Some(item) = backends.own(found, tenant, operation, id) else { return Ok(None) };
     match codec::read_root(&item)? {
         Root::Domain(root) if root.domain.tenant == tenant && !root.domain.is_removed() => {
             Ok(Some((item, root)))

@@ -45,6 +45,7 @@ mod held;
 mod mail;
 mod method;
 mod notice;
+mod incumbent;
 mod observe;
 mod onboarding;
 mod operator;
@@ -54,6 +55,7 @@ mod policy;
 mod proof;
 mod records;
 mod root;
+mod refusal;
 mod sealing;
 mod setback;
 pub mod telemetry;
@@ -82,8 +84,9 @@ pub use operator::{Adoption, Operator, Parked, Pausable};
 pub use policy::Policy;
 pub use records::{RecordChange, Records};
 pub use root::{
-    AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Intent,
-    Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Trouble,
+    AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Holder,
+    Intent, Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Toward, Trouble,
+pub use refusal::{Auditor, Refusal, Rule};
 };
 pub use sealing::{ResealCursor, Resealed, SealingKey};
 pub use timeline::{Happening, Timeline, TimelineEntry};

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::refusal::Rule;
 use crate::{
     challenge::{Method, email::MailAddress},
     clock::Timestamp,
-    domain::{Event, Failure, Status},
+    domain::{Event, Failure, ResetCause, Status},
     evidence::{Seen, Topic, Verdict},
     id::{CertificateId, OrderId, RecordId},
 };
@@ -72,6 +73,41 @@ pub enum Notice {
         to: MailAddress,
         /// Why.
         failure: Failure,
+    },
+    /// The holder's proof is gone: unless it comes back, the name comes over to this tenant.
+    CoolingOff {
+        /// When that is decided.
+        until: Timestamp,
+    },
+    /// The tenant's own proof is gone again, and nothing is contested any more.
+    ContestEnded,
+    /// Somebody else proved ownership of the name that this tenant holds. The tenant's proof is
+    /// looked at: while it is there, nothing changes.
+    Challenged,
+    /// The claim starts anew: what was proved and made before is worth nothing any more.
+    OwnershipReset {
+        /// Why.
+        #[serde(flatten)]
+        cause: ResetCause,
+        /// The generation of the challenge that is wanted from now on.
+        generation: u32,
+    },
+    /// The tenant offers the name to another one.
+    TransferOffered {
+        /// Until when it can be accepted.
+        expires_at: Timestamp,
+    },
+    /// The tenant took the offer back.
+    TransferCanceled,
+    /// The name came over from a tenant who offered it. It has yet to be proved.
+    TransferAccepted {
+        /// Until when the proof may be missing.
+        grace_until: Timestamp,
+    },
+    /// Something that the tenant wanted, or that was seen, was refused by a rule.
+    Refused {
+        /// Which.
+        rule: Rule,
     },
     /// A certificate was ordered.
     OrderOpened {
@@ -149,6 +185,14 @@ impl Notice {
             Self::CodeRefused => "code_refused",
             Self::Mailed { .. } => "mailed",
             Self::MailRefused { .. } => "mail_refused",
+            Self::CoolingOff { .. } => "cooling_off",
+            Self::ContestEnded => "contest_ended",
+            Self::Challenged => "challenged",
+            Self::OwnershipReset { .. } => "ownership_reset",
+            Self::TransferOffered { .. } => "transfer_offered",
+            Self::TransferCanceled => "transfer_canceled",
+            Self::TransferAccepted { .. } => "transfer_accepted",
+            Self::Refused { .. } => "refused",
             Self::OrderOpened { .. } => "order_opened",
             Self::OrderFailed { .. } => "order_failed",
             Self::CertificateActivated { .. } => "certificate_activated",

@@ -11,22 +11,24 @@ use super::{
     feed::announce,
     held::find,
     method::prolong,
+    incumbent::{Found, Incumbent},
     notice::{Notice, Numbered},
     pace::turn,
+    refusal::{Refusal, Rule},
     root::{DomainRoot, Root},
     worker::Worker,
 };
 use crate::{
     certificate::Validation,
     challenge::{Challenge, Method, email::Contacts},
-    clock::{Timestamp, whole_second},
+    clock::{Timestamp, after, whole_second},
     domain::{
         Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Step, instructions,
         steps,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId, TenantId},
-    name::DnsName,
+    name::{DnsName, DomainName},
     store::{Batch, Commit, Expect, Filter, Item, Query, Store, Write},
 };
 
@@ -136,8 +138,9 @@ impl Onboarding {
         let backends = &self.backends;
         let name = wanted.name().clone();
         backends.claims.admit(&name).map_err(|error| {
-            Error::new(ErrorKind::Invalid, "onboarding", "add", error.to_string())
-                .with_source(error)
+            let refusal = Refusal::new(Rule::from(error.rule()), "add", *tenant).of(&name);
+            backends.refuse(&refusal);
+            refusal.error(ErrorKind::Invalid, error.to_string()).with_source(error)
         })?;
         let invalid =
             |message: String| Error::new(ErrorKind::Invalid, "onboarding", "add", message);
@@ -176,7 +179,10 @@ impl Onboarding {
         if method == Method::Email {
             Contacts::new(&name, wanted.mail.scope.as_ref())?;
         }
-        let founding = Founding::new(id, *tenant, challenge, validation, delegation);
+        let mut founding = Founding::new(id, *tenant, challenge, validation, delegation);
+        if let Some(former) = self.former(tenant, &name, now).await? {
+            founding.take_up(&former);
+        }
         Ok(Domain::new(wanted, founding, now))
     }
 
@@ -188,12 +194,28 @@ impl Onboarding {
                 "add",
                 format!("{} is too long to delegate its challenges", wanted.name()),
             )
+    /// Returns the claim that a tenant removed not long ago, if the name rests since.
+    async fn former(
+        &self,
+        tenant: &TenantId,
+        name: &DomainName,
+        now: Timestamp,
+    ) -> Result<Option<Domain>> {
+        if self.backends.settings.policy.quarantine.is_zero() {
+            return Ok(None);
+        }
+        let Found::Somebody(found) = Incumbent::find(&self.backends, name).await? else {
+            return Ok(None);
+        };
+        let former = found.root.domain;
+        let rests = former.is_removed() && former.bars(now) && former.tenant() == *tenant;
+        Ok(rests.then_some(former))
+    }
+
             .with_source(error)
         };
-        let mut bytes = [0; 16];
-        self.backends.random.fill(&mut bytes)?;
         // Nothing of the tenant or the name is in it, and no other claim has it.
-        let target = zone.child(&hex::encode(bytes)).map_err(too_long)?;
+        let target = self.backends.delegation_target(zone)?;
         let base = DnsName::from(wanted.name().base());
         let owner = base.child("_acme-challenge").map_err(too_long)?;
         Ok(Delegation::new(owner, target))
@@ -354,11 +376,20 @@ impl Onboarding {
     ///
     /// As for [`check`](Self::check).
     pub async fn remove(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
-        self.change(tenant, id, "remove", |domain, _| {
+        let quarantine = self.backends.settings.policy.quarantine;
+        self.change(tenant, id, "remove", |domain, now| {
+    /// A name that was held rests for [`quarantine`](crate::engine::Policy::quarantine) then. Added
+    /// again by the same tenant, it
+    /// is held again once its proof, which may be still there, is seen; anybody else proves it anew
+    /// and inherits nothing.
+    ///
             // What it was parked for may have nothing to do with cleaning up, and if it has, it is
             // parked again: nobody else could give the name back.
             domain.setback = None;
-            domain.apply(Event::RemovalRequested)
+            let from = domain.status();
+            domain.apply(Event::RemovalRequested)?;
+            domain.rest_until(from, after(now, quarantine), now);
+            Ok(())
         })
         .await
     }
@@ -378,8 +409,8 @@ impl Onboarding {
         let key = codec::domain_key(id);
         let found = self.backends.store.get(std::slice::from_ref(&key)).await?;
         // What is gone tells its tenant that it is gone.
-        let is_theirs = |item: &Item| item.header.tenant == Some(*tenant);
-        match found.into_iter().flatten().next().filter(is_theirs) {
+        let found = found.into_iter().flatten().next();
+        match self.backends.own(found, *tenant, "notices", id) {
             Some(item) if codec::read_domain(&item)?.tenant() == *tenant => {}
             _ => return Err(not_found("notices", id)),
         }
@@ -403,7 +434,7 @@ impl Onboarding {
         id: DomainId,
         operation: &'static str,
     ) -> Result<(Item, Box<DomainRoot>)> {
-        find(&self.backends, *tenant, id).await?.ok_or_else(|| not_found(operation, id))
+        find(&self.backends, *tenant, id, operation).await?.ok_or_else(|| not_found(operation, id))
     }
 
     /// Changes a domain on behalf of a tenant, also while a worker has it: that one decides again.

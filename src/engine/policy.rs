@@ -42,6 +42,29 @@ pub struct Policy {
     pub demote_after: u16,
     /// How long the proof has to be missing before it counts as gone. 72 hours: a weekend.
     pub demote_over: Duration,
+    /// How long a holder whose proof is gone has time to bring it back, after somebody else proved the
+    /// name and before it goes over to them. 24 hours: somebody reads what they are told within a day.
+    pub contest_cool_off: Duration,
+    /// How long a name that was held rests after it was removed: who held it can take it up again, and
+    /// no wildcard of somebody else's serves it. Another proof of exactly that name ends it. 30 days.
+    pub quarantine: Duration,
+    /// How long an offer to hand a name over can be accepted. Seven days.
+    pub transfer_ttl: Duration,
+    /// How long whoever accepted a name has to prove it, before its absence counts. Seven days.
+    pub transfer_grace: Duration,
+    /// How long after a name came over it cannot be offered again. 30 days, as registries have it
+    /// (ICANN transfer policy).
+    pub transfer_cool_down: Duration,
+    /// How many names a tenant may have, the pending ones included. 100,000; `None` is without limit.
+    pub max_claims: Option<u32>,
+    /// How many names a tenant may have that are not proved. 20,000; `None` is without limit.
+    pub max_pending: Option<u32>,
+    /// How many names a tenant may have below one registrable domain, itself included. Without limit:
+    /// it costs one small item for each tenant and registrable domain.
+    pub max_below: Option<u32>,
+    /// How many names a tenant may add, and in which time. Without limit: [`pace`](Self::pace) keeps
+    /// them from getting in the way of others.
+    pub adds: Option<Budget>,
     /// How old evidence may be when a certificate is ordered on it. One hour.
     pub evidence_max_age: Duration,
     /// How long after an order the next one may be opened because somebody asks. Twelve minutes:
@@ -124,6 +147,15 @@ impl Policy {
             recheck_refuted: HOUR.saturating_mul(12),
             demote_after: 3,
             demote_over: HOUR.saturating_mul(72),
+            contest_cool_off: DAY,
+            quarantine: DAY.saturating_mul(30),
+            transfer_ttl: DAY.saturating_mul(7),
+            transfer_grace: DAY.saturating_mul(7),
+            transfer_cool_down: DAY.saturating_mul(30),
+            max_claims: Some(100_000),
+            max_pending: Some(20_000),
+            max_below: None,
+            adds: None,
             evidence_max_age: HOUR,
             order_spacing: MINUTE.saturating_mul(12),
             order_deadline: HOUR.saturating_mul(2),

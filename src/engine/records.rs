@@ -8,6 +8,7 @@ use super::{
     codec::{self, hold},
     onboarding::Onboarding,
     policy::Policy,
+    refusal::{Refusal, Rule},
 };
 use crate::{
     challenge::Challenge,
@@ -448,7 +449,10 @@ async fn admit(
     let is_wildcard = domain.name().is_wildcard();
     if is_wildcard && host == base {
         let message = format!("{owner} is not covered by {}", domain.name());
-        return Err(invalid(operation, message));
+        let rule = Rule::ScopeTooNarrow;
+        let refusal = Refusal::new(rule, operation, domain.tenant()).of(domain.name());
+        backends.refuse(&refusal.about(domain.id()));
+        return Err(invalid(operation, message).with_code(rule.as_str()));
     }
     let refuse = |message| Err(Error::new(ErrorKind::Refused, "records", operation, message));
     let not_available =
@@ -466,9 +470,15 @@ async fn admit(
         between.extend(names.filter_map(|name| Some(hold(&name.parse().ok()?))));
     }
     let held = backends.store.find(&between).await?;
-    let others = |item: &Item| item.header.tenant != Some(domain.tenant());
-    if held.iter().flatten().any(others) {
-        return not_available();
+    let others = |item: &&Item| item.header.tenant != Some(domain.tenant());
+    let others: Vec<&Item> = held.iter().flatten().filter(others).collect();
+    if !others.is_empty() {
+        let now = backends.store.now().await?;
+        // What cannot be read may be held.
+        let bars = |item: &&Item| codec::read_domain(item).map_or(true, |other| other.bars(now));
+        if others.iter().any(bars) {
+            return not_available();
+        }
     }
     // Who runs a zone may run no zone below it (RFC 1034 section 4.2).
     let [zone, above] = [owner, &base].map(|name| backends.zone_of(name, operation));

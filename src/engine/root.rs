@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     domain::{Domain, PauseScope, Paused, Setback, Throttled},
     error::{Error, ErrorKind},
-    evidence::{Found, Observation, Seen, Subject, Verdict},
+    evidence::{Evidence, Found, Observation, Seen, Subject, Topic, Verdict},
     id::{CertificateId, EffectId, KeyId, OrderId},
     name::{DnsName, DomainName},
     seal::Sealed,
@@ -262,8 +262,62 @@ pub enum Fact {
     Spent(Throttled),
     /// The store refused the last decision: somebody else has these unique keys.
     Taken(Vec<UniqueKey>),
+    /// Who has the name that the last decision would have taken.
+    Holder(Holder),
     /// A question could not be answered, for a reason of our own or of a service of ours.
     Unanswered(Trouble),
+}
+
+/// Who has a name that somebody else has proved, as far as it matters to that one.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Tells this holder from another one, and says nothing of either.
+    pub mark: String,
+    /// Whether nobody holds the name any more: it rests since it was removed.
+    pub is_resting: bool,
+    /// What the last look at the holder's proof says; unknown while that is not to count.
+    pub verdict: Verdict,
+    /// When that was.
+    pub looked_at: Option<Timestamp>,
+    /// Whether it is about to be looked at.
+    pub is_due: bool,
+    /// When the holder was last told that somebody else has proved the name.
+    pub challenged_at: Option<Timestamp>,
+}
+
+impl Holder {
+    /// Describes a claim that has the name.
+    pub fn of(domain: &Domain, now: Timestamp) -> Self {
+        let Evidence { last, at, .. } = *domain.evidence(Topic::Ownership);
+        let title = &domain.title;
+        // The operator's word stands for the proof until then; a transfer's does not.
+        let in_grace = domain.grace_until.is_some_and(|until| now < until);
+        let is_adopted = in_grace && title.acquired_at.is_none();
+        Self {
+            mark: domain.mark(),
+            is_resting: !domain.status().holds(),
+            verdict: if is_adopted { Verdict::Unknown } else { last },
+            looked_at: at,
+            is_due: domain.next_check_at().is_some_and(|at| at <= now),
+            challenged_at: title.challenged_at,
+        }
+    }
+}
+
+/// What a decision does to whoever has the name, in the same commit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Toward {
+    /// The holder's proof is looked at now.
+    Look {
+        /// Whether the holder is told that somebody else has proved the name.
+        tell: bool,
+    },
+    /// The claim of the holder, whose proof is gone, starts anew.
+    Reset,
+    /// The name, which nobody holds any more, rests no longer.
+    Release,
 }
 
 /// The state of an account at an authority.
@@ -649,6 +703,8 @@ pub struct Decision {
     pub satellites: Vec<Satellite>,
     /// What is to be told.
     pub notices: Vec<Notice>,
+    /// What becomes of whoever has the name: the decision stands only together with that.
+    pub toward: Option<Toward>,
     /// What to do once this is stored.
     pub effect: Option<Intent>,
     /// When to decide again. Now means at once, under the same lease.
@@ -658,6 +714,6 @@ pub struct Decision {
 impl Decision {
     /// Creates the decision to do nothing until `due`.
     pub(super) const fn idle(root: Root, due: Option<Timestamp>) -> Self {
-        Self { root, satellites: Vec::new(), notices: Vec::new(), effect: None, due }
+        Self { root, satellites: Vec::new(), notices: Vec::new(), toward: None, effect: None, due }
     }
 }

@@ -8,7 +8,6 @@ use crate::{
     domain::Domain,
     error::{Error, ErrorKind, Result},
     id::{DomainId, TenantId},
-    store::Item,
 };
 
 /// Entries on one page.
@@ -90,9 +89,8 @@ impl Onboarding {
     pub async fn timeline(&self, tenant: &TenantId, id: DomainId, after: u64) -> Result<Timeline> {
         let store = &self.backends().store;
         let key = codec::domain_key(id);
-        let is_theirs = |item: &Item| item.header.tenant == Some(*tenant);
-        let found = store.get(std::slice::from_ref(&key)).await?;
-        let Some(item) = found.into_iter().flatten().next().filter(is_theirs) else {
+        let found = store.get(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
+        let Some(item) = self.backends().own(found, *tenant, "timeline", id) else {
             let message = format!("there is no domain {id}");
             return Err(
                 Error::new(ErrorKind::NotFound, "onboarding", "timeline", message).with_subject(id)

@@ -57,7 +57,10 @@ async fn delivered(backends: &Backends, id: DomainId) -> Result<u64> {
 /// that say nothing any more.
 pub(super) async fn tidy(backends: &Backends) -> Result<()> {
     let now = backends.store.now().await?;
-    let keep = TimeDelta::from_std(backends.settings.policy.keep_removed).unwrap_or(TimeDelta::MAX);
+    // A name rests with the trace of who held it last.
+    let policy = &backends.settings.policy;
+    let keep = policy.keep_removed.max(policy.quarantine);
+    let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
     if let Some(long_ago) = now.checked_sub_signed(keep) {
         let mut query = Query::new(Kind::Domain, Filter::ExpiresBy(long_ago));
         loop {

@@ -342,7 +342,7 @@ impl ClaimPolicy {
     }
 
     /// Returns whether `name` is or covers a name that the platform keeps.
-    fn is_reserved(&self, name: &DomainName) -> bool {
+    pub(crate) fn is_reserved(&self, name: &DomainName) -> bool {
         if self.reserved.is_empty() {
             return false;
         }

@@ -15,7 +15,7 @@ use nameplate::{
     clock::{Clock, ManualClock, Timer, Timestamp},
     dns::{DnsProvider, InMemoryDns},
     domain::{Domain, Instruction, NewDomain, Step, Targets},
-    engine::{Edge, Onboarding, Policy},
+    engine::{Auditor, Builder, Edge, Onboarding, Policy},
     error::Result,
     id::{DomainId, TenantId},
     keys::InMemoryKeys,
@@ -176,6 +176,27 @@ impl World {
         timer: impl Timer,
         claims: ClaimPolicy,
     ) -> Onboarding {
+        Self::parts(
+            store, resolver, provider, ca, pages, keys, sealer, random, policy, timer, claims,
+        )
+        .build()
+        .unwrap()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one for each thing that is plugged in")]
+    fn parts(
+        store: impl Store,
+        resolver: impl Resolver,
+        provider: impl DnsProvider,
+        ca: impl CertificateAuthority,
+        pages: &InMemoryProbe,
+        keys: &InMemoryKeys,
+        sealer: &InMemorySealer,
+        random: &SeededRandom,
+        policy: &Policy,
+        timer: impl Timer,
+        claims: ClaimPolicy,
+    ) -> Builder {
         Onboarding::builder(store)
             .with_brand("plat")
             .with_targets(Targets::cname(EDGE).with_addresses([[203, 0, 113, 10].into()], []))
@@ -192,8 +213,6 @@ impl World {
             .with_probe(pages.clone())
             .with_mailer(mailer, Link::new(CONFIRM).unwrap())
             .with_policy(policy.clone())
-            .build()
-            .unwrap()
     }
 
     /// Another process on the same world, with wrapped backends.
@@ -265,8 +284,17 @@ impl World {
         self.process_of(timer, Self::claims())
     }
 
+    /// Another process on the same world, in which somebody writes down what is refused.
+    pub fn process_with_auditor(&self, auditor: impl Auditor) -> Onboarding {
+        self.builder_of(EndlessTimer, Self::claims()).with_auditor(auditor).build().unwrap()
+    }
+
     fn process_of(&self, timer: impl Timer, claims: ClaimPolicy) -> Onboarding {
-        Self::assemble(
+        self.builder_of(timer, claims).build().unwrap()
+    }
+
+    fn builder_of(&self, timer: impl Timer, claims: ClaimPolicy) -> Builder {
+        Self::parts(
             self.store.clone(),
             InMemoryResolver::over(Arc::new(self.dns.clone())),
             self.dns.clone(),

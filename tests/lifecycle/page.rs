@@ -335,6 +335,7 @@ fn page(policy: &Policy) -> String {
         recheck_refuted,
         demote_after,
         demote_over,
+        contest_cool_off,
         evidence_max_age,
         order_deadline,
         visible_deadline,
@@ -342,8 +343,9 @@ fn page(policy: &Policy) -> String {
         sweep_after,
         ..
     } = policy;
-    let [claim_ttl, token_ttl, spacing, recheck, recheck_refuted, demote_over] =
-        [claim_ttl, token_ttl, spacing, recheck, recheck_refuted, demote_over].map(|it| time(*it));
+    let [claim_ttl, token_ttl, spacing, recheck, recheck_refuted, demote_over, contest_cool_off] =
+        [claim_ttl, token_ttl, spacing, recheck, recheck_refuted, demote_over, contest_cool_off]
+            .map(|it| time(*it));
     let [evidence_max_age, order_deadline, visible_deadline, sweep_after] =
         [evidence_max_age, order_deadline, visible_deadline, sweep_after].map(|it| time(*it));
     let (long, short) = (left_at_renewal(DAY * 90), left_at_renewal(DAY * 6));
@@ -368,7 +370,9 @@ only.
 `ownership_proven` is the only way into the statuses in which the name is held, and it takes a proof
 that was seen in the same step. At most one tenant holds a name: the store refuses a second one, and
 who proves a name that is held stays `pending`. Any number of tenants may have a claim that is
-`pending`; it blocks nobody.
+`pending`; it blocks nobody. Without a proof a name is held by the word of an operator (adoption) or
+of the tenant who hands it over (transfer), for a grace, and no certificate is ordered in it. How
+names change hands is in `docs/claims.md`.
 
 ## Evidence
 
@@ -391,6 +395,8 @@ do not add up.
 * *Held.* Looked at after {recheck}, or {recheck_refuted} while the proof is missing.
 * *Loss.* {demote_after} counted looks in a row that refute, over at least {demote_over}, the last of
   them in this very step. The record coming back restores.
+* *Contest.* Somebody else's proof takes a held name after two sure looks at the holder's that do not
+  find it, {contest_cool_off} apart. While the holder's proof is there, or nobody can say, nothing moves.
 * *Ordering.* Needs a confirmed look at ownership, and at what the validation goes by (routing for
   HTTP-01, delegation for delegated DNS-01), not older than {evidence_max_age}.
 

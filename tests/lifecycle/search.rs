@@ -65,6 +65,7 @@ struct Key {
     placed: BTreeSet<&'static str>,
     expired: bool,
     removed: bool,
+    gives_up: bool,
 }
 
 /// What was reached.
@@ -246,6 +247,7 @@ impl Search {
                 .collect(),
             expired: status == Status::Pending && domain.challenge().expires_at < now,
             removed: domain.is_removed(),
+            gives_up: domain.gives_up(),
         }
     }
 
@@ -328,7 +330,7 @@ impl Search {
             && old.is_valid(*now)
         {
             match after.domain.certificate() {
-                None => assert_eq!(to, Status::Removing, "{}", told()),
+                None => assert!(to == Status::Removing || root.domain.gives_up(), "{}", told()),
                 Some(new) if new.id != old.id => {
                     assert!(new.is_valid(*now) && new.not_after > old.not_after, "{}", told());
                     self.reached.sights.insert("renewed");
@@ -568,6 +570,23 @@ impl Search {
             });
             all.push((Some(Event::Retried), retried));
         }
+        if domain.status().holds() {
+            let mut reset = domain.clone();
+            reset.apply(Event::OwnershipReset).unwrap();
+            let reset = edit(&reset, |json| {
+                let generation = domain.challenge().generation + 1;
+                json["challenge"]["generation"] = generation.into();
+                json["challenge"]["expires_at"] = serde_json::to_value(until).unwrap();
+                for topic in ["ownership", "routing", "delegated"] {
+                    json[topic] = serde_json::to_value(Evidence::default()).unwrap();
+                }
+                json["title"]["gives_up"] = true.into();
+                json["next_check_at"] = serde_json::to_value(now).unwrap();
+                json["next_order_at"] = serde_json::Value::Null;
+                json["failed_orders"] = 0.into();
+            });
+            all.push((Some(Event::OwnershipReset), reset));
+        }
         if domain.status() != Status::Removing {
             let checked = edit(domain, |json| {
                 json["next_check_at"] = serde_json::to_value(now).unwrap();
@@ -686,8 +705,6 @@ fn edit(domain: &Domain, change: impl FnOnce(&mut serde_json::Value)) -> Domain 
 /// The cells that change the status and that the engine never uses.
 fn unused(status: Status, event: Event) -> bool {
     match (status, event) {
-        // Nothing resets ownership yet.
-        (_, Event::OwnershipReset) => true,
         // An order makes it `certificate_pending` before it can fail.
         (Status::Verified, Event::Failed) => true,
         _ => false,

@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         Delegation, Domain, Failure, Issuance, ManagedRecord, Paused, Placed, Served, Setback,
-        Status, Sweep, Throttled,
+        Status, Sweep, Throttled, Title,
     },
     engine::root::Intent,
     error::{Error, ErrorKind, Result},
@@ -67,6 +67,9 @@ pub(super) struct Stored<'a> {
     delegated: Option<Looks<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contested: Option<At>,
+    /// That there is nothing beside the proof.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    title: Cow<'a, Title>,
     #[serde(default, skip_serializing_if = "is_zero")]
     checks: u32,
     /// As the due time in the header.
@@ -217,6 +220,7 @@ impl<'a> Stored<'a> {
             routing,
             delegated,
             contested_at,
+            title,
             checks,
             next_check_at,
             grace_until,
@@ -255,6 +259,7 @@ impl<'a> Stored<'a> {
             routing: Looks::of(routing, None),
             delegated: Looks::of(delegated, delegation.as_ref().map(|it| it.target.as_str())),
             contested: contested_at.map(At),
+            title: Cow::Borrowed(title),
             checks: *checks,
             next_check: unless(next_check_at.map(At), &header.due.map(At)),
             grace: grace_until.map(At),
@@ -333,6 +338,7 @@ impl<'a> Stored<'a> {
             delegated: looks(self.delegated, target),
             delegation,
             contested_at: instant(self.contested),
+            title: self.title.into_owned(),
             checks: self.checks,
             next_check_at: self.next_check.map_or(header.due, instant),
             grace_until: instant(self.grace),

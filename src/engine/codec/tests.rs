@@ -5,7 +5,7 @@ use crate::{
     certificate::{OrderStatus, Validation},
     challenge::{Challenge, Method, Scope},
     clock::after,
-    domain::{Delegation, Founding, Issuance, NewDomain, Served, Status},
+    domain::{Contest, Delegation, Founding, Issuance, NewDomain, Offer, Served, Status, Title},
     engine::root::Effect,
     evidence::{Evidence, Found, Seen, Verdict},
     id::{EffectId, OperationId},
@@ -177,6 +177,18 @@ prop_compose! {
         (domain.ownership, domain.routing, domain.delegated) = (ownership, routing, delegated);
         domain.certificate = certificate;
         domain.contested_at = times[0];
+        domain.title = Title {
+            contest: times[3].map(|since| Contest {
+                since,
+                cool_off_until: times[4],
+                against: "0f".repeat(16),
+            }),
+            challenged_at: times[0],
+            offer: times[5].map(|at| Offer::new(domain.tenant, at, "code")),
+            acquired_at: times[1],
+            rests_until: times[2],
+            gives_up: issuance,
+        };
         domain.next_check_at = times[1];
         domain.last_order_at = times[2];
         domain.next_order_at = times[3];

@@ -81,7 +81,7 @@ pub(super) fn decide(
     root.intent = effect.clone().or(repeat);
     let due = if root.handle.is_some() { None } else { root.next_at.or(Some(moment.now)) };
     let root = Root::Account(Box::new(root));
-    Decision { root, satellites: Vec::new(), notices: Vec::new(), effect, due }
+    Decision { effect, ..Decision::idle(root, due) }
 }
 
 fn failed(root: &mut AccountRoot, trouble: &Trouble, wait: Duration, moment: Moment) {

@@ -4,6 +4,7 @@
 //! give the same decision, so that the life of a domain can be replayed and simulated.
 
 mod account;
+mod contest;
 mod issuance;
 mod mail;
 mod ownership;
@@ -19,7 +20,7 @@ use super::{
     policy::Policy,
     root::{
         Decision, DomainRoot, Effect, EffectKind, Fact, Intent, Moment, Outcome, Question, Receipt,
-        Redo, Root, Satellite, Trouble,
+        Redo, Root, Satellite, Toward, Trouble,
     },
 };
 use crate::{
@@ -86,6 +87,8 @@ struct Draft<'a> {
     moment: Moment,
     satellites: Vec<Satellite>,
     notices: Vec<Notice>,
+    /// What becomes of whoever has the name.
+    toward: Option<Toward>,
     effect: Option<Intent>,
     /// When what is under way is to be looked at again.
     wait: Option<Timestamp>,
@@ -106,6 +109,7 @@ impl<'a> Draft<'a> {
             moment,
             satellites: Vec::new(),
             notices: Vec::new(),
+            toward: None,
             effect: None,
             wait: None,
             again: false,
@@ -124,6 +128,7 @@ impl<'a> Draft<'a> {
             self.end_mail();
             self.remove();
         } else {
+            self.give_up_former();
             self.ownership();
             self.mail();
             self.certificate_in_use();
@@ -419,6 +424,7 @@ impl<'a> Draft<'a> {
             root: Root::Domain(Box::new(self.root)),
             satellites: self.satellites,
             notices: self.notices,
+            toward: self.toward,
             effect,
             due,
         }

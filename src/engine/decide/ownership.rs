@@ -6,6 +6,7 @@ use crate::{
     domain::{Domain, Event, PauseScope, Status},
     engine::{
         notice::Notice,
+        refusal::Rule,
         root::{Fact, Question},
     },
     evidence::{Topic, Verdict},
@@ -69,20 +70,29 @@ impl Draft<'_> {
     fn unproved(&mut self, seen_now: Verdict) {
         let taken = self.facts.iter().any(|fact| matches!(fact, Fact::Taken(_)));
         let now = self.now();
-        let domain = &mut self.root.domain;
-        if seen_now != Verdict::Confirmed || now > domain.challenge.expires_at {
-            domain.checks = domain.checks.saturating_add(1);
-        } else if taken {
-            domain.checks = domain.checks.saturating_add(1);
-            if domain.contested_at.is_none() {
-                domain.contested_at = Some(now);
-                self.notices.push(Notice::Contested);
+        let is_late = now > self.root.domain.challenge.expires_at;
+        if seen_now != Verdict::Confirmed || is_late {
+            self.root.domain.checks = self.root.domain.checks.saturating_add(1);
+            // Whoever is not seen to have proved the name contests nothing; a silent server proves
+            // neither.
+            if seen_now != Verdict::Unknown && self.root.domain.end_contest() {
+                self.notices.push(Notice::ContestEnded);
             }
+            if seen_now == Verdict::Confirmed {
+                self.notices.push(Notice::Refused { rule: Rule::Expired });
+            }
+        } else if taken {
+            self.contest();
         } else {
-            domain.checks = 0;
-            domain.contested_at = None;
-            self.event(Event::OwnershipProven);
+            self.hold();
         }
+    }
+
+    /// Holds the name, by a proof that was seen in this step.
+    pub(super) fn hold(&mut self) {
+        self.root.domain.checks = 0;
+        self.root.domain.end_contest();
+        self.event(Event::OwnershipProven);
     }
 
     /// A tenant that holds the name loses it when the proof is gone for long enough, and at this
@@ -127,7 +137,9 @@ impl Draft<'_> {
         let quick = Backoff::PROOF.delay(domain.checks, self.moment.number("check"));
         let next = if !domain.status.holds() {
             // Dormant until somebody asks; the values stay as they are.
-            (now <= domain.challenge.expires_at).then(|| after(now, quick))
+            let cooled = domain.contest().and_then(|contest| contest.cool_off_until);
+            let next = cooled.filter(|until| *until > now).unwrap_or(Timestamp::MAX_UTC);
+            (now <= domain.challenge.expires_at).then(|| after(now, quick).min(next))
         } else if domain.ownership.run == Verdict::Refuted {
             Some(self.about(policy.recheck_refuted, "check"))
         } else if self.is_waiting_for_evidence() {

@@ -12,16 +12,29 @@ use crate::{
 };
 
 impl Draft<'_> {
-    /// Gives everything up that was made for the domain. Setting it up may never have happened.
-    pub(super) fn remove(&mut self) {
+    /// Gives up what was made before ownership was reset, if that is still to be done.
+    pub(super) fn give_up_former(&mut self) {
+        if std::mem::take(&mut self.root.domain.title.gives_up) {
+            self.give_all_up();
+        }
+    }
+
+    /// Gives up order, certificate, key and records. Setting them up may never have happened.
+    fn give_all_up(&mut self) {
         self.drop_order();
         if let Some(served) = self.root.domain.certificate.take() {
             self.satellites.push(Satellite::DeleteCertificate(served.id));
             self.satellites.push(Satellite::DeleteKey(served.key));
         }
         self.root.domain.next_order_at = None;
-        self.root.domain.next_check_at = None;
         self.root.domain.remove_records();
+    }
+
+    /// Gives everything up that was made for the domain.
+    pub(super) fn remove(&mut self) {
+        self.give_all_up();
+        self.root.domain.title.gives_up = false;
+        self.root.domain.next_check_at = None;
         let gone = |placement| matches!(placement, Placement::Swept { .. });
         let clean = self.root.domain.placed.iter().all(|placed| gone(placed.placement))
             && self.root.domain.records.is_empty();

@@ -95,8 +95,7 @@ impl Onboarding {
                 let key = codec::domain_key(domain);
                 let found = store.get(std::slice::from_ref(&key)).await?;
                 let item = found.into_iter().flatten().next();
-                let theirs = item.filter(|item| item.header.tenant == Some(*tenant));
-                let Some(item) = theirs else {
+                let Some(item) = self.backends().own(item, *tenant, "follow", domain) else {
                     let message = format!("there is no domain {domain}");
                     return Err(Error::new(ErrorKind::NotFound, "onboarding", "follow", message)
                         .with_subject(domain));

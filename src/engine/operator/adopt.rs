@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Operator, lost_race};
+use super::{ATTEMPTS, Operator, lost_race};
 use crate::{
     certificate::{Certificate, Chain, ChainError, ChainFault, Origin},
     clock::after,
@@ -10,6 +10,7 @@ use crate::{
     engine::{
         codec,
         feed::announce,
+        incumbent::{Beside, Found, Incumbent},
         notice::Notice,
         observe::CERTIFICATE_KEY,
         onboarding::Onboarding,
@@ -19,7 +20,7 @@ use crate::{
     id::{CertificateId, KeyId, TenantId},
     seal::Context,
     secret::Secret,
-    store::{Batch, Commit, Expect, UniqueKey, Write},
+    store::{Commit, Expect, UniqueKey, Write},
 };
 
 /// Longest basis that is kept, in characters.
@@ -131,20 +132,39 @@ impl Operator {
         let told = announce(backends, &mut domain, None, now).await?;
         let root = Root::Domain(Box::new(DomainRoot::new(domain.clone())));
         let (key, header, body) = codec::write_root(&root, Some(now))?;
-        let mut batch = self.batch()?.with_entry(codec::write_notice(&key, &notice)?);
+        let entry = codec::write_notice(&key, &notice)?;
+        let mut writes = Vec::from_iter(told);
         for (key, header, body) in [
             (key.clone(), header, body),
             codec::write_certificate(&certificate, *tenant)?,
             codec::write_key(&SealedKey::new(key_id, sealed), *tenant)?,
         ] {
-            batch = batch.with(Write::Put { key, expect: Expect::Absent, header, body });
+            writes.push(Write::Put { key, expect: Expect::Absent, header, body });
         }
-        let batch = told.into_iter().fold(batch, Batch::with);
-        match self.commit(batch, &key).await? {
-            Commit::Done => Ok(domain),
-            Commit::Taken(taken) => Err(self.taken(tenant, &domain, &taken).await?),
-            Commit::Stale(_) | Commit::Fenced => Err(lost_race("adopt")),
+        let mut beside: Option<Beside> = None;
+        for _ in 0..ATTEMPTS {
+            let mut batch = self.batch()?.with_entry(entry.clone());
+            batch.writes.extend(writes.clone());
+            if let Some(beside) = beside.take() {
+                beside.join(&mut batch)?;
+            }
+            match self.commit(batch, &key).await? {
+                Commit::Done => return Ok(domain),
+                Commit::Taken(taken) => match Incumbent::find(backends, domain.name()).await? {
+                    // It only rests with whoever held it last.
+                    Found::Somebody(found)
+                        if !found.domain().status().holds()
+                            && !taken.contains(&codec::slot(*tenant, domain.name())) =>
+                    {
+                        beside = Some(found.released(backends, now).await?);
+                    }
+                    _ => return Err(self.taken(tenant, &domain, &taken).await?),
+                },
+                Commit::Stale(_) => {}
+                Commit::Fenced => return Err(lost_race("adopt")),
+            }
         }
+        Err(lost_race("adopt"))
     }
 
     async fn taken(

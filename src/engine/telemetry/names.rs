@@ -23,6 +23,8 @@ pub mod event {
     pub const LEASE_LOST: &str = "lease lost";
     /// Something happened to a domain, and is stored; at level `INFO`.
     pub const NOTICE: &str = "notice";
+    /// Something was refused by a rule of claims; at level `INFO`.
+    pub const REFUSED: &str = "refused";
 }
 
 /// The names of metrics.
@@ -47,6 +49,8 @@ pub mod metric {
     pub const NOTICES: &str = "nameplate_notices_total";
     /// See [`METRICS`](super::METRICS).
     pub const OLDEST_LAG: &str = "nameplate_due_lag_seconds";
+    /// See [`METRICS`](super::METRICS).
+    pub const REFUSALS: &str = "nameplate_refusals_total";
     /// See [`METRICS`](super::METRICS).
     pub const ROOT_SECONDS: &str = "nameplate_root_seconds";
     /// See [`METRICS`](super::METRICS).
@@ -171,6 +175,12 @@ pub const METRICS: &[Metric] = &[
         Instrument::Counter,
         &["notice"],
         "What happened to domains, as it was stored",
+    ),
+    metric_of(
+        metric::REFUSALS,
+        Instrument::Counter,
+        &["rule"],
+        "What was refused, by the rule that refused it",
     ),
     metric_of(
         metric::ROOT_SECONDS,

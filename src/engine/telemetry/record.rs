@@ -7,6 +7,7 @@ use crate::{
     clock::{Timestamp, between},
     engine::{
         notice::Notice,
+        refusal::{Refusal, Rule},
         root::{EffectKind, Fact, Intent, Outcome, Root, Trouble},
     },
     id::TenantId,
@@ -230,16 +231,44 @@ pub(in crate::engine) fn committed(kind: Kind, result: &Commit, notices: &[Notic
     if *result != Commit::Done {
         return;
     }
-    for notice in notices {
-        count(metric::NOTICES, &[("notice", notice.as_str())]);
-        #[cfg(feature = "tracing")]
-        tracing::info!(
-            target: super::TARGET,
-            notice = notice.as_str(),
-            "{}",
-            super::event::NOTICE,
-        );
+    notices.iter().for_each(told);
+}
+
+/// Takes note of something that happened to a domain, and is stored.
+pub(in crate::engine) fn told(notice: &Notice) {
+    count(metric::NOTICES, &[("notice", notice.as_str())]);
+    let rule = match notice {
+        Notice::Refused { rule } => Some(*rule),
+        // Who has proved what somebody else holds is refused, for now.
+        Notice::Contested => Some(Rule::HeldByOther),
+        _ => None,
+    };
+    if let Some(rule) = rule {
+        count(metric::REFUSALS, &[("rule", rule.as_str())]);
     }
+    #[cfg(feature = "tracing")]
+    tracing::info!(
+        target: super::TARGET,
+        notice = notice.as_str(),
+        "{}",
+        super::event::NOTICE,
+    );
+}
+
+/// Takes note of something that was refused.
+pub(in crate::engine) fn refused(refusal: &Refusal) {
+    count(metric::REFUSALS, &[("rule", refusal.rule.as_str())]);
+    #[cfg(feature = "tracing")]
+    tracing::info!(
+        target: super::TARGET,
+        rule = refusal.rule.as_str(),
+        operation = refusal.operation,
+        tenant = %refusal.tenant,
+        name = refusal.name.as_ref().map(tracing::field::display),
+        domain = refusal.domain.as_ref().map(tracing::field::display),
+        "{}",
+        super::event::REFUSED,
+    );
 }
 
 /// Takes note of a root that was given back.
