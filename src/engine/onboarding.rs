@@ -5,15 +5,15 @@ use std::{future::Future, sync::Arc};
 use super::{
     backends::Backends,
     builder::Builder,
+    caps::turn,
     codec::{self, REMOVED},
     decide::Settings,
     edge::Edge,
     feed::announce,
     held::find,
-    method::prolong,
     incumbent::{Found, Incumbent},
+    method::prolong,
     notice::{Notice, Numbered},
-    pace::turn,
     refusal::{Refusal, Rule},
     root::{DomainRoot, Root},
     worker::Worker,
@@ -33,7 +33,10 @@ use crate::{
 };
 
 /// How often a command is tried again when a worker changes the same domain at the same time.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
+
+/// How often a name is added again when the same tenant adds others at the same time, and each counts.
+const ADD_ATTEMPTS: usize = 32;
 
 /// The commands and queries of nameplate. Tenant first: what is another tenant's is not there.
 ///
@@ -103,15 +106,17 @@ impl Onboarding {
     /// [`AdmitError`](crate::name::AdmitError)), cannot be proved as asked (the source is a
     /// [`MethodError`](crate::challenge::MethodError)) or cannot be validated as asked; `AlreadyExists`
     /// if the tenant has a claim on it, with its id as
-    /// [`subject`](crate::error::Error::subject); and those of the store. Nothing is stored then.
+    /// [`subject`](crate::error::Error::subject); `Quota` if the tenant has as many names as it may
+    /// have, and `RateLimited` if it adds them too quickly; and those of the store. Nothing is stored
+    /// then. What a rule of claims refuses has the name of the [`Rule`] as code.
     pub async fn add(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
         let backends = &self.backends;
         let domain = self.found(tenant, wanted).await?;
         let now = domain.created_at();
         let mut root = DomainRoot::new(domain);
         let told = announce(backends, &mut root.domain, None, now).await?;
-        for attempt in 0..ATTEMPTS {
-            let turn = turn(backends, *tenant, now).await?;
+        for attempt in 0..ADD_ATTEMPTS {
+            let turn = turn(backends, *tenant, root.domain.name(), now).await?;
             root.domain.next_check_at = Some(turn.due);
             let operation = OperationId::random(&*backends.random)?;
             let (key, header, body) =
@@ -121,7 +126,9 @@ impl Onboarding {
                 .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
             batch.writes.extend(told.clone());
             // A tenant that adds many at the same time is not kept from it: these keep about the pace.
-            batch.writes.extend(turn.write.filter(|_| attempt < ATTEMPTS / 2));
+            if turn.is_counted || attempt < ATTEMPTS / 2 {
+                batch.writes.extend(turn.writes);
+            }
             match self.commit(batch, &key).await? {
                 Commit::Done => return Ok(root.domain),
                 Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
@@ -186,14 +193,6 @@ impl Onboarding {
         Ok(Domain::new(wanted, founding, now))
     }
 
-    fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {
-        let too_long = |error| {
-            Error::new(
-                ErrorKind::Invalid,
-                "onboarding",
-                "add",
-                format!("{} is too long to delegate its challenges", wanted.name()),
-            )
     /// Returns the claim that a tenant removed not long ago, if the name rests since.
     async fn former(
         &self,
@@ -212,6 +211,14 @@ impl Onboarding {
         Ok(rests.then_some(former))
     }
 
+    fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {
+        let too_long = |error| {
+            Error::new(
+                ErrorKind::Invalid,
+                "onboarding",
+                "add",
+                format!("{} is too long to delegate its challenges", wanted.name()),
+            )
             .with_source(error)
         };
         // Nothing of the tenant or the name is in it, and no other claim has it.
@@ -369,6 +376,11 @@ impl Onboarding {
 
     /// Removes a domain: it stops being served at once, and what was made for it is cleaned up.
     ///
+    /// A name that was held rests for [`quarantine`](crate::engine::Policy::quarantine) then. Added
+    /// again by the same tenant, it
+    /// is held again once its proof, which may be still there, is seen; anybody else proves it anew
+    /// and inherits nothing.
+    ///
     /// One that is parked is tried again for this. Asked once more for one that is parked while it is
     /// being removed, that is too.
     ///
@@ -378,11 +390,6 @@ impl Onboarding {
     pub async fn remove(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
         let quarantine = self.backends.settings.policy.quarantine;
         self.change(tenant, id, "remove", |domain, now| {
-    /// A name that was held rests for [`quarantine`](crate::engine::Policy::quarantine) then. Added
-    /// again by the same tenant, it
-    /// is held again once its proof, which may be still there, is seen; anybody else proves it anew
-    /// and inherits nothing.
-    ///
             // What it was parked for may have nothing to do with cleaning up, and if it has, it is
             // parked again: nobody else could give the name back.
             domain.setback = None;
