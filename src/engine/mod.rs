@@ -64,6 +64,7 @@ mod timely;
 mod together;
 mod trace;
 mod upkeep;
+mod transfer;
 mod worker;
 
 pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Manifest, Obstacle};
@@ -92,3 +93,4 @@ pub use sealing::{ResealCursor, Resealed, SealingKey};
 pub use timeline::{Happening, Timeline, TimelineEntry};
 pub use trace::{Mismatch, Trace, replay};
 pub use worker::{Step, Worker};
+pub use transfer::TransferCode;
