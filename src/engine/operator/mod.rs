@@ -2,6 +2,7 @@
 
 mod adopt;
 mod pause;
+mod registration;
 mod revive;
 
 use std::sync::Arc;
