@@ -36,6 +36,7 @@ mod budget;
 mod builder;
 mod caps;
 mod codec;
+mod conflicts;
 mod crew;
 mod decide;
 mod drive;
@@ -43,10 +44,10 @@ mod edge;
 mod feed;
 mod health;
 mod held;
+mod incumbent;
 mod mail;
 mod method;
 mod notice;
-mod incumbent;
 mod observe;
 mod onboarding;
 mod operator;
@@ -54,8 +55,8 @@ mod pauses;
 mod policy;
 mod proof;
 mod records;
-mod root;
 mod refusal;
+mod root;
 mod sealing;
 mod setback;
 pub mod telemetry;
@@ -63,8 +64,8 @@ mod timeline;
 mod timely;
 mod together;
 mod trace;
-mod upkeep;
 mod transfer;
+mod upkeep;
 mod worker;
 
 pub use archive::{Export, Import, ImportConflict, ImportReport, Inspection, Manifest, Obstacle};
@@ -72,6 +73,7 @@ pub use budget::{Budget, Budgets};
 pub use builder::{BuildError, Builder};
 #[cfg(feature = "testkit")]
 pub(crate) use codec::read_root;
+pub use conflicts::{Conflict, Conflicts};
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};
 pub use feed::{
@@ -84,13 +86,13 @@ pub use onboarding::{Domains, Onboarding};
 pub use operator::{Adoption, Operator, Parked, Pausable};
 pub use policy::Policy;
 pub use records::{RecordChange, Records};
+pub use refusal::{Auditor, Refusal, Rule};
 pub use root::{
     AccountRoot, AccountState, Answer, Decision, DomainRoot, Effect, EffectKind, Fact, Holder,
     Intent, Moment, Outcome, Question, Receipt, Redo, Root, Satellite, SealedKey, Toward, Trouble,
-pub use refusal::{Auditor, Refusal, Rule};
 };
 pub use sealing::{ResealCursor, Resealed, SealingKey};
 pub use timeline::{Happening, Timeline, TimelineEntry};
 pub use trace::{Mismatch, Trace, replay};
-pub use worker::{Step, Worker};
 pub use transfer::TransferCode;
+pub use worker::{Step, Worker};

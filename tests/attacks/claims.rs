@@ -286,6 +286,11 @@ async fn as_another(world: &World, id: DomainId, record: RecordId) -> Vec<Call> 
         ("Onboarding::retry", text(it.retry(&OTHER, id).await)),
         ("Onboarding::renew", text(it.renew(&OTHER, id).await)),
         ("Onboarding::remove", text(it.remove(&OTHER, id).await)),
+        ("Onboarding::change_method", text(it.change_method(&OTHER, id, Method::DnsCname).await)),
+        ("Onboarding::renew_token", text(it.renew_token(&OTHER, id).await)),
+        ("Onboarding::conflicts", text(it.conflicts(&OTHER, id).await)),
+        ("Onboarding::offer_transfer", text(it.offer_transfer(&OTHER, id, TENANT).await)),
+        ("Onboarding::cancel_transfer", text(it.cancel_transfer(&OTHER, id).await)),
         ("Onboarding::notices", text(it.notices(&OTHER, id, 0).await)),
         ("Onboarding::timeline", text(it.timeline(&OTHER, id, 0).await)),
         ("Onboarding::follow", text(it.follow(&OTHER, Since::Domain(id, 0)).await)),
@@ -300,7 +305,8 @@ async fn as_another(world: &World, id: DomainId, record: RecordId) -> Vec<Call> 
 
 /// Operations that take a tenant and no id, or no tenant at all: what they are about is not one
 /// tenant's thing. Those of an operator are behind `Onboarding::operator`.
-const WITHOUT_ID: [&str; 17] = [
+const WITHOUT_ID: [&str; 18] = [
+    "Onboarding::accept_transfer",
     "Onboarding::add",
     "Onboarding::builder",
     "Onboarding::check_sealing",
