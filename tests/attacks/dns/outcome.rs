@@ -161,7 +161,8 @@ async fn r09_dv24_how_long_an_absence_is_remembered_is_told() {
 
 #[tokio::test]
 async fn r06_what_became_of_each_server_is_told() {
-    let scripts: Vec<(fn(Reply) -> Reply, ServerStatus)> = vec![
+    type Change = fn(Reply) -> Reply;
+    let scripts: Vec<(Change, ServerStatus)> = vec![
         (|reply| reply, ServerStatus::Agrees),
         (|reply| reply.answer(WANTED, TXT, &strings(&["more"])), ServerStatus::Differs),
         (|reply| reply.code(REFUSED), ServerStatus::Refused),
