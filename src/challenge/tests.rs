@@ -298,9 +298,7 @@ fn a_sibling_is_beside_the_proof_also_of_the_longest_name() {
     let name: DomainName = format!("{}.com", labels.join(".")).parse().unwrap();
     assert_eq!(brand.owner(&name).unwrap().as_str().len(), 253);
     let terms = Terms::new(brand, TTL, TTL);
-    let challenge = terms
-        .issue(&name, Method::DnsTxt, 1, &drawn(), Timestamp::UNIX_EPOCH)
-        .unwrap();
+    let challenge = terms.issue(&name, Method::DnsTxt, 1, &drawn(), Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(challenge.sibling(&drawn()).unwrap().parent(), challenge.owner.parent());
 }
 

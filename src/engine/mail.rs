@@ -91,7 +91,8 @@ impl Backends {
     ///
     /// A round that is lost to a crash is spent all the same.
     async fn spend_mail(&self, domain: &Domain) -> Result<()> {
-        let below = domain.name().registrable().unwrap_or_else(|| domain.name().as_str()).to_owned();
+        let below =
+            domain.name().registrable().unwrap_or_else(|| domain.name().as_str()).to_owned();
         let of =
             Sha256::new().chain_update(domain.tenant().as_bytes()).chain_update(&below).finalize();
         let key = Key::new(Kind::Ledger, format_args!("mail/{}", hex::encode(of)));

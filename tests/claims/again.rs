@@ -89,7 +89,7 @@ async fn a_name_rests_for_as_long_as_the_policy_says() {
     assert!(status(&world, &late).await.holds());
 
     let mut policy = Policy::new();
-    policy.quarantine = MINUTE * 0;
+    policy.quarantine = std::time::Duration::ZERO;
     let world = World::with_policy(policy);
     let first = world.active("shop.example.com").await;
     let removed = world.onboarding.remove(&TENANT, first.id()).await.unwrap();

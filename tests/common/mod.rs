@@ -177,7 +177,8 @@ impl World {
         claims: ClaimPolicy,
     ) -> Onboarding {
         Self::parts(
-            store, resolver, provider, ca, pages, keys, sealer, random, policy, timer, claims,
+            store, resolver, provider, ca, pages, mailer, keys, sealer, random, policy, timer,
+            claims,
         )
         .build()
         .unwrap()
@@ -190,6 +191,7 @@ impl World {
         provider: impl DnsProvider,
         ca: impl CertificateAuthority,
         pages: &InMemoryProbe,
+        mailer: impl Mailer,
         keys: &InMemoryKeys,
         sealer: &InMemorySealer,
         random: &SeededRandom,
