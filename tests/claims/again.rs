@@ -8,7 +8,7 @@ use nameplate::{
 
 use crate::{
     claim,
-    common::{DAY, HOUR, MINUTE, OTHER, TENANT, World},
+    common::{DAY, HOUR, OTHER, TENANT, World},
     get, name, notices, prove, served, status,
 };
 
