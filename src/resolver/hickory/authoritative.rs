@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Search, Trouble, Unanswered,
+    Search, Trouble, Unanswered, is_public_suffix,
     read::{Chain, Said, address, referral, said},
 };
 use crate::{
@@ -66,6 +66,16 @@ impl Zone {
         }
     }
 
+    /// Whether two delegations are to the same servers of the same zone.
+    fn is_same(&self, other: &Self) -> bool {
+        let has = |zone: &Self, wanted: &Server| {
+            zone.servers.iter().any(|server| server.name == wanted.name)
+        };
+        self.name == other.name
+            && self.servers.iter().all(|server| has(other, server))
+            && other.servers.iter().all(|server| has(self, server))
+    }
+
     /// Returns the name if a delegation led to the zone: its servers are strangers' ones.
     fn strange(&self) -> Option<&DnsName> {
         let is_told = |server: &Server| matches!(server.place, Place::Told(_));
@@ -80,6 +90,17 @@ enum Heard {
     Authority(Said),
     /// Another zone, further down, is.
     Referral(Zone),
+}
+
+impl Heard {
+    /// Whether two servers say the same.
+    fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Authority(one), Self::Authority(other)) => one.agrees(other),
+            (Self::Referral(one), Self::Referral(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
 }
 
 /// The first server of a zone that says something.
@@ -138,16 +159,18 @@ impl Search<'_> {
                 zones.push(zone.clone());
             }
             self.notes().servers.clear();
-            let first = self.first_heard(&zone, &question).await?;
-            match first.heard {
+            let First { report, heard, others, worst } = self.first_heard(&zone, &question).await?;
+            let is_final = matches!(heard, Heard::Authority(_));
+            // One server of many could delegate a name to whom it likes. Those of a registry are of
+            // one mind, and too many names are below them for all to be asked.
+            if is_final || !is_public_suffix(&zone.name) {
+                self.note(ServerReport { status: ServerStatus::Agrees, ..report });
+                self.hear_others(&zone, &question, &heard, others, worst).await?;
+            }
+            match heard {
                 // Further down than `zone`, so that this ends.
                 Heard::Referral(child) => zone = child,
-                Heard::Authority(said) => {
-                    self.note(ServerReport { status: ServerStatus::Agrees, ..first.report });
-                    let others = first.others;
-                    self.hear_others(&zone, &question, &said, others, first.worst).await?;
-                    return Ok(said);
-                }
+                Heard::Authority(said) => return Ok(said),
             }
         }
     }
@@ -183,12 +206,12 @@ impl Search<'_> {
         Err(Unanswered::Trouble(worst))
     }
 
-    /// Asks the other servers of a zone, which must not contradict what one of them said.
+    /// Asks the other servers of a zone, which must not contradict what the first of them said.
     async fn hear_others(
         &self,
         zone: &Zone,
         question: &Question,
-        said: &Said,
+        first: &Heard,
         others: Vec<&Server>,
         mut worst: Trouble,
     ) -> Result<(), Stop> {
@@ -198,7 +221,7 @@ impl Search<'_> {
         let mut differs = false;
         for (report, heard) in all(asked).await {
             match heard {
-                Ok(Heard::Authority(other)) if other.agrees(said) => {
+                Ok(other) if other.agrees(first) => {
                     agreeing = agreeing.saturating_add(1);
                     self.note(ServerReport { status: ServerStatus::Agrees, ..report });
                 }

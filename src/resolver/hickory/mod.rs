@@ -49,7 +49,8 @@ const COMPONENT: &str = "hickory";
 ///   the recursive servers, or at those of a [zone that it is given](HickoryBuilder::with_zone),
 ///   and follows the delegations of the parents down: nothing of what it answers was in a cache,
 ///   and name servers that only the zone itself names do not count. It asks all servers of the
-///   zone, at most 16. Those that answer must agree, and be [enough](HickoryBuilder::with_agreement);
+///   zone, at most 16, and of each zone above it that is no public suffix. Those that answer must
+///   agree, and be [enough](HickoryBuilder::with_agreement);
 ///   [`Answer::servers`] tells what became of each. It is a fast view; [`Mode::Recursive`] is for
 ///   decisions.
 ///
@@ -311,7 +312,7 @@ impl Gate for Turnstile<'_> {
         if self.search.questions.fetch_add(1, Ordering::Relaxed) >= limits.questions {
             return Err(NoReply::Spent);
         }
-        let Some(zone) = self.zone else { return Ok(()) };
+        let Some(zone) = self.zone.filter(|_| limits.rate.is_some()) else { return Ok(()) };
         let mut asked = vec![Asked::Server(server)];
         if !is_public_suffix(zone) {
             asked.push(Asked::Zone(zone.clone()));

@@ -23,6 +23,11 @@ fn script(script: impl Fn(&Asked) -> Vec<Act> + Send + Sync + 'static) -> Script
 
 /// The servers of `test`, which delegate `example.test` to the addresses after their own.
 async fn row(below: Vec<(IpAddr, Script)>) -> Vec<Server> {
+    row_beside(below, Vec::new()).await
+}
+
+/// As [`row`], with further servers that nobody delegates to.
+async fn row_beside(below: Vec<(IpAddr, Script)>, beside: Vec<(IpAddr, Script)>) -> Vec<Server> {
     let glue: Vec<_> = below.iter().map(|(address, _)| *address).collect();
     let parent = script(move |asked| {
         let refer = |reply: super::server::Reply, (number, address): (usize, &IpAddr)| {
@@ -30,7 +35,7 @@ async fn row(below: Vec<(IpAddr, Script)>) -> Vec<Server> {
         };
         glue.iter().enumerate().fold(asked.reply(), refer).say()
     });
-    Server::row([(loopback(1), parent)].into_iter().chain(below).collect()).await
+    Server::row([(loopback(1), parent)].into_iter().chain(below).chain(beside).collect()).await
 }
 
 fn honest() -> Script {
@@ -203,6 +208,26 @@ async fn c04_one_of_several_servers_proves_nothing() {
         };
         assert_ne!(status(4), status(2), "{answer:?}");
         assert_eq!(status(3), status(2), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn c04_one_of_several_servers_delegates_nothing() {
+    let delegates = || {
+        let refer = |asked: &Asked| {
+            asked.reply().refer(WANTED, "ns.wanted.example.test", Some(loopback(5))).say()
+        };
+        script(guarded(refer))
+    };
+    for first in [true, false] {
+        let mut below = vec![(loopback(2), honest()), (loopback(3), honest())];
+        below.insert(if first { 0 } else { 2 }, (loopback(4), delegates()));
+        let row = row_beside(below, vec![(loopback(5), evil())]).await;
+        let scene = Scene::delegated(&row, unhurried());
+        scene.rightful(Mode::Authoritative).await;
+        let answer = scene.attack(Mode::Authoritative).await;
+        assert_eq!(answer.outcome, Outcome::Failed(Failure::Disagreement), "{answer:?}");
+        assert_eq!(row[4].asked().len(), 0);
     }
 }
 
