@@ -129,7 +129,7 @@ impl Driver<'_> {
             facts.extend(self.paused.iter().cloned());
             let last = round == max_rounds;
             let settled = held.settle(self.backends, facts, now, last).await?;
-            let Some((decision, then)) = settled else {
+            let Some((effect, then)) = settled else {
                 self.tenure.answered(None);
                 if let Some(effect) = published {
                     self.disown(effect).await?;
@@ -151,7 +151,7 @@ impl Driver<'_> {
                     _ => End::Released,
                 });
             }
-            if let Some(intent) = decision.effect {
+            if let Some(intent) = effect {
                 let Some(result) = self.act(&held, &intent, now).await? else {
                     return Ok(End::Left);
                 };

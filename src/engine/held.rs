@@ -10,7 +10,7 @@ use super::{
     feed::announce,
     incumbent::{Found, Incumbent},
     policy::Policy,
-    root::{Decision, Fact, Moment, Root, Satellite, Trouble},
+    root::{Decision, Fact, Intent, Moment, Root, Satellite, Trouble},
     telemetry,
     trace::Trace,
 };
@@ -75,15 +75,15 @@ impl Held {
         }
     }
 
-    /// Decides on the facts and stores the decision, again if something came in between; `None` if
-    /// the lease is lost.
+    /// Decides on the facts and stores the decision, again if something came in between; returns
+    /// what is to be done then, or `None` if the lease is lost.
     pub(super) async fn settle(
         &mut self,
         backends: &Backends,
         mut facts: Vec<Fact>,
         now: Timestamp,
         last: bool,
-    ) -> Result<Option<(Decision, Then)>> {
+    ) -> Result<Option<(Option<Intent>, Then)>> {
         let mut contended = 0;
         // Whoever has the name that this one proved.
         let mut incumbent: Option<Box<Incumbent>> = None;
@@ -136,8 +136,8 @@ impl Held {
                     told_beside.iter().for_each(telemetry::told);
                     self.revision = Revision::new(self.revision.counter + 1, operation);
                     self.order = self.order_after(&decision.root, operation);
-                    self.root = decision.root.clone();
-                    return Ok(Some((decision, then)));
+                    self.root = decision.root;
+                    return Ok(Some((decision.effect, then)));
                 }
                 Commit::Fenced => return Ok(None),
                 Commit::Taken(keys) => {
