@@ -335,3 +335,28 @@ fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
     );
     assert_eq!(item.body.as_str(), served);
 }
+
+#[test]
+fn a_version_is_found_wherever_it_stands() {
+    for text in ["{\"v\":1}", "{\"v\":1,\"other\":2}", "{ \"other\": 2, \"v\": 1 }"] {
+        assert_eq!(version(text, &"it", 1).unwrap(), 1, "{text}");
+    }
+    for (text, kind) in [
+        ("{\"v\":2}", ErrorKind::Unsupported),
+        ("{\"v\":0,\"other\":2}", ErrorKind::Unsupported),
+        ("{\"v\":2,", ErrorKind::Malformed),
+        ("{\"v\":-1}", ErrorKind::Malformed),
+        ("{}", ErrorKind::Malformed),
+        ("", ErrorKind::Malformed),
+    ] {
+        assert_eq!(version(text, &"it", 1).unwrap_err().kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_breaks_off_behind_its_version_is_malformed() {
+    for text in ["{\"v\":1,", "{\"v\":1,\"other\"}"] {
+        let read = read::<serde_json::Value>(text, &"it");
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Malformed, "{text}");
+    }
+}
