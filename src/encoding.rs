@@ -1,14 +1,10 @@
 //! Text and DER forms that the crate has to write itself.
 
-/// The alphabet of base64url (RFC 4648 section 5).
-const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// The alphabet of base64 (RFC 4648 section 4).
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 
 /// Writes bytes as base64url without padding, as RFC 8555 does everywhere.
 pub(crate) fn base64url(bytes: &[u8]) -> String {
-    base64(bytes, BASE64URL)
+    BASE64URL_NOPAD.encode(bytes)
 }
 
 /// Writes bytes as base32 (RFC 4648 section 6) in lower case without padding, for labels.
@@ -35,32 +31,32 @@ pub(crate) fn base32(bytes: &[u8]) -> String {
 
 /// Writes one PEM block (RFC 7468), with its final line break.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    let mut digits = base64(der, BASE64);
-    while !digits.len().is_multiple_of(4) {
-        digits.push('=');
+    let digits = BASE64.encode(der);
+    let mut text = String::with_capacity(digits.len() + digits.len() / 64 + 2 * label.len() + 40);
+    text.extend(["-----BEGIN ", label, "-----\n"]);
+    let mut rest = digits.as_str();
+    while let Some((line, tail)) = rest.split_at_checked(64)
+        && !tail.is_empty()
+    {
+        text.extend([line, "\n"]);
+        rest = tail;
     }
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(digit);
-    }
-    text.push_str(&format!("\n-----END {label}-----\n"));
+    text.extend([rest, "\n-----END ", label, "-----\n"]);
     text
 }
 
-fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |group, byte| (group << 8) | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for digit in 0..=chunk.len() {
-            let index = (group >> (18 - 6 * digit)) & 63;
-            text.push(char::from(alphabet[index as usize]));
-        }
+/// Bytes as hexadecimal text, in lower case, for `serde(with)`.
+///
+/// What `hex::serde` does, which writes one character after the other.
+pub(crate) mod hex_text {
+    use data_encoding::HEXLOWER;
+    use serde::Serializer;
+
+    pub(crate) use hex::serde::deserialize;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&HEXLOWER.encode(bytes))
     }
-    text
 }
 
 /// A writer of DER (X.690), as far as certificates and requests need it.
@@ -204,6 +200,27 @@ mod tests {
         assert_eq!(lines[1].len(), 64);
         assert_eq!(lines[2], "/w==");
         assert_eq!(lines[3], "-----END THING-----");
+        assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn pem_of_whole_lines_has_no_empty_one() {
+        let text = pem("THING", &[0xff; 96]);
+        let lines: Vec<usize> = text.lines().map(str::len).collect();
+        assert_eq!(lines, [21, 64, 64, 19]);
+    }
+
+    #[test]
+    fn hexadecimal_text_is_in_lower_case_and_read_in_both() {
+        #[derive(Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+        struct Bytes(#[serde(with = "hex_text")] Vec<u8>);
+
+        let text = serde_json::to_string(&Bytes(vec![0x00, 0xab])).unwrap();
+        assert_eq!(text, "\"00ab\"");
+        for text in ["\"00ab\"", "\"00AB\""] {
+            assert_eq!(serde_json::from_str::<Bytes>(text).unwrap(), Bytes(vec![0x00, 0xab]));
+        }
+        assert!(serde_json::from_str::<Bytes>("\"0\"").is_err());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use data_encoding::HEXLOWER;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// A source of unpredictable bytes.
@@ -36,6 +38,13 @@ impl Random for OsRandom {
 #[error("an id is 32 lower-case hexadecimal characters")]
 pub struct IdError(());
 
+/// Writes the text of an id.
+fn digits<'a>(bytes: &[u8; 16], text: &'a mut [u8; 32]) -> &'a str {
+    HEXLOWER.encode_mut(bytes, text);
+    // Hexadecimal digits are UTF-8.
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -69,10 +78,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut text = [0; 32];
-                // Encoding 16 bytes into 32 cannot fail, and hexadecimal digits are UTF-8.
-                hex::encode_to_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
-                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+                f.write_str(digits(&self.0, &mut [0; 32]))
             }
         }
 
@@ -98,7 +104,7 @@ macro_rules! id {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(digits(&self.0, &mut [0; 32]))
             }
         }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Validation;
 use crate::{
     clock::Timestamp,
+    encoding::hex_text,
     id::{DomainId, KeyId, OrderId},
     name::DomainName,
 };
@@ -197,10 +198,10 @@ pub struct OrderKey {
     /// The sealed private key.
     pub id: KeyId,
     /// Its public half, SubjectPublicKeyInfo DER.
-    #[serde(with = "hex::serde")]
+    #[serde(with = "hex_text")]
     pub public_key: Vec<u8>,
     /// The certificate signing request, PKCS #10 DER.
-    #[serde(with = "hex::serde")]
+    #[serde(with = "hex_text")]
     pub request: Vec<u8>,
 }
 

@@ -12,6 +12,7 @@ use crate::{
     challenge::email::MailAddress,
     clock::Timestamp,
     domain::{Domain, PauseScope, Paused, Setback, Throttled},
+    encoding::hex_text,
     error::{Error, ErrorKind},
     evidence::{Evidence, Found, Observation, Seen, Subject, Topic, Verdict},
     id::{CertificateId, EffectId, KeyId, OrderId},
@@ -223,10 +224,10 @@ pub enum Fact {
         /// The private key, sealed.
         sealed: Sealed,
         /// The public half, SubjectPublicKeyInfo DER.
-        #[serde(with = "hex::serde")]
+        #[serde(with = "hex_text")]
         public_key: Vec<u8>,
         /// The certificate signing request, PKCS #10 DER.
-        #[serde(with = "hex::serde")]
+        #[serde(with = "hex_text")]
         request: Vec<u8>,
     },
     /// A fresh code to mail.
