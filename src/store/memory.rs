@@ -1,7 +1,7 @@
 //! The reference store, in memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -254,7 +254,7 @@ impl State {
                 row.woken.get_or_insert(now);
             });
         }
-        let mut indexes: HashMap<Key, u16> = HashMap::new();
+        let mut indexes: BTreeMap<Key, u16> = BTreeMap::new();
         for entry in batch.log {
             if let Some(row) = self.items.get_mut(&entry.of) {
                 let index = indexes.entry(entry.of).or_default();
@@ -290,14 +290,14 @@ impl State {
     }
 
     fn taken(&self, writes: &[Write]) -> Vec<UniqueKey> {
-        let written: HashSet<&Key> = writes
+        let written: BTreeSet<&Key> = writes
             .iter()
             .filter_map(|write| match write {
                 Write::Put { key, .. } | Write::Delete { key, .. } => Some(key),
                 Write::Wake { .. } => None,
             })
             .collect();
-        let mut wanted = HashSet::new();
+        let mut wanted = BTreeSet::new();
         let mut taken = Vec::new();
         for write in writes {
             if let Write::Put { key, header, .. } = write {

@@ -167,7 +167,9 @@ impl UniqueKey {
     ///
     /// The parts are joined with `/`; a part must not contain one unless it is the last.
     pub fn new(space: &str, parts: &[&str]) -> Self {
-        let mut text = String::from(space);
+        let length: usize = parts.iter().map(|part| part.len() + 1).sum();
+        let mut text = String::with_capacity(space.len() + length);
+        text.push_str(space);
         for part in parts {
             text.push('/');
             text.push_str(part);
