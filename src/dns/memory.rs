@@ -1,7 +1,7 @@
 //! A DNS hosting service in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,19 +30,54 @@ pub struct InMemoryDns {
     faults: Arc<Faults>,
 }
 
-/// The sets of a zone by owner and type: the order of DNS, so that what is below a name follows it.
-type Sets = BTreeMap<(DnsName, RecordType), RecordSet>;
+/// The sets of a zone by owner and type.
+///
+/// Hashed: to compare names in the order of DNS takes longer, and is wanted for lists alone.
+#[derive(Debug, Default)]
+struct Sets(HashMap<DnsName, BTreeMap<RecordType, RecordSet>>);
+
+impl Sets {
+    fn get(&self, name: &DnsName, record_type: RecordType) -> Option<&RecordSet> {
+        self.0.get(name)?.get(&record_type)
+    }
+
+    /// Puts a set in place of the one that is there.
+    fn put(&mut self, set: RecordSet) {
+        self.0.entry(set.name().clone()).or_default().insert(set.record_type(), set);
+    }
+
+    fn remove(&mut self, name: &DnsName, record_type: RecordType) -> Option<RecordSet> {
+        let at = self.0.get_mut(name)?;
+        let removed = at.remove(&record_type);
+        if at.is_empty() {
+            self.0.remove(name);
+        }
+        removed
+    }
+
+    /// Returns the types of the sets at a name.
+    fn types(&self, name: &DnsName) -> impl Iterator<Item = RecordType> {
+        self.0.get(name).into_iter().flat_map(|at| at.keys().copied())
+    }
+
+    /// Returns all sets, in the order of DNS.
+    fn list(&self) -> Vec<RecordSet> {
+        let mut names: Vec<_> = self.0.iter().collect();
+        names.sort_unstable_by_key(|(name, _)| *name);
+        names.into_iter().flat_map(|(_, at)| at.values().cloned()).collect()
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
-    zones: BTreeMap<DnsName, Sets>,
+    zones: HashMap<DnsName, Sets>,
     applied: usize,
 }
 
 impl InMemoryDns {
     /// Creates a service that hosts empty zones.
     pub fn new(zones: impl IntoIterator<Item = DnsName>) -> Self {
-        let zones = zones.into_iter().map(|zone| (zone, Sets::new())).collect();
+        let zones = zones.into_iter().map(|zone| (zone, Sets::default())).collect();
         Self {
             state: Arc::new(Mutex::new(State { zones, applied: 0 })),
             capabilities: Capabilities::new(true, Ttl::from_secs(0).unwrap_or(Ttl::MINUTE)),
@@ -82,7 +117,7 @@ impl InMemoryDns {
         let before = state
             .zones
             .get(&zone)
-            .and_then(|sets| sets.get(&(set.name().clone(), set.record_type())).cloned());
+            .and_then(|sets| sets.get(set.name(), set.record_type()).cloned());
         let change = SetChange::new(before, Some(set))
             .map_err(|problem| error(ErrorKind::Internal, "set", problem.to_string()))?;
         let applied = state.apply(&zone, &change.into(), self.capabilities)?;
@@ -96,13 +131,13 @@ impl InMemoryDns {
     pub fn remove(&self, name: &DnsName, record_type: RecordType) -> Option<RecordSet> {
         let mut state = self.state();
         let zone = state.zone_of(name)?;
-        state.zones.get_mut(&zone)?.remove(&(name.clone(), record_type))
+        state.zones.get_mut(&zone)?.remove(name, record_type)
     }
 
     /// Returns the sets of a zone, in the order of DNS; none for a zone that is not hosted here.
     pub fn records(&self, zone: &DnsName) -> Vec<RecordSet> {
         let state = self.state();
-        state.zones.get(zone).map(|sets| sets.values().cloned().collect()).unwrap_or_default()
+        state.zones.get(zone).map(Sets::list).unwrap_or_default()
     }
 
     /// Returns how many times changes were applied.
@@ -141,7 +176,7 @@ impl DnsProvider for InMemoryDns {
             let state = self.state();
             let sets = state.zones.get(zone).ok_or_else(|| unknown_zone("record_set", zone))?;
             inside("record_set", zone, name)?;
-            Ok(sets.get(&(name.clone(), record_type)).cloned())
+            Ok(sets.get(name, record_type).cloned())
         })
     }
 
@@ -189,17 +224,16 @@ impl State {
         let mut undo = Vec::with_capacity(changes.len());
         let mut applied = Vec::with_capacity(changes.len());
         for change in changes {
-            let key = (change.name().clone(), change.record_type());
-            let before = sets.get(&key).cloned();
+            let before = sets.get(change.name(), change.record_type()).cloned();
             applied.push(apply_one(sets, zone, change, capabilities.min_ttl));
-            undo.push((key, before));
+            undo.push((change, before));
         }
         if !applied.iter().all(|applied| matches!(applied, Applied::Done)) {
-            for (key, before) in undo.into_iter().rev() {
+            for (change, before) in undo.into_iter().rev() {
                 match before {
-                    Some(set) => sets.insert(key, set),
-                    None => sets.remove(&key),
-                };
+                    Some(set) => sets.put(set),
+                    None => drop(sets.remove(change.name(), change.record_type())),
+                }
             }
             for one in &mut applied {
                 if matches!(one, Applied::Done) {
@@ -212,41 +246,40 @@ impl State {
 }
 
 fn apply_one(sets: &mut Sets, zone: &DnsName, change: &SetChange, min_ttl: Ttl) -> Applied {
-    let key = (change.name().clone(), change.record_type());
-    let found = sets.get(&key);
+    let record_type = change.record_type();
+    let found = sets.get(change.name(), record_type);
     // TTLs do not count: they may have been raised on the way in.
     if found.map(RecordSet::data) != change.before().map(RecordSet::data) {
         return Applied::Conflict(found.cloned());
     }
     let refused = |message: &str| {
-        let message = format!("{} {}: {message}", change.name(), change.record_type());
+        let message = format!("{} {record_type}: {message}", change.name());
         Applied::Refused(error(ErrorKind::Refused, "apply", message))
     };
     let Some(after) = change.after() else {
-        if change.name() == zone && matches!(key.1, RecordType::Soa | RecordType::Ns) {
+        if change.name() == zone && matches!(record_type, RecordType::Soa | RecordType::Ns) {
             return refused("a zone needs it");
         }
-        sets.remove(&key);
+        sets.remove(change.name(), record_type);
         return Applied::Done;
     };
     if after.ttl() < min_ttl {
         return refused("the TTL is below the floor of this service");
     }
-    match key.1 {
+    match record_type {
         // RFC 1035 section 5.2: a zone has one SOA record, at its top.
         RecordType::Soa if change.name() != zone => return refused("not the top of the zone"),
         // RFC 1034 section 3.6.2 and RFC 1912 section 2.4: the top has SOA and NS records at least.
         RecordType::Cname if change.name() == zone => return refused("the top of the zone"),
         _ => {}
     }
-    let others = sets.range((key.0.clone(), RecordType::A)..).take_while(|(at, _)| at.0 == key.0);
     let clash = |other: RecordType| {
-        other != key.1 && (other == RecordType::Cname || key.1 == RecordType::Cname)
+        other != record_type && (other == RecordType::Cname || record_type == RecordType::Cname)
     };
-    if others.into_iter().any(|((_, other), _)| clash(*other)) {
+    if sets.types(change.name()).any(clash) {
         return refused("a CNAME record beside other data (RFC 2181 section 10.1)");
     }
-    sets.insert(key, after.clone());
+    sets.put(after.clone());
     Applied::Done
 }
 

@@ -236,13 +236,17 @@ impl Hosted<'_> {
         Ok(alias(self.set(name, RecordType::Cname).await?.as_ref()))
     }
 
+    /// Returns whether a name has records, or is the top of the zone, which is there without any.
     async fn has_records(&self, name: &DnsName) -> Result<bool> {
+        if *name == self.zone {
+            return Ok(true);
+        }
         for record_type in RecordType::ALL {
             if self.set(name, *record_type).await?.is_some() {
                 return Ok(true);
             }
         }
-        Ok(*name == self.zone)
+        Ok(false)
     }
 
     async fn find(&self, name: &DnsName, record_type: RecordType) -> Result<Found> {
