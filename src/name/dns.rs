@@ -534,7 +534,7 @@ impl fmt::Debug for DnsName {
     }
 }
 
-serde_as_text!(DnsName);
+serde_as_text!(DnsName, as_str);
 
 #[cfg(test)]
 mod tests;

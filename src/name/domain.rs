@@ -117,7 +117,7 @@ impl fmt::Debug for DomainName {
     }
 }
 
-serde_as_text!(DomainName);
+serde_as_text!(DomainName, as_str);
 
 #[cfg(test)]
 mod tests;

@@ -22,12 +22,13 @@ pub use overlap::Overlap;
 pub use profile::NameProfile;
 pub use suffix::{PublicSuffixes, SharedSuffixes, SuffixListError};
 
-/// Serializes a type as its text, and validates the text when it is read back.
+/// Serializes a type as its text, which the method gives that is named, and validates the text when
+/// it is read back.
 macro_rules! serde_as_text {
-    ($name:ty) => {
+    ($name:ty, $text:ident) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(&self.$text())
             }
         }
 

@@ -73,7 +73,7 @@ impl fmt::Display for Monitor {
     }
 }
 
-serde_as_text!(Monitor);
+serde_as_text!(Monitor, as_str);
 
 /// What a DNS service found when it last checked the host behind a record.
 ///

@@ -69,4 +69,4 @@ impl fmt::Display for RecordType {
     }
 }
 
-serde_as_text!(RecordType);
+serde_as_text!(RecordType, to_string);

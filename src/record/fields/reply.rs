@@ -84,7 +84,7 @@ impl fmt::Display for ReplyId {
     }
 }
 
-serde_as_text!(ReplyId);
+serde_as_text!(ReplyId, to_string);
 
 /// A record as the published API answers with it.
 ///
