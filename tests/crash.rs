@@ -29,11 +29,8 @@ use nameplate::{
     error::{ErrorKind, Result},
     id::DomainId,
     record::RecordFields,
-    store::{
-        Batch, Commit, Entry, InMemoryStore, Item, Key, Kind, Lease, LeaseRequest, Leased, Page,
-        Query, Store, UniqueKey, Write,
-    },
-    testkit::{Moment, Point, Tap, Tape},
+    store::{Batch, Commit, InMemoryStore, Key, Kind, LeaseRequest, Leased, Query, Store, Write},
+    testkit::{Layered, Moment, Point, StoreLayer, Tap, Tape},
 };
 
 /// How the first process goes away.
@@ -72,23 +69,12 @@ struct Seen {
 }
 
 #[async_trait::async_trait]
-impl Store for Watched {
-    async fn now(&self) -> Result<nameplate::clock::Timestamp> {
-        self.inner.now().await
-    }
+impl StoreLayer for Watched {
+    type Inner = InMemoryStore;
 
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
-        self.inner.get(keys).await
+    fn inner(&self) -> &InMemoryStore {
+        &self.inner
     }
-
-    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
-        self.inner.find(unique).await
-    }
-
-    async fn list(&self, query: &Query) -> Result<Page> {
-        self.inner.list(query).await
-    }
-
     async fn commit(&self, batch: Batch) -> Result<Commit> {
         let opened: Vec<String> = batch
             .writes
@@ -122,22 +108,6 @@ impl Store for Watched {
         }
         Ok(leased)
     }
-
-    async fn extend(
-        &self,
-        leases: &[Lease],
-        by: std::time::Duration,
-    ) -> Result<Vec<Option<Lease>>> {
-        self.inner.extend(leases, by).await
-    }
-
-    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
-        self.inner.entries(of, after, limit).await
-    }
-
-    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
-        self.inner.trim(of, through).await
-    }
 }
 
 /// A world whose life is short, so that every point of it can be tried.
@@ -152,7 +122,7 @@ fn process(world: &World, tape: &Tape, seen: &Arc<Mutex<Seen>>) -> Onboarding {
     let (s, r, d, c) = (tape.clone(), tape.clone(), tape.clone(), tape.clone());
     let seen = seen.clone();
     world.process((
-        move |inner| Tap::new(Watched { inner, seen }, s),
+        move |inner| Tap::new(Layered::new(Watched { inner, seen }), s),
         move |resolver| Tap::new(resolver, r),
         move |dns| Tap::new(dns, d),
         move |ca| Tap::new(ca, c),

@@ -12,9 +12,9 @@ use nameplate::{
     clock::{Clock, after},
     domain::Status,
     error::Result,
-    name::DomainName,
     secret::Secret,
     store::{Key, Kind, Store},
+    testkit::{AuthorityLayer, Layered},
 };
 
 use crate::common::{HOUR, MINUTE, World, run_until};
@@ -27,19 +27,12 @@ struct Reserved {
 }
 
 #[async_trait]
-impl CertificateAuthority for Reserved {
-    fn id(&self) -> &str {
-        self.ca.id()
-    }
+impl AuthorityLayer for Reserved {
+    type Inner = InMemoryCa;
 
-    async fn enroll(&self, key: &Secret) -> Result<Handle> {
-        self.ca.enroll(key).await
+    fn inner(&self) -> &InMemoryCa {
+        &self.ca
     }
-
-    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
-        self.ca.open(account, names).await
-    }
-
     async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
         self.calls.lock().unwrap().push("progress");
         let mut progress = self.ca.progress(account, order).await?;
@@ -61,14 +54,6 @@ impl CertificateAuthority for Reserved {
         self.calls.lock().unwrap().push("respond");
         self.ca.respond(account, order, authorization, challenge).await
     }
-
-    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
-        self.ca.finalize(account, order, csr).await
-    }
-
-    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
-        self.ca.certificate(account, order).await
-    }
 }
 
 #[tokio::test]
@@ -80,7 +65,10 @@ async fn an_authority_that_takes_its_time_is_asked_to_look_once() {
             |store| store,
             |resolver| resolver,
             |dns| dns,
-            |ca| Reserved { ca: ca.with_processing_time(MINUTE / 6), calls: calls.clone() },
+            |ca| {
+                let ca = ca.with_processing_time(MINUTE / 6);
+                Layered::new(Reserved { ca, calls: calls.clone() })
+            },
         ));
         let id = world.add(name).await.id();
         world.publish(id).await;
@@ -100,46 +88,21 @@ async fn an_authority_that_takes_its_time_is_asked_to_look_once() {
 struct Closed(InMemoryCa);
 
 #[async_trait]
-impl CertificateAuthority for Closed {
-    fn id(&self) -> &str {
-        self.0.id()
-    }
+impl AuthorityLayer for Closed {
+    type Inner = InMemoryCa;
 
+    fn inner(&self) -> &InMemoryCa {
+        &self.0
+    }
     async fn enroll(&self, _: &Secret) -> Result<Handle> {
         panic!("a bug")
-    }
-
-    async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
-        self.0.open(account, names).await
-    }
-
-    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
-        self.0.progress(account, order).await
-    }
-
-    async fn respond(
-        &self,
-        account: &Account,
-        order: &Handle,
-        authorization: &Handle,
-        challenge: ChallengeType,
-    ) -> Result<()> {
-        self.0.respond(account, order, authorization, challenge).await
-    }
-
-    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
-        self.0.finalize(account, order, csr).await
-    }
-
-    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
-        self.0.certificate(account, order).await
     }
 }
 
 #[tokio::test]
 async fn a_domain_looks_ever_more_rarely_whether_the_account_is_there() {
     let world = World::new();
-    let process = world.process((|it| it, |it| it, |it| it, Closed));
+    let process = world.process((|it| it, |it| it, |it| it, |ca| Layered::new(Closed(ca))));
     let id = world.add("shop.example.com").await.id();
     world.publish(id).await;
     let counter = async || {

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use nameplate::{
     certificate::Validation,
     clock::{Clock, after},
-    dns::{Applied, Capabilities, DnsProvider, InMemoryDns},
+    dns::{Applied, DnsProvider, InMemoryDns},
     domain::{NewDomain, Status},
     error::{Error, ErrorKind, Result},
     name::DnsName,
-    record::{RecordSet, RecordType},
+    testkit::{DnsLayer, Layered},
     zone::ChangeSet,
 };
 
@@ -27,20 +27,12 @@ struct Busy {
 }
 
 #[async_trait]
-impl DnsProvider for Busy {
-    async fn zone_of(&self, name: &DnsName) -> Result<Option<DnsName>> {
-        self.inner.zone_of(name).await
-    }
+impl DnsLayer for Busy {
+    type Inner = InMemoryDns;
 
-    async fn record_set(
-        &self,
-        zone: &DnsName,
-        name: &DnsName,
-        record_type: RecordType,
-    ) -> Result<Option<RecordSet>> {
-        self.inner.record_set(zone, name, record_type).await
+    fn inner(&self) -> &InMemoryDns {
+        &self.inner
     }
-
     async fn apply(&self, zone: &DnsName, changes: &ChangeSet) -> Result<Vec<Applied>> {
         if self.changes.fetch_add(1, Ordering::Relaxed) == 0 {
             let busy = Error::new(ErrorKind::RateLimited, "busy", "apply", "too many changes");
@@ -48,17 +40,13 @@ impl DnsProvider for Busy {
         }
         self.inner.apply(zone, changes).await
     }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
 }
 
 #[tokio::test]
 async fn a_dns_provider_that_asks_for_time_has_it_whoever_asks_for_a_look() {
     let world = World::new();
     let busy = Busy { inner: world.dns.clone(), changes: Arc::default() };
-    let theirs = busy.clone();
+    let theirs = Layered::new(busy.clone());
     let process = world.process((|it| it, |it| it, move |_| theirs, |it| it));
     let wanted: NewDomain = "shop.example.com".parse().unwrap();
     let id = world.add_with(&TENANT, wanted.with_validation(Validation::Dns01)).await.id();

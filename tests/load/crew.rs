@@ -8,6 +8,7 @@ use nameplate::{
     engine::Policy,
     error::ErrorKind,
     store::{Kind, LeaseRequest, Store},
+    testkit::Layered,
 };
 use tokio::sync::oneshot;
 
@@ -69,7 +70,8 @@ async fn a_process_that_stood_still_for_longer_than_its_lease_opens_no_order() {
     world.active("first.example.com").await;
     let orders = world.ca.orders();
     let time = Virtual::new(&world);
-    let authority = Sluggish { inner: world.ca.clone(), time: time.clone(), takes: SECOND * 10 };
+    let authority =
+        Layered::new(Sluggish { inner: world.ca.clone(), time: time.clone(), takes: SECOND * 10 });
     let process = Process::with_authority(&world, authority);
     let id = world.add("shop.example.com").await.id();
     world.publish(id).await;

@@ -9,18 +9,18 @@ use std::{
 
 use async_trait::async_trait;
 use nameplate::{
-    ca::{Account, CertificateAuthority, ChallengeType, InMemoryCa, Progress},
+    ca::{Account, CertificateAuthority, InMemoryCa},
     certificate::Handle,
     clock::{Clock, ManualClock, Timer, Timestamp, after},
     engine::Onboarding,
     error::Result,
     name::DomainName,
     resolver::{Answer, InMemoryResolver, Lookup, Resolver},
-    secret::Secret,
     store::{
         Batch, Commit, Entry, InMemoryStore, Item, Key, Lease, LeaseRequest, Leased, Page, Query,
         Store, UniqueKey,
     },
+    testkit::AuthorityLayer,
 };
 use tokio::time::Instant;
 
@@ -225,40 +225,15 @@ pub(crate) struct Sluggish {
 }
 
 #[async_trait]
-impl CertificateAuthority for Sluggish {
-    fn id(&self) -> &str {
-        self.inner.id()
-    }
+impl AuthorityLayer for Sluggish {
+    type Inner = InMemoryCa;
 
-    async fn enroll(&self, key: &Secret) -> Result<Handle> {
-        self.inner.enroll(key).await
+    fn inner(&self) -> &InMemoryCa {
+        &self.inner
     }
-
     async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
         self.time.wait(self.takes).await;
         self.inner.open(account, names).await
-    }
-
-    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
-        self.inner.progress(account, order).await
-    }
-
-    async fn respond(
-        &self,
-        account: &Account,
-        order: &Handle,
-        authorization: &Handle,
-        challenge: ChallengeType,
-    ) -> Result<()> {
-        self.inner.respond(account, order, authorization, challenge).await
-    }
-
-    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
-        self.inner.finalize(account, order, csr).await
-    }
-
-    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
-        self.inner.certificate(account, order).await
     }
 }
 

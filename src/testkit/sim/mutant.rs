@@ -12,20 +12,17 @@ use async_trait::async_trait;
 
 use super::fault::FaultKind;
 use crate::{
-    ca::{Account, CertificateAuthority, ChallengeType, Progress},
+    ca::{Account, CertificateAuthority, ChallengeType},
     certificate::Handle,
-    clock::Timestamp,
-    dns::{Applied, Capabilities, DnsProvider},
+    dns::{Applied, DnsProvider},
     error::{Error, ErrorKind, Result},
     keys::Keys,
     name::{DnsName, DomainName},
-    record::{RecordSet, RecordType},
+    record::RecordSet,
     resolver::{Answer, Lookup, Outcome, Resolver},
     secret::Secret,
-    store::{
-        Batch, Body, Commit, Entry, Expect, Header, Item, Key, Kind, Lease, LeaseRequest, Leased,
-        Page, Query, Store, UniqueKey, Write,
-    },
+    store::{Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, Leased, Store, Write},
+    testkit::{AuthorityLayer, DnsLayer, StoreLayer},
     zone::{ChangeSet, SetChange},
 };
 
@@ -215,23 +212,12 @@ fn lose_handle(write: &mut Write) {
 }
 
 #[async_trait]
-impl<S: Store + ?Sized> Store for Broken<S> {
-    async fn now(&self) -> Result<Timestamp> {
-        self.inner.now().await
-    }
+impl<S: Store + ?Sized> StoreLayer for Broken<S> {
+    type Inner = S;
 
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
-        self.inner.get(keys).await
+    fn inner(&self) -> &S {
+        &self.inner
     }
-
-    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
-        self.inner.find(unique).await
-    }
-
-    async fn list(&self, query: &Query) -> Result<Page> {
-        self.inner.list(query).await
-    }
-
     async fn commit(&self, mut batch: Batch) -> Result<Commit> {
         self.spoil(&mut batch);
         match self.mutant {
@@ -279,22 +265,6 @@ impl<S: Store + ?Sized> Store for Broken<S> {
         self.held().clear();
         self.inner.lease(&wanted).await
     }
-
-    async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
-        self.inner.extend(leases, by).await
-    }
-
-    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
-        self.inner.entries(of, after, limit).await
-    }
-
-    async fn trim(&self, of: &Key, through: u64) -> Result<()> {
-        self.inner.trim(of, through).await
-    }
-
-    async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
-        self.inner.restore(item, log).await
-    }
 }
 
 #[async_trait]
@@ -323,20 +293,12 @@ impl<R: Resolver + ?Sized> Resolver for Broken<R> {
 }
 
 #[async_trait]
-impl<D: DnsProvider + ?Sized> DnsProvider for Broken<D> {
-    async fn zone_of(&self, name: &DnsName) -> Result<Option<DnsName>> {
-        self.inner.zone_of(name).await
-    }
+impl<D: DnsProvider + ?Sized> DnsLayer for Broken<D> {
+    type Inner = D;
 
-    async fn record_set(
-        &self,
-        zone: &DnsName,
-        name: &DnsName,
-        record_type: RecordType,
-    ) -> Result<Option<RecordSet>> {
-        self.inner.record_set(zone, name, record_type).await
+    fn inner(&self) -> &D {
+        &self.inner
     }
-
     async fn apply(&self, zone: &DnsName, changes: &ChangeSet) -> Result<Vec<Applied>> {
         let count = |set: Option<&RecordSet>| set.map_or(0, |set| set.data().len());
         let shrinks = |change: &SetChange| count(change.after()) < count(change.before());
@@ -359,10 +321,6 @@ impl<D: DnsProvider + ?Sized> DnsProvider for Broken<D> {
             Err(_) => Ok(applied),
         }
     }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
 }
 
 impl<C: CertificateAuthority + ?Sized> Broken<C> {
@@ -383,21 +341,14 @@ impl<C: CertificateAuthority + ?Sized> Broken<C> {
 }
 
 #[async_trait]
-impl<C: CertificateAuthority + ?Sized> CertificateAuthority for Broken<C> {
-    fn id(&self) -> &str {
-        self.inner.id()
-    }
+impl<C: CertificateAuthority + ?Sized> AuthorityLayer for Broken<C> {
+    type Inner = C;
 
-    async fn enroll(&self, key: &Secret) -> Result<Handle> {
-        self.inner.enroll(key).await
+    fn inner(&self) -> &C {
+        &self.inner
     }
-
     async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
         self.heard(self.inner.open(account, names).await)
-    }
-
-    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
-        self.inner.progress(account, order).await
     }
 
     async fn respond(
@@ -412,10 +363,6 @@ impl<C: CertificateAuthority + ?Sized> CertificateAuthority for Broken<C> {
 
     async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
         self.heard(self.inner.finalize(account, order, csr).await)
-    }
-
-    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
-        self.inner.certificate(account, order).await
     }
 }
 

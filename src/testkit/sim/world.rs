@@ -37,6 +37,7 @@ use crate::{
     resolver::{InMemoryResolver, Resolver},
     seal::{InMemorySealer, Sealer},
     store::{InMemoryStore, Store},
+    testkit::Layered,
 };
 
 /// When histories start.
@@ -129,7 +130,7 @@ impl World {
         };
         let mutant = scenario.mutant;
         let below = mutant.filter(|mutant| is_of_store(*mutant));
-        let store: Arc<dyn Store> = Arc::new(Broken::new(store, below));
+        let store: Arc<dyn Store> = Arc::new(Layered::new(Broken::new(store, below)));
         let store = Watched::new(store, core.clone(), vault.clone());
 
         let mut targets = Targets::cname(EDGE);
@@ -158,11 +159,12 @@ impl World {
             let ca: Arc<dyn CertificateAuthority> = Arc::new(ca.clone());
             let resolver: Arc<dyn Resolver> = Arc::new(resolver.clone());
             let sealer: Arc<dyn Sealer> = Arc::new(vault.clone());
+            let store = Faulty::new(Arc::new(store.clone()), link.clone());
             processes.push(parts.build(
-                spoiled(Faulty::new(Arc::new(store.clone()), link.clone()), mutant),
-                spoiled(Faulty::new(resolver, link.clone()), mutant),
-                spoiled(Faulty::new(zones, link.clone()), mutant),
-                spoiled(Faulty::new(ca, link.clone()), mutant),
+                Arc::new(Layered::new(spoiled(store, mutant))),
+                Arc::new(spoiled(Faulty::new(resolver, link.clone()), mutant)),
+                Arc::new(Layered::new(spoiled(Faulty::new(zones, link.clone()), mutant))),
+                Arc::new(Layered::new(spoiled(Faulty::new(ca, link.clone()), mutant))),
                 Arc::new(Faulty::new(sealer, link)),
             )?);
         }
@@ -180,10 +182,10 @@ impl World {
 }
 
 /// Returns what a process uses: the mutant, if there is one, comes between it and its backend.
-fn spoiled<T>(backend: T, mutant: Option<Mutant>) -> Arc<Broken<T>> {
+fn spoiled<T>(backend: T, mutant: Option<Mutant>) -> Broken<T> {
     // What is broken about the store itself is below what watches it.
     let above = mutant.filter(|mutant| !is_of_store(*mutant));
-    Arc::new(Broken::new(Arc::new(backend), above))
+    Broken::new(Arc::new(backend), above)
 }
 
 const fn is_of_store(mutant: Mutant) -> bool {

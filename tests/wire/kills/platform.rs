@@ -12,10 +12,10 @@ use std::{
 use async_trait::async_trait;
 use nameplate::{
     Onboarding, RecordData, RecordSet, RecordType,
-    ca::{Account, CertificateAuthority, ChallengeType, Progress},
+    ca::{Account, CertificateAuthority},
     certificate::Handle,
     clock::{Clock as _, SystemClock, TokioTimer},
-    dns::{Applied, Capabilities, DnsProvider, Rfc2136},
+    dns::{Applied, DnsProvider, Rfc2136},
     domain::{Instruction, Targets},
     engine::{Budgets, Policy},
     error::{Error, ErrorKind, Result},
@@ -25,9 +25,8 @@ use nameplate::{
     record::{Profile, Ttl, Txt},
     resolver::Hickory,
     seal::XChaChaSealer,
-    secret::Secret,
     store::{Key, Kind, Sqlite, Store, UniqueKey},
-    testkit::{Tap, Tape},
+    testkit::{AuthorityLayer, DnsLayer, Layered, Tap, Tape},
     zone::{ChangeSet, SetChange},
 };
 
@@ -86,8 +85,8 @@ impl Place {
             .with_zone(zone(), [servers::knot()])
             .build()
             .unwrap();
-        let authority = Ledger::new(acme::fresh(), store.clone(), self);
-        let dns = Ledger::new(provider(servers::knot()), store.clone(), self);
+        let authority = Layered::new(Ledger::new(acme::fresh(), store.clone(), self));
+        let dns = Layered::new(Ledger::new(provider(servers::knot()), store.clone(), self));
         let mut policy = Policy::new();
         policy.lease = LEASE;
         policy.call_timeout = Duration::from_secs(2);
@@ -184,15 +183,12 @@ fn value(json: &str) -> serde_json::Value {
 }
 
 #[async_trait]
-impl<C: CertificateAuthority> CertificateAuthority for Ledger<C> {
-    fn id(&self) -> &str {
-        self.inner.id()
-    }
+impl<C: CertificateAuthority> AuthorityLayer for Ledger<C> {
+    type Inner = C;
 
-    async fn enroll(&self, key: &Secret) -> Result<Handle> {
-        self.inner.enroll(key).await
+    fn inner(&self) -> &C {
+        &self.inner
     }
-
     async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
         let (order, stored) = self.known(&names[0]).await?;
         self.write("open", &format!("{order} {stored}"))?;
@@ -201,55 +197,21 @@ impl<C: CertificateAuthority> CertificateAuthority for Ledger<C> {
         self.write("opened", &format!("{order} {text}"))?;
         Ok(handle)
     }
-
-    async fn progress(&self, account: &Account, order: &Handle) -> Result<Progress> {
-        self.inner.progress(account, order).await
-    }
-
-    async fn respond(
-        &self,
-        account: &Account,
-        order: &Handle,
-        authorization: &Handle,
-        challenge: ChallengeType,
-    ) -> Result<()> {
-        self.inner.respond(account, order, authorization, challenge).await
-    }
-
-    async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
-        self.inner.finalize(account, order, csr).await
-    }
-
-    async fn certificate(&self, account: &Account, order: &Handle) -> Result<String> {
-        self.inner.certificate(account, order).await
-    }
 }
 
 #[async_trait]
-impl<D: DnsProvider> DnsProvider for Ledger<D> {
-    async fn zone_of(&self, name: &DnsName) -> Result<Option<DnsName>> {
-        self.inner.zone_of(name).await
-    }
+impl<D: DnsProvider> DnsLayer for Ledger<D> {
+    type Inner = D;
 
-    async fn record_set(
-        &self,
-        zone: &DnsName,
-        name: &DnsName,
-        record_type: RecordType,
-    ) -> Result<Option<RecordSet>> {
-        self.inner.record_set(zone, name, record_type).await
+    fn inner(&self) -> &D {
+        &self.inner
     }
-
     async fn apply(&self, zone: &DnsName, changes: &ChangeSet) -> Result<Vec<Applied>> {
         let shown: Vec<String> = changes.iter().map(shown).collect();
         self.write("change", &shown.join("; "))?;
         let applied = self.inner.apply(zone, changes).await;
         self.write("changed", &format!("{} {}", shown.join("; "), applied.is_ok()))?;
         applied
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
     }
 }
 
