@@ -165,6 +165,8 @@ async fn what_is_parked_stays_with_its_tenant_and_can_be_removed() {
     let world = World::new();
     let process = Process::new(&world);
     let id = world.active("bad.example.com").await.id();
+    // More or less a day, by chance.
+    world.clock.set(world.store.next_due().unwrap());
     process.resolver.set("bad", Manner::Panics);
     run(&world, &process).await;
     run(&world, &process).await;
