@@ -267,9 +267,9 @@ async fn what_was_under_way_before_a_rest_says_nothing_about_later_leases() {
     world.clock.set(world.store.next_due().unwrap());
     let process = Process::new(&world);
     process.store.slow("extend", SECOND * 5);
-    // The first beat begins after 20 seconds, and is not answered before the two looks are done.
-    process.resolver.set("first", Manner::Takes(SECOND * 11));
-    process.resolver.set("second", Manner::Takes(SECOND * 11));
+    // The first beat begins after 20 seconds, and is not answered before the looks are done.
+    process.resolver.set("first", Manner::Takes(SECOND * 22 / 3));
+    process.resolver.set("second", Manner::Takes(SECOND * 22 / 3));
     let time = process.time.clone();
     let late = async {
         time.wait(SECOND * 66).await;
