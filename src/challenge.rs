@@ -6,6 +6,7 @@
 pub mod compat;
 pub mod email;
 mod http;
+mod label;
 mod method;
 mod state;
 mod terms;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use http::HttpProof;
+pub use label::{CompatLabel, LabelPolicy};
 pub use method::{Method, MethodError, Scope};
 pub use state::{ChallengeEvent, State};
 pub use terms::Terms;
@@ -169,14 +171,13 @@ impl Challenge {
     /// wildcard answers there too; `None` if the proof is no record.
     pub(crate) fn sibling(&self, chance: &[u8; 32]) -> Option<DnsName> {
         self.record_type()?;
-        let chance = base32(chance);
         let parent = self.owner.parent()?;
+        let chance = base32(chance);
         let label = format!("_{}-sibling", chance.get(..16)?);
-        // In a name that is as long as can be, it is as long as the shortest label of a proof.
-        parent
-            .child(&label)
-            .or_else(|_| parent.child(&format!("_{}", chance.get(..11).unwrap_or("sibling"))))
-            .ok()
+        // A name that is as long as can be has room for as much as is there.
+        let room = self.owner.labels().next()?.len().checked_sub(1)?;
+        let short = || parent.child(&format!("_{}", chance.get(..room).unwrap_or(&chance)));
+        parent.child(&label).or_else(|_| short()).ok()
     }
 
     /// Returns the page to publish, if it is one.

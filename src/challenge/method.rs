@@ -65,6 +65,9 @@ impl FromStr for Method {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MethodError {
+    /// The platform's label does not say what is proved, so it is hosts only.
+    #[error("records at the platform's label prove hosts and no wildcard: use dns-cname")]
+    Label,
     /// Nothing sends mail.
     #[error("nothing that sends mail is plugged in, so nothing is proved by email")]
     NoMailer,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Brand, Challenge, HttpProof, Method, MethodError, Scope};
+use super::{Brand, Challenge, HttpProof, LabelPolicy, Method, MethodError, Scope, too_long};
 use crate::{
     clock::{Timestamp, after},
     encoding::base32,
@@ -17,6 +17,7 @@ use crate::{
 pub struct Terms {
     brand: Brand,
     service: String,
+    labels: LabelPolicy,
     target: Option<DnsName>,
     claim_ttl: Duration,
     token_ttl: Duration,
@@ -33,13 +34,21 @@ impl Terms {
     /// proved in another way within `token_ttl`.
     pub fn new(brand: Brand, claim_ttl: Duration, token_ttl: Duration) -> Self {
         let service = format!("{}-challenge", brand.as_str());
-        Self { brand, service, target: None, claim_ttl, token_ttl }
+        let labels = LabelPolicy::Branded;
+        Self { brand, service, labels, target: None, claim_ttl, token_ttl }
     }
 
     /// Sets the name of the platform's to which records of [`Method::DnsCname`] lead.
     #[must_use]
     pub fn with_target(mut self, target: DnsName) -> Self {
         self.target = Some(target);
+        self
+    }
+
+    /// Sets under which labels TXT records are.
+    #[must_use]
+    pub const fn with_labels(mut self, labels: LabelPolicy) -> Self {
+        self.labels = labels;
         self
     }
 
@@ -75,6 +84,33 @@ impl Terms {
     /// Returns the directory of pages.
     pub fn service(&self) -> &str {
         &self.service
+    }
+
+    /// Returns under which labels TXT records are.
+    pub const fn labels(&self) -> LabelPolicy {
+        self.labels
+    }
+
+    /// Returns whether proofs of some name are published at `name`, or would be above it.
+    pub(crate) fn is_proof_name(&self, name: &DnsName) -> bool {
+        let is_compat = match self.labels {
+            LabelPolicy::Branded => false,
+            LabelPolicy::Compat(label) => label.is_proof_name(name),
+        };
+        is_compat || self.brand.is_proof_name(name)
+    }
+
+    /// Returns where the TXT record for a challenge is.
+    fn owner(&self, name: &DomainName, chance: &[u8; 32]) -> Result<DnsName> {
+        match self.labels {
+            LabelPolicy::Branded => self.brand.owner(name),
+            LabelPolicy::Compat(_) if name.is_wildcard() => Err(unfit(name, MethodError::Label)),
+            LabelPolicy::Compat(label) => {
+                let label = label.label(chance);
+                let owner = DnsName::from(name.base()).child(&label);
+                owner.map_err(|error| too_long(name, &label, error))
+            }
+        }
     }
 
     /// Returns where records of [`Method::DnsCname`] lead.
@@ -117,7 +153,7 @@ impl Terms {
             expires_at: after(now, self.ttl(method)),
         };
         match method {
-            Method::DnsTxt => challenge.owner = self.brand.owner(name)?,
+            Method::DnsTxt => challenge.owner = self.owner(name, chance)?,
             Method::DnsCname => {
                 let target =
                     self.target.clone().ok_or_else(|| unfit(name, MethodError::NoTarget))?;

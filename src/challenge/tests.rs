@@ -312,3 +312,42 @@ fn methods_are_read_as_they_are_written() {
         assert_eq!(bad.parse::<Method>(), Err(MethodError::Unknown), "{bad}");
     }
 }
+
+#[test]
+fn a_label_of_a_published_api_is_taken_only_if_it_is_asked_for_and_for_hosts_only() {
+    let issue = |labels, name: &str, chance: [u8; 32]| {
+        let terms = terms().with_labels(labels);
+        terms.issue(&name.parse().unwrap(), Method::DnsTxt, 1, &chance, Timestamp::UNIX_EPOCH)
+    };
+    for label in CompatLabel::ALL {
+        let labels = LabelPolicy::Compat(label);
+        let [one, two] =
+            [drawn(), drawn()].map(|chance| issue(labels, "shop.example.com", chance).unwrap());
+        assert_ne!(one.token, two.token);
+        let front = one.owner.as_str().strip_suffix(".shop.example.com").unwrap();
+        match label {
+            CompatLabel::Nfverify => {
+                assert_ne!(one.owner, two.owner);
+                assert_eq!(front.len(), 24, "{front}");
+                assert!(
+                    front.strip_prefix("nfverify").unwrap().bytes().all(|c| c.is_ascii_digit())
+                );
+            }
+            _ => assert_eq!(front, label.as_str()),
+        }
+        assert_eq!(one.sibling(&drawn()).unwrap().parent(), one.owner.parent());
+        // Nobody else writes there.
+        let terms = terms().with_labels(labels);
+        let at = |name: &str| terms.is_proof_name(&name.parse().unwrap());
+        assert!(at(one.owner.as_str()) && at(&one.owner.as_str().to_uppercase()));
+        assert!(at(&format!("x.{}", one.owner)) && at("_plat-challenge.shop.example.com"));
+        assert!(!at(&format!("x{}", one.owner)) && !at("shop.example.com"));
+        assert!(!self::terms().is_proof_name(&one.owner));
+
+        let error = issue(labels, "*.example.com", drawn()).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.downcast_ref(), Some(&MethodError::Label));
+    }
+    let branded = issue(LabelPolicy::default(), "shop.example.com", drawn()).unwrap();
+    assert_eq!(branded.owner.as_str(), "_plat-challenge.shop.example.com");
+}

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ca::CertificateAuthority,
-    challenge::{Brand, Terms, email::Link},
+    challenge::{Brand, CompatLabel, LabelPolicy, Terms, email::Link},
     clock::Timer,
     dns::DnsProvider,
     domain::Targets,
@@ -74,6 +74,7 @@ pub struct Builder {
     brand: Option<String>,
     proof_target: Option<DnsName>,
     proof_service: Option<String>,
+    proof_labels: LabelPolicy,
     targets: Option<Targets>,
     claims: ClaimPolicy,
     delegation_zone: Option<DnsName>,
@@ -101,6 +102,7 @@ impl Builder {
             brand: None,
             proof_target: None,
             proof_service: None,
+            proof_labels: LabelPolicy::Branded,
             targets: None,
             claims: ClaimPolicy::new(),
             delegation_zone: None,
@@ -135,6 +137,14 @@ impl Builder {
     #[must_use]
     pub fn with_proof_service(mut self, service: impl Into<String>) -> Self {
         self.proof_service = Some(service.into());
+        self
+    }
+
+    /// Sets under which labels customers publish TXT records as proofs; one that names the platform
+    /// unless told. Others are for platforms whose customers have instructions that say so.
+    #[must_use]
+    pub const fn with_proof_labels(mut self, labels: LabelPolicy) -> Self {
+        self.proof_labels = labels;
         self
     }
 
@@ -294,6 +304,15 @@ impl Builder {
         self.policy.check()?;
         let terms = terms(brand, self.proof_target, self.proof_service, &self.policy)
             .map_err(|error| invalid(&error))?;
+        let terms = terms.with_labels(self.proof_labels);
+        let is_delegated = self.delegation_zone.is_some();
+        if is_delegated && self.proof_labels == LabelPolicy::Compat(CompatLabel::AcmeChallenge) {
+            return Err(BuildError::Invalid(
+                "proofs cannot be at _acme-challenge, which a delegation zone needs for its CNAME \
+                 records"
+                    .to_owned(),
+            ));
+        }
         if self.probe.is_some() && terms.service() == Terms::RESERVED_SERVICE {
             return Err(BuildError::Invalid(
                 "the brand acme puts pages where certificate authorities look: set another \

@@ -129,7 +129,8 @@ pub struct Policy {
     pub max_record_bytes: usize,
     /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
     pub validation: Validation,
-    /// How tenants prove names, unless they choose. By a TXT record.
+    /// How tenants prove names, unless they choose. By a TXT record. A wildcard that the method cannot
+    /// prove is refused: nothing else is chosen in its place.
     pub method: Method,
 }
 

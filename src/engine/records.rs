@@ -437,7 +437,7 @@ async fn admit(
         _ => false,
     };
     if is_proof
-        || backends.terms.brand().is_proof_name(owner)
+        || backends.terms.is_proof_name(owner)
         || domain.delegation().is_some_and(|delegation| *owner == delegation.owner)
     {
         return Err(invalid(operation, format!("{owner} is kept for proofs")));

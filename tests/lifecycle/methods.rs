@@ -1,17 +1,20 @@
 //! Lives by each method of proving a name.
 
+use async_trait::async_trait;
 use nameplate::{
-    challenge::{ChallengeEvent, Method, MethodError, State},
+    challenge::{ChallengeEvent, CompatLabel, LabelPolicy, Method, MethodError, State},
     clock::{Clock, between},
-    domain::{NewDomain, Reason, Status, Step},
-    engine::Notice,
+    domain::{NewDomain, Reason, Status, Step, Targets},
+    engine::{BuildError, Builder, Notice, Onboarding},
     error::ErrorKind,
     evidence::{Found, Topic, Verdict},
-    name::DomainName,
+    name::{ClaimPolicy, DnsName, DomainName},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+    resolver::{Answer, Failure, InMemoryResolver, Lookup, Outcome, Resolver},
+    testkit::EndlessTimer,
 };
 
-use crate::common::{DAY, HOUR, MINUTE, OTHER, PROOF, TENANT, World, dns, page};
+use crate::common::{DAY, DELEGATION, EDGE, HOUR, MINUTE, OTHER, PROOF, TENANT, World, dns, page};
 
 fn wanted(name: &str, method: Method) -> NewDomain {
     NewDomain::from(name.parse::<DomainName>().unwrap()).with_method(method)
@@ -336,4 +339,121 @@ async fn a_challenge_that_others_are_ahead_of_is_observed_and_not_accepted() {
     let domain = world.onboarding.check(&OTHER, second).await.unwrap();
     assert_eq!(domain.challenge_state(world.clock.now()), State::Observed);
     assert_eq!(world.get(holder.id()).await.challenge_state(world.clock.now()), State::Accepted);
+}
+
+/// A platform on the same world that asks for proofs in another way.
+fn platform(
+    world: &World,
+    change: impl FnOnce(Builder) -> Builder,
+) -> Result<Onboarding, BuildError> {
+    let builder = Onboarding::builder(world.store.clone())
+        .with_brand("acme")
+        .with_targets(Targets::cname(EDGE))
+        .with_resolver(world.resolver.clone())
+        .with_dns(world.dns.clone())
+        .with_authority(world.ca.clone())
+        .with_keys(world.keys.clone())
+        .with_sealer(world.sealer.clone())
+        .with_timer(EndlessTimer)
+        .with_random(world.random.clone())
+        .with_claims(ClaimPolicy::new().with_allowed([dns("example.com")]));
+    change(builder).build()
+}
+
+#[tokio::test]
+async fn a_wildcard_proves_nothing_at_the_label_of_a_published_api_either() {
+    for label in CompatLabel::ALL {
+        let world = World::new();
+        let labels = LabelPolicy::Compat(label);
+        let onboarding = platform(&world, |builder| builder.with_proof_labels(labels)).unwrap();
+        let wanted = "shop.example.com".parse().unwrap();
+        let domain = onboarding.add(&TENANT, wanted).await.unwrap();
+        let record = RecordData::Txt(Txt::from_text(&domain.challenge().token));
+        let set = |owner: DnsName| {
+            world.dns.set(RecordSet::new(owner, Ttl::HOUR, [record.clone()]).unwrap()).unwrap();
+        };
+        let look = async || onboarding.check(&TENANT, domain.id()).await.unwrap();
+        set(dns("*.example.com"));
+        assert_eq!(look().await.evidence(Topic::Ownership).seen.found, Found::Wildcard);
+        world.dns.remove(&dns("*.example.com"), RecordType::Txt).unwrap();
+        set(domain.challenge().owner.clone());
+        assert!(look().await.status().holds(), "{label:?}");
+    }
+}
+
+#[tokio::test]
+async fn proofs_are_not_where_authorities_look() {
+    let world = World::new();
+    let pages = |builder: Builder| builder.with_probe(world.pages.clone());
+    assert!(platform(&world, |builder| builder).is_ok());
+    for (refused, word) in [
+        (platform(&world, pages), "directory"),
+        (platform(&world, |it| pages(it).with_proof_service("acme-challenge")), "elsewhere"),
+        (platform(&world, |it| it.with_proof_service("../x")), "hyphens"),
+        (
+            platform(&world, |builder| {
+                builder
+                    .with_brand("plat")
+                    .with_delegation_zone(dns(DELEGATION))
+                    .with_proof_labels(LabelPolicy::Compat(CompatLabel::AcmeChallenge))
+            }),
+            "_acme-challenge",
+        ),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(&error, BuildError::Invalid(why) if why.contains(word)), "{error}");
+    }
+    let onboarding = platform(&world, |it| pages(it).with_proof_service("pki-validation")).unwrap();
+    let domain = onboarding.add(&TENANT, wanted("shop.example.com", Method::Http)).await.unwrap();
+    let path = domain.challenge().path.clone().unwrap();
+    assert!(path.starts_with("/.well-known/pki-validation/") && path.ends_with(".txt"), "{path}");
+    // And nothing is plugged in for records that lead somewhere.
+    let error =
+        onboarding.add(&TENANT, wanted("b.example.com", Method::DnsCname)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_probe_that_hangs_or_fails_says_nothing() {
+    let world = World::new();
+    let id = world.add_with(&TENANT, wanted("shop.example.com", Method::Http)).await.id();
+    world.publish(id).await;
+    world.pages.fail_next(ErrorKind::Unavailable);
+    let domain = world.onboarding.check(&TENANT, id).await.unwrap();
+    assert_eq!(domain.evidence(Topic::Ownership).last, Verdict::Unknown);
+    let waiting = domain.waiting_on();
+    assert!(matches!(waiting.reason, Reason::NoAnswer { .. }), "{waiting}");
+    assert!(world.onboarding.check(&TENANT, id).await.unwrap().status().holds());
+}
+
+#[tokio::test]
+async fn a_sibling_that_gives_no_answer_leaves_it_unknown() {
+    let world = World::new();
+    let domain = world.add_with(&TENANT, wanted("shop.example.com", Method::DnsTxt)).await;
+    world.publish(domain.id()).await;
+    let owner = domain.challenge().owner.clone();
+    // The proof answers, and whatever else is asked for in the zone does not.
+    let failing = Failing { resolver: world.resolver.clone(), but: owner };
+    let onboarding = platform(&world, |builder| builder.with_resolver(failing)).unwrap();
+    let domain = onboarding.check(&TENANT, domain.id()).await.unwrap();
+    assert_eq!(domain.evidence(Topic::Ownership).last, Verdict::Unknown);
+    assert_eq!(domain.status(), Status::Pending);
+    assert!(world.onboarding.check(&TENANT, domain.id()).await.unwrap().status().holds());
+}
+
+/// A resolver that answers about one name and the edge.
+#[derive(Debug)]
+struct Failing {
+    resolver: InMemoryResolver,
+    but: DnsName,
+}
+
+#[async_trait]
+impl Resolver for Failing {
+    async fn lookup(&self, lookup: &Lookup) -> nameplate::error::Result<Answer> {
+        if lookup.name == self.but {
+            return self.resolver.lookup(lookup).await;
+        }
+        Ok(Answer::new(Outcome::Failed(Failure::ServFail)))
+    }
 }

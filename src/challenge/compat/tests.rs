@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    challenge::{Brand, Terms},
+    challenge::{Brand, CompatLabel, LabelPolicy, Terms},
     error::Result,
 };
 
@@ -148,6 +148,17 @@ fn a_host_is_shown_relative_to_its_domain() {
     assert_eq!(held.status, HostStatus::Verified);
     let page = self::challenge("example.net", Method::Http).unwrap();
     assert_eq!(HostView::new(&name("example.net"), &page, State::Issued), None);
+}
+
+#[test]
+fn a_host_label_of_the_published_api_is_shown_as_it_is() {
+    let labels = LabelPolicy::Compat(CompatLabel::Nfverify);
+    let terms = Terms::new(Brand::new("plat").unwrap(), DAY, DAY).with_labels(labels);
+    let name = name("example.net");
+    let challenge = terms.issue(&name, Method::DnsTxt, 1, &[9; 32], Timestamp::UNIX_EPOCH).unwrap();
+    let view = HostView::new(&name, &challenge, State::Issued).unwrap();
+    let digits = view.hostname.strip_prefix("nfverify").unwrap();
+    assert_eq!((digits.len(), digits.parse::<u64>().is_ok()), (16, true));
 }
 
 fn read(value: Value) -> CompatRequest {
