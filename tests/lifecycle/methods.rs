@@ -71,11 +71,15 @@ async fn a_name_is_proved_lost_and_proved_again_by_each_method() {
 #[tokio::test]
 async fn what_cannot_be_proved_as_asked_is_refused_with_the_reason() {
     let world = World::new();
-    for (name, method, reason) in [
-        ("*.example.com", Method::Http, MethodError::Wildcard),
-        ("shop.example.com", Method::Email, MethodError::NoMailer),
+    // Nothing is plugged in that a method needs.
+    let bare = platform(&world, |builder| builder).unwrap();
+    for (onboarding, name, method, reason) in [
+        (&world.onboarding, "*.example.com", Method::Http, MethodError::Wildcard),
+        (&bare, "shop.example.com", Method::DnsCname, MethodError::NoTarget),
+        (&bare, "shop.example.com", Method::Http, MethodError::NoProbe),
+        (&bare, "shop.example.com", Method::Email, MethodError::NoMailer),
     ] {
-        let error = world.onboarding.add(&TENANT, wanted(name, method)).await.unwrap_err();
+        let error = onboarding.add(&TENANT, wanted(name, method)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.downcast_ref::<MethodError>(), Some(&reason), "{error}");
