@@ -213,6 +213,22 @@ async fn a_mail_server_that_fails_is_asked_again_and_nobody_gets_two_different_m
 }
 
 #[tokio::test]
+async fn a_mail_of_which_nobody_knows_is_sent_three_times_and_no_more() {
+    let world = World::new();
+    for _ in 0..100 {
+        world.mailer.fail_next_after(ErrorKind::Unknown);
+    }
+    let id = claimed(&world).await;
+    world.run_for(DAY * 2).await;
+    assert_eq!(written(&world).len(), 15);
+    let domain = world.get(id).await;
+    assert_eq!((mail(&domain).unsent().len(), mail(&domain).sent().len()), (0, 5));
+    let code = world.codes(ADMIN).pop().unwrap();
+    let proved = world.onboarding.confirm(&TENANT, id, &code).await.unwrap();
+    assert_eq!(proved.status(), Status::Verified);
+}
+
+#[tokio::test]
 async fn who_cannot_be_written_to_is_told_and_keeps_nobody_else_from_it() {
     let world = World::new();
     world.mailer.refuse("admin@example.com");

@@ -47,6 +47,9 @@ pub struct Correspondence {
     /// Who has yet to be written to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) unsent: Vec<MailAddress>,
+    /// How often in a row nobody knew whether a mail was sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) unsure: u8,
     /// Who was written to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) sent: Vec<MailAddress>,
@@ -63,7 +66,15 @@ pub struct Correspondence {
     pub(crate) is_used: bool,
 }
 
+/// What is asked about a field before it is written.
+const fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
 impl Correspondence {
+    /// How often a mail is sent again of which nobody knows whether it was.
+    const MAX_UNSURE: u8 = 3;
+
     /// How long before a confirmation runs out the next one is asked for.
     pub const NOTICE: Duration = Duration::from_secs(30 * 86_400);
 
@@ -157,6 +168,7 @@ impl Correspondence {
         self.unsent = addresses;
         self.sent.clear();
         self.refused.clear();
+        self.unsure = 0;
         self.is_used = false;
     }
 
@@ -174,6 +186,7 @@ impl Correspondence {
     /// Takes note that somebody was written to, or could not be.
     pub(crate) fn wrote(&mut self, to: &MailAddress, refused: bool) {
         let before = self.unsent.len();
+        self.unsure = 0;
         self.unsent.retain(|address| address != to);
         if self.unsent.len() != before {
             let list = if refused { &mut self.refused } else { &mut self.sent };
@@ -182,6 +195,17 @@ impl Correspondence {
         if self.unsent.is_empty() {
             self.sealed = None;
         }
+    }
+
+    /// Takes note that nobody knows whether somebody was written to. Returns whether they count as
+    /// written to: often enough they were, or nothing ever will be.
+    pub(crate) fn doubted(&mut self, to: &MailAddress) -> bool {
+        self.unsure = self.unsure.saturating_add(1);
+        let is_enough = self.unsure >= Self::MAX_UNSURE;
+        if is_enough {
+            self.wrote(to, false);
+        }
+        is_enough
     }
 
     /// Gives the round up, of which nothing is of use any more.

@@ -3,7 +3,10 @@ use proptest::{collection::vec, option, prelude::*};
 use super::*;
 use crate::{
     certificate::{OrderStatus, Validation},
-    challenge::{Challenge, Method, Scope},
+    challenge::{
+        Challenge, Method, Scope,
+        email::{Correspondence, MailWish, Round, SealedCode},
+    },
     clock::after,
     domain::{Contest, Delegation, Founding, Issuance, NewDomain, Offer, Served, Status, Title},
     engine::root::Effect,
@@ -238,6 +241,39 @@ fn a_domain_with_records_and_failures_reads_back_as_it_was_written() {
     });
     let root = DomainRoot { domain, order: None, intent: Some(intent()) };
     assert_eq!(loaded(&stored(root.clone(), None)), root);
+}
+
+#[test]
+fn a_domain_that_is_proved_by_mail_reads_back_as_it_was_written() {
+    let mut domain = new_domain("shop.example.com");
+    domain.challenge.method = Method::Email;
+    let now = domain.created_at();
+    let address = |text: &str| text.parse().unwrap();
+    let mut mail = Correspondence::new(MailWish::new().with_addresses(["admin@example.com"]));
+    for full in [false, true] {
+        if full {
+            mail.begin(
+                Round {
+                    number: 2,
+                    generation: 1,
+                    digest: "0f".repeat(32),
+                    sealed: SealedCode("sealed.1.text".to_owned()),
+                    addresses: ["admin@example.com", "webmaster@example.com"].map(address).into(),
+                    expires_at: after(now, std::time::Duration::from_secs(60)),
+                },
+                std::time::Duration::from_secs(3600),
+                now,
+            );
+            mail.wrote(&address("webmaster@example.com"), true);
+            mail.doubted(&address("admin@example.com"));
+            mail.confirm("wrong", 1, now).unwrap_err();
+            mail.confirmed = Some((now, 1));
+            mail.wanted = true;
+        }
+        domain.mail = Some(Box::new(mail.clone()));
+        let item = stored(DomainRoot::new(domain.clone()), Some(now));
+        assert_eq!(loaded(&item).domain, domain, "{}", item.body.as_str());
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
         Method,
         email::{Contacts, MailAddress, Round, SealedCode},
     },
-    clock::{Timestamp, after},
+    clock::{Timestamp, after, whole_second},
     domain::{Domain, Status},
     engine::{
         notice::Notice,
@@ -57,7 +57,7 @@ impl Draft<'_> {
     /// Begins the round that a code was drawn for, unless it is not wanted any more.
     fn begin_round(&mut self) {
         let facts = self.facts;
-        let now = self.now();
+        let now = whole_second(self.now());
         let (ttl, spacing) = (self.policy().token_ttl, self.policy().mail_spacing);
         let domain = &mut self.root.domain;
         let Some(mail) = &mut domain.mail else { return };
@@ -112,6 +112,16 @@ impl Draft<'_> {
             mail.wrote(to, false);
         }
         self.notices.push(Notice::Mailed { to: to.clone() });
+    }
+
+    /// Takes note that a mail may have been sent: it is sent again, but not for ever, since whoever
+    /// gets it gets it every time.
+    pub(super) fn doubt_mail(&mut self, effect: &Effect) {
+        if let (Effect::Mail { to, .. }, Some(mail)) = (effect, &mut self.root.domain.mail)
+            && mail.doubted(to)
+        {
+            self.notices.push(Notice::Mailed { to: to.clone() });
+        }
     }
 
     /// Writes to the others first, after a mail that could not be sent now.

@@ -261,6 +261,7 @@ impl<'a> Draft<'a> {
                 self.service_failed(trouble);
             }
             Some(Outcome::Unknown(trouble)) => {
+                self.doubt_mail(&intent.effect);
                 self.service_failed(trouble);
                 // A repetition has to carry the same id.
                 if intent.effect.kind().redo() == Redo::Repeat && self.is_wanted(&intent.effect) {
