@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use common::{DAY, HOUR, MINUTE, TENANT, World, dns, run_until};
+use common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns, run_until};
 use nameplate::{
     challenge::{
         Method,
@@ -180,6 +180,31 @@ async fn a_code_is_good_for_29_days_and_a_new_one_can_be_asked_for() {
     assert_eq!(old.kind(), ErrorKind::Refused);
     let proved = world.onboarding.confirm(&TENANT, id, &second).await.unwrap();
     assert_eq!(proved.status(), Status::Verified);
+}
+
+#[tokio::test]
+async fn who_holds_a_name_by_an_old_answer_has_to_answer_again_when_another_proves_it() {
+    for is_answered in [true, false] {
+        let world = World::new();
+        let id = active(&world).await;
+        world.run_for(DAY * 60).await;
+        let rival = world.add_with(&OTHER, NAME.parse().unwrap()).await;
+        for instruction in world.onboarding.instructions(&OTHER, rival.id()).await.unwrap() {
+            world.publish_one(&instruction);
+        }
+        world.onboarding.check(&OTHER, rival.id()).await.unwrap();
+        world.run_for(HOUR).await;
+        assert_eq!(written(&world).len(), 10, "the holder is written to");
+        if is_answered {
+            let code = world.codes(ADMIN).pop().unwrap();
+            world.onboarding.confirm(&TENANT, id, &code).await.unwrap();
+        }
+        world.run_for(DAY * 3).await;
+        let status = world.get(id).await.status();
+        assert_eq!(status.holds(), is_answered, "{status}");
+        let theirs = world.onboarding.get(&OTHER, rival.id()).await.unwrap().status();
+        assert_eq!(theirs.holds(), !is_answered, "{theirs}");
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ use crate::{
 
 pub use address::{MailAddress, MailAddressError};
 pub use correspondence::Correspondence;
-pub(crate) use correspondence::{Round, SealedCode};
+pub(crate) use correspondence::{Claim, Round, SealedCode};
 pub use text::{Letter, Link, Locale};
 pub use tries::Tries;
 pub use wish::MailWish;

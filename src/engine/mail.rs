@@ -12,12 +12,13 @@ use super::{
     held::commit,
     notice::Notice,
     onboarding::{Onboarding, lost_race},
+    policy::Policy,
     root::{Fact, Outcome, Receipt, Root, Trouble},
 };
 use crate::{
     challenge::{
         Method,
-        email::{Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode},
+        email::{Claim, Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode},
     },
     clock::Timestamp,
     domain::{Domain, Status},
@@ -192,12 +193,8 @@ impl Backends {
 
     /// Returns what was answered to the mails about a domain.
     pub(super) fn answered(&self, domain: &Domain, now: Timestamp) -> (Verdict, Seen) {
-        let ttl = self.settings.policy.email_proof_ttl;
-        let generation = domain.challenge().generation;
-        let verdict = domain
-            .mail
-            .as_ref()
-            .map_or(Verdict::Unknown, |mail| mail.verdict(generation, ttl, now));
+        let of = claim(domain, &self.settings.policy);
+        let verdict = domain.mail.as_ref().map_or(Verdict::Refuted, |mail| mail.verdict(of, now));
         let found = match verdict {
             Verdict::Confirmed => Found::Values,
             Verdict::Refuted | Verdict::Unknown => Found::NoData,
@@ -325,6 +322,18 @@ impl Onboarding {
             Ok(())
         })
         .await
+    }
+}
+
+/// Returns what an answer has to be good for.
+///
+/// Whoever answered for the name half a year ago does not keep it from who proves it now: a contest
+/// asks the holder to answer once more.
+pub(super) fn claim(domain: &Domain, policy: &Policy) -> Claim {
+    Claim {
+        generation: domain.challenge.generation,
+        ttl: policy.email_proof_ttl,
+        doubted_at: domain.title.challenged_at,
     }
 }
 

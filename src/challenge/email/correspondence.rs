@@ -114,19 +114,22 @@ impl Correspondence {
     }
 
     /// Returns until when the confirmation of this generation is good; `None` if there is none.
-    fn good_until(&self, generation: u32, ttl: Duration) -> Option<Timestamp> {
-        self.confirmed.filter(|(_, of)| *of == generation).map(|(at, _)| after(at, ttl))
+    fn good_until(&self, of: Claim) -> Option<Timestamp> {
+        let (at, _) = self.confirmed.filter(|(_, generation)| *generation == of.generation)?;
+        // Somebody else has proved the name since.
+        let doubted = of.doubted_at.filter(|doubted| at < *doubted);
+        Some(doubted.unwrap_or_else(|| after(at, of.ttl)))
     }
 
     /// Returns what the correspondence says about ownership.
     ///
-    /// A confirmation is good for `ttl`: whoever answered for the name then may not any more. Silence
-    /// says nothing.
-    pub(crate) fn verdict(&self, generation: u32, ttl: Duration, now: Timestamp) -> Verdict {
-        match self.good_until(generation, ttl) {
+    /// A confirmation is good for a time, and until somebody else proves the name: whoever answered for the name then may not any more. Silence is
+    /// a proof that is not there, as a missing record is: who holds a name without having proved it, by
+    /// somebody's word, does not hold it for ever.
+    pub(crate) fn verdict(&self, of: Claim, now: Timestamp) -> Verdict {
+        match self.good_until(of) {
             Some(until) if now < until => Verdict::Confirmed,
-            Some(_) => Verdict::Refuted,
-            None => Verdict::Unknown,
+            Some(_) | None => Verdict::Refuted,
         }
     }
 
@@ -138,12 +141,12 @@ impl Correspondence {
 
     /// Asks for a new round if the confirmation runs out soon, or has run out, and nothing was mailed
     /// since. Returns whether it did.
-    pub(crate) fn remind(&mut self, generation: u32, ttl: Duration, now: Timestamp) -> bool {
-        let Some(until) = self.good_until(generation, ttl) else { return false };
+    pub(crate) fn remind(&mut self, of: Claim, now: Timestamp) -> bool {
+        let Some(until) = self.good_until(of) else { return false };
         let notice = chrono::TimeDelta::from_std(Self::NOTICE).unwrap_or_default();
         let soon = until.checked_sub_signed(notice).unwrap_or(until);
         let passed = |at: Timestamp| now >= at && self.drawn_at.is_none_or(|drawn| drawn < at);
-        let is_news = !self.wants_round(generation) && (passed(soon) || passed(until));
+        let is_news = !self.wants_round(of.generation) && (passed(soon) || passed(until));
         self.wanted |= is_news;
         is_news
     }
@@ -251,6 +254,17 @@ impl Correspondence {
         }
         Ok(())
     }
+}
+
+/// What a confirmation is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    /// The generation of the claim.
+    pub(crate) generation: u32,
+    /// For how long an answer is good.
+    pub(crate) ttl: Duration,
+    /// When somebody else was last seen to have proved the name.
+    pub(crate) doubted_at: Option<Timestamp>,
 }
 
 /// A code as it is stored while it is mailed: text that only the sealer of the platform can open.

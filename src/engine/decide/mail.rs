@@ -9,6 +9,7 @@ use crate::{
     clock::{Timestamp, after, whole_second},
     domain::{Domain, Status},
     engine::{
+        mail::claim,
         notice::Notice,
         root::{DomainRoot, Effect, Fact, Question, Trouble},
     },
@@ -35,15 +36,15 @@ impl Draft<'_> {
         if self.root.domain.challenge.method != Method::Email {
             return self.end_mail();
         }
-        let (ttl, now) = (self.policy().email_proof_ttl, self.now());
-        let generation = self.root.domain.challenge.generation;
+        let now = self.now();
+        let of = claim(&self.root.domain, self.policy());
         // The method was changed to this one.
         self.again |= self.root.domain.mail.is_none();
         let mail = self.root.domain.mail.get_or_insert_default();
         if mail.expires_at.is_some_and(|until| until <= now) {
             mail.end();
         }
-        self.again |= mail.remind(generation, ttl, now);
+        self.again |= mail.remind(of, now);
         self.begin_round();
         if self.effect.is_some() || self.root.intent.is_some() || self.wait.is_some() {
             return;
