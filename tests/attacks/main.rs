@@ -10,6 +10,7 @@ mod dns;
 mod dns_names;
 mod documented;
 mod email;
+mod holders;
 mod http;
 mod names;
 mod platform;
