@@ -61,9 +61,14 @@ pub(crate) fn validator() -> SocketAddr {
     address("NAMEPLATE_TEST_VALIDATOR")
 }
 
-/// Returns the folder with what controls [`validator`].
-pub(crate) fn validator_folder() -> PathBuf {
-    variable("NAMEPLATE_TEST_VALIDATOR_DIR").into()
+/// Returns the address of another such resolver, which sees some zones as others do not.
+pub(crate) fn vantage() -> SocketAddr {
+    address("NAMEPLATE_TEST_VANTAGE")
+}
+
+/// Returns the folders with what controls [`validator`] and [`vantage`].
+pub(crate) fn resolver_folders() -> [PathBuf; 2] {
+    ["NAMEPLATE_TEST_VALIDATOR_DIR", "NAMEPLATE_TEST_VANTAGE_DIR"].map(|name| variable(name).into())
 }
 
 /// Returns the names of the zones that both DNS servers hold.

@@ -211,6 +211,32 @@ async fn a_record_that_only_some_can_see_proves_nothing() {
 }
 
 #[tokio::test]
+async fn two_vantages_have_to_agree_on_what_nobody_signed() {
+    let platform = Platform::with_vantages().await;
+    let claim = platform.claim("twice", "apart.test").await;
+    let signed = platform.claim("twice", "both.test").await;
+    let public = Zone::at(servers::leaf(), "apart.test");
+    let inside = Zone::at(servers::twin(), "apart.test");
+
+    public.put(&claim.proof).await;
+    assert_eq!(claim.check().await, pending(Verdict::Unknown, Found::Failed));
+    inside.put(&claim.proof).await;
+    assert_eq!(claim.check().await, held(Verdict::Confirmed, Found::Values));
+    inside.take(&claim.proof).await;
+    platform.pass(LONG).await;
+    assert_eq!(claim.latest().await, held(Verdict::Unknown, Found::Failed));
+
+    let leaf = Zone::at(servers::leaf(), "both.test");
+    leaf.put(&signed.proof).await;
+    assert_eq!(signed.check().await, held(Verdict::Confirmed, Found::Values));
+    let (parent, right) = break_trust("both.test").await;
+    platform.pass(LONG).await;
+    assert_eq!(signed.latest().await, held(Verdict::Unknown, Found::Bogus));
+    parent.put(&right).await;
+    assert_eq!(signed.check().await, held(Verdict::Confirmed, Found::Values));
+}
+
+#[tokio::test]
 async fn a_zone_with_the_wrong_key_takes_nothing_away_and_proves_nothing() {
     let platform = Platform::new().await;
     let claim = platform.claim("shop", "drift.test").await;
@@ -230,6 +256,12 @@ async fn a_zone_with_the_wrong_key_takes_nothing_away_and_proves_nothing() {
     platform.pass(LONG).await;
     assert_eq!(claim.latest().await, held(Verdict::Unknown, Found::Bogus));
     assert_eq!(late.latest().await, pending(Verdict::Unknown, Found::Bogus));
+
+    // Nor does an absence that nobody can vouch for.
+    leaf.take(&claim.proof).await;
+    platform.pass(LONG).await;
+    assert_eq!(claim.latest().await, held(Verdict::Unknown, Found::Bogus));
+    leaf.put(&claim.proof).await;
 
     parent.put(&right).await;
     for claim in [&claim, &late] {

@@ -15,6 +15,7 @@ use nameplate::{
     name::{ClaimPolicy, DnsName},
     probe::{HttpProbe, Lab},
     record::{RecordData, RecordSet, Ttl, Txt},
+    resolver::Resolver,
     seal::InMemorySealer,
     store::Sqlite,
     testkit::EndlessTimer,
@@ -42,16 +43,25 @@ pub(super) struct Platform {
 impl Platform {
     /// Creates a platform that takes names below `test`.
     pub(super) async fn new() -> Self {
-        Self::beside(0).await
+        Self::with(0, tree::resolver).await
     }
 
-    /// Creates a platform that takes names below `test`, in a world where the web is at one port.
+    /// Creates a platform in a world where the web is at one port.
     pub(super) async fn beside(web: u16) -> Self {
+        Self::with(web, tree::resolver).await
+    }
+
+    /// Creates a platform that looks from two points of the world.
+    pub(super) async fn with_vantages() -> Self {
+        Self::with(0, tree::vantages).await
+    }
+
+    async fn with<R: Resolver + Clone>(web: u16, resolver: impl FnOnce(ManualClock) -> R) -> Self {
         let folder = Scratch::new();
         let clock = ManualClock::new(SystemClock.now());
         let shared = Arc::new(clock.clone());
         let store = Sqlite::builder(folder.file("domains.db")).with_clock(shared.clone());
-        let resolver = tree::resolver(clock.clone());
+        let resolver = resolver(clock.clone());
         let crypto = Arc::new(rustls::crypto::ring::default_provider());
         let lab = Lab::new([Ipv4Addr::LOCALHOST.into()], web, web);
         let probe = HttpProbe::builder(resolver.clone(), crypto).with_lab(lab).build().unwrap();

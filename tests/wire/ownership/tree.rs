@@ -4,7 +4,10 @@ use std::{
     fs,
     net::SocketAddr,
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use nameplate::{
@@ -12,7 +15,7 @@ use nameplate::{
     dns::{Applied, DnsProvider, Rfc2136},
     name::DnsName,
     record::{RecordData, RecordSet, RecordType, Ttl},
-    resolver::{Answer, Hickory, Limits, Lookup, Mode, Resolver as _},
+    resolver::{Answer, Hickory, Limits, Lookup, Mode, Resolver, Vantages},
     zone::SetChange,
 };
 
@@ -20,10 +23,21 @@ use crate::{rfc2136::key, servers};
 
 /// Looks at the tree as at the world: by its delegations, and through the resolver that validates.
 pub(super) fn resolver(clock: impl Clock) -> Hickory {
+    resolver_at(servers::validator(), clock)
+}
+
+/// Looks at the tree as at the world from two points of it, which have to agree on what is not signed.
+pub(super) fn vantages(clock: impl Clock + Clone) -> Vantages {
+    let servers = [servers::validator(), servers::vantage()];
+    let resolvers = servers.map(|server| resolver_at(server, clock.clone()));
+    Vantages::new(resolvers.map(|resolver| Arc::new(resolver) as Arc<dyn Resolver>)).unwrap()
+}
+
+fn resolver_at(server: SocketAddr, clock: impl Clock) -> Hickory {
     let mut limits = Limits::default();
     // The servers have no rest between days that are made up.
     limits.rate = None;
-    Hickory::builder([servers::validator()])
+    Hickory::builder([server])
         .with_trusted_ad()
         .with_private_name_servers()
         .with_name_server_port(servers::leaf().port())
@@ -122,10 +136,11 @@ pub(super) fn sign(sets: &[&RecordSet], from: &str, until: &str) {
     forget();
 }
 
-/// Empties the cache of the resolver.
+/// Empties the caches of the resolvers.
 fn forget() {
-    let folder = servers::validator_folder();
-    run(Command::new("rndc").args(["-c", "rndc.conf", "flush"]).current_dir(folder));
+    for folder in servers::resolver_folders() {
+        run(Command::new("rndc").args(["-c", "rndc.conf", "flush"]).current_dir(folder));
+    }
 }
 
 fn run(command: &mut Command) {
