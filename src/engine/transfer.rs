@@ -153,7 +153,12 @@ impl Onboarding {
                 let message = format!("the offer of {name} has expired");
                 return Err(refusal.error(ErrorKind::Precondition, message));
             }
-            may_be_handed_over(holder.domain(), OPERATION)?;
+            if may_be_handed_over(holder.domain(), OPERATION).is_err() {
+                // Why is the other tenant's business.
+                let message = format!("{name} cannot be handed over now");
+                let kind = ErrorKind::Precondition;
+                return Err(Error::new(kind, "onboarding", OPERATION, message));
+            }
             let known = self.known(to, &name).await?;
             let (before, mut root) = match known {
                 Some((item, root)) => (Some(item), root),
