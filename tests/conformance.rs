@@ -25,7 +25,7 @@ use nameplate::{
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
     registrar::{InMemoryRegistrar, Registrar},
     registration::RegistrationEvent as Event,
-    resolver::{InMemoryResolver, Lookup, Mode, Outcome, Resolver},
+    resolver::{InMemoryResolver, Lookup, Mode, Outcome, Resolver, Vantages},
     seal::{InMemorySealer, Sealer, XChaChaSealer},
     store::{InMemoryStore, Store},
 };
@@ -228,6 +228,11 @@ mod resolver {
     nameplate::resolver_conformance!(boxed, async {
         let (resolver, world) = fresh();
         (Box::new(resolver) as Box<dyn Resolver>, world, zone())
+    });
+    nameplate::resolver_conformance!(vantages, async {
+        let (resolver, world) = fresh();
+        let both = [Arc::new(resolver.clone()) as Arc<dyn Resolver>, Arc::new(resolver)];
+        (Vantages::new(both).unwrap(), world, zone())
     });
 }
 
