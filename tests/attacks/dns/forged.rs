@@ -17,17 +17,19 @@ fn strays(asked: &Asked) -> Vec<(&'static str, Act)> {
     let wrong = |change: &dyn Fn(&mut Reply)| {
         Act::Say(asked.with_text(TOKEN).with(|reply| change(reply)).octets())
     };
-    let question = |text: &str, record_type: u16, class: u16| {
+    // In the case in which it was asked, or the case alone would give it away.
+    let question = |name: &[u8], record_type: u16, class: u16| {
         let numbers = [record_type.to_be_bytes(), class.to_be_bytes()].concat();
-        wrong(&|reply| reply.question = Some([name(text), numbers.clone()].concat()))
+        wrong(&|reply| reply.question = Some([name, &numbers].concat()))
     };
+    let same = &asked.question[..asked.question.len() - 4];
     vec![
         ("id", wrong(&|reply| reply.id ^= 1)),
         ("no response", wrong(&|reply| reply.flags &= !QR)),
         ("opcode", wrong(&|reply| reply.flags |= 4 << 11)),
-        ("name", question("other.example.test", TXT, IN)),
-        ("type", question(WANTED, A, IN)),
-        ("class", question(WANTED, TXT, 3)),
+        ("name", question(&name("other.example.test"), TXT, IN)),
+        ("type", question(same, A, IN)),
+        ("class", question(same, TXT, 3)),
         ("cookie", wrong(&|reply| reply.options = vec![(10, vec![7; 8])])),
         ("short cookie", wrong(&|reply| reply.options = vec![(10, vec![7; 3])])),
         ("source", Act::SayFromElsewhere(asked.with_text(TOKEN).octets())),

@@ -97,7 +97,7 @@ async fn r05_referrals_lead_down_or_nowhere() {
         let circle =
             move |asked: &Asked| asked.reply().refer(zone, SERVER, Some(loopback(2))).say();
         let row = row(vec![(loopback(2), script(guarded(circle)))]).await;
-        let scene = Scene::delegated(&row, Limits::default());
+        let scene = Scene::delegated(&row, unhurried());
         scene.rightful(Mode::Authoritative).await;
         row.iter().for_each(|server| drop(server.asked()));
         let answer = scene.attack(Mode::Authoritative).await;
