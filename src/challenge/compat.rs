@@ -4,8 +4,8 @@
 //! the numbers by which its customers know their domains.
 //!
 //! Where the published API and this crate differ, this crate wins: labels start with an underscore
-//! and name the platform, a TXT record is asked for at one place, and no contact of a registry is
-//! ever mailed to.
+//! and name the platform, unless it asks for others (see [`LabelPolicy`](super::LabelPolicy)); a TXT
+//! record is asked for at one place; and no contact of a registry is ever mailed to.
 
 mod request;
 
