@@ -16,6 +16,6 @@ mod names;
 mod platform;
 mod scene;
 mod tokens;
-mod zones;
 #[path = "../common/web.rs"]
 mod web;
+mod zones;
