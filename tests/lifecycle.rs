@@ -552,10 +552,11 @@ async fn removal_stops_serving_at_once_and_cleans_up() {
     let last = world.onboarding.notices(&TENANT, id, 0).await.unwrap().pop().unwrap();
     assert_eq!(last.notice, Notice::Removed);
 
-    // The name is free again, and nothing of before counts.
-    let again = world.add("*.example.com").await;
+    // The name is free again, and for others nothing of before counts.
+    let again = world.add_with(&OTHER, "*.example.com".parse().unwrap()).await;
     world.run_for(DAY).await;
-    assert_eq!(world.get(again.id()).await.status(), Status::Pending);
+    let again = world.onboarding.get(&OTHER, again.id()).await.unwrap();
+    assert_eq!(again.status(), Status::Pending);
 }
 
 #[tokio::test]
