@@ -36,8 +36,8 @@ struct State {
     unique: HashMap<UniqueKey, Key>,
     /// Roots by when they are due or their lease ends.
     due: BTreeSet<(Timestamp, Key)>,
-    /// The last token given out. One count for all roots, so that the tokens of a root rise also
-    /// when it is deleted and created again.
+    /// The highest token of a root that was deleted. New ones count on from there, so that tokens rise
+    /// also when a root is deleted and created again.
     token: u64,
 }
 
@@ -238,10 +238,11 @@ impl State {
                     self.put(key, header, body, batch.operation)
                 }
                 Write::Delete { key, .. } => {
-                    if let Some(row) = self.items.remove(&key)
-                        && let Some(at) = row.wanted_at()
-                    {
-                        self.due.remove(&(at, key));
+                    if let Some(row) = self.items.remove(&key) {
+                        self.token = self.token.max(row.token);
+                        if let Some(at) = row.wanted_at() {
+                            self.due.remove(&(at, key));
+                        }
                     }
                 }
                 Write::Wake { key } => woken.push(key),
@@ -339,7 +340,7 @@ impl State {
             revision: Revision::new(1, operation),
             header,
             body,
-            token: 0,
+            token: self.token,
             leased_until: None,
             woken: None,
             log: Vec::new(),
@@ -390,16 +391,14 @@ impl State {
         };
         let mut leases = Vec::with_capacity(picked.len());
         for key in picked {
-            self.token += 1;
-            let token = self.token;
             let since = self.items.get(&key).and_then(Row::wanted_at).unwrap_or(now);
             self.reschedule(&key, |row| {
-                row.token = token;
+                row.token += 1;
                 row.leased_until = Some(until);
                 row.woken = None;
             });
             if let Some(row) = self.items.get(&key) {
-                let lease = Lease::new(key.clone(), token, until).with_due_since(since);
+                let lease = Lease::new(key.clone(), row.token, until).with_due_since(since);
                 leases.push((lease, row.item(&key)));
             }
         }
