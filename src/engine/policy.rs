@@ -104,7 +104,8 @@ pub struct Policy {
     pub pace: Budget,
     /// How long what happened to a domain is kept in its log. 90 days.
     pub keep_log: Duration,
-    /// How long the trace of a domain that is gone is kept, with its log. 30 days.
+    /// How long the trace of a domain that is gone is kept, with its log: no shorter than its name rests
+    /// ([`quarantine`](Self::quarantine)). 30 days.
     pub keep_removed: Duration,
     /// How often a running worker deletes what is kept no longer. One hour, more or less by chance.
     pub tidy_interval: Duration,
