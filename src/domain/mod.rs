@@ -284,6 +284,8 @@ impl Founding {
         if is_same && is_published {
             challenge.token.clone_from(&old.token);
             challenge.owner.clone_from(&old.owner);
+            // What is published may be from before the registration changed.
+            challenge.issued_at = old.issued_at;
         }
         self.challenge = Challenge { generation, ..challenge };
         if let (Some(new), Some(old)) = (&mut self.delegation, &former.delegation)

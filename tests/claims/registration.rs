@@ -1,15 +1,16 @@
 //! A domain that was registered anew, perhaps by somebody else.
 
 use nameplate::{
+    challenge::Method,
     clock::Clock as _,
-    domain::{ResetCause, Status},
+    domain::{NewDomain, ResetCause, Status},
     engine::Notice,
     error::ErrorKind,
 };
 
 use crate::{
     claim,
-    common::{DAY, HOUR, OTHER, TENANT, World},
+    common::{DAY, HOUR, MINUTE, OTHER, TENANT, World},
     get, name, notices, served, status,
 };
 
@@ -70,4 +71,46 @@ async fn news_of_a_registration_has_to_make_sense() {
         assert_eq!(error.kind(), ErrorKind::Invalid, "{domain} {evidence}");
     }
     assert_eq!(served(&world, "shop.example.com").await, Some(TENANT));
+}
+
+#[tokio::test]
+async fn a_code_that_is_mailed_after_the_change_does_not_save_an_answer_from_before() {
+    let world = World::new();
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let shop = world.add_with(&TENANT, wanted.with_method(Method::Email)).await;
+    world.run_for(MINUTE).await;
+    let code = world.codes("admin@example.com").pop().unwrap();
+    world.onboarding.confirm(&TENANT, shop.id(), &code).await.unwrap();
+    world.run_for(DAY).await;
+    let changed = world.clock.now();
+    world.run_for(HOUR).await;
+    world.onboarding.resend(&TENANT, shop.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    let operator = world.onboarding.operator();
+    let apex = name("example.com");
+    let reset = operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap();
+    assert_eq!(reset, [shop.id()]);
+    assert_eq!(status(&world, &shop).await, Status::Pending);
+    assert_eq!(operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_name_that_was_taken_up_again_after_the_change_starts_anew_as_well() {
+    let world = World::new();
+    let before = world.active("shop.example.com").await;
+    world.run_for(DAY).await;
+    let changed = world.clock.now();
+    world.run_for(HOUR).await;
+    world.onboarding.remove(&TENANT, before.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    let again = claim(&world, TENANT, "shop.example.com").await;
+    assert_eq!(again.challenge().token, before.challenge().token);
+    world.run_for(HOUR).await;
+    let operator = world.onboarding.operator();
+    let apex = name("example.com");
+    let reset = operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap();
+    assert_eq!(reset, [again.id()]);
+    world.run_for(DAY).await;
+    assert_eq!(status(&world, &again).await, Status::Pending, "by the record of before");
+    assert_eq!(operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap(), []);
 }

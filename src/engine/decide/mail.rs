@@ -96,7 +96,6 @@ impl Draft<'_> {
         };
         mail.begin(round, spacing, now);
         domain.challenge.token.clone_from(digest);
-        domain.challenge.issued_at = now;
         domain.challenge.expires_at = expires_at;
     }
 
