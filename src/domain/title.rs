@@ -130,6 +130,11 @@ impl Domain {
         self.title.gives_up
     }
 
+    /// Returns whether the name is held by the word of who handed it over, and nothing else yet.
+    pub(crate) const fn is_on_trust(&self) -> bool {
+        self.grace_until.is_some() && self.title.acquired_at.is_some()
+    }
+
     /// Returns whether this claim keeps the name from the wildcards and records of others: it is
     /// held, or rests.
     pub(crate) fn bars(&self, now: Timestamp) -> bool {

@@ -157,7 +157,9 @@ impl Edge {
             let now = self.backends.store.now().await?;
             if domain.status().holds() && !claims.is_reserved(domain.name()) {
                 let is_free = rests_with.is_none_or(|tenant| tenant == domain.tenant());
-                return Ok(is_free.then_some((domain, now)));
+                // A certificate of before the name was handed over says nothing of now.
+                let is_served = is_free && !domain.is_on_trust();
+                return Ok(is_served.then_some((domain, now)));
             }
             if domain.bars(now) {
                 rests_with = Some(domain.tenant());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    backends::Backends,
     caps::turn,
     codec,
     feed::announce,
@@ -10,6 +11,7 @@ use super::{
     incumbent::{Beside, Found, Incumbent},
     notice::Notice,
     onboarding::{ATTEMPTS, Onboarding, lost_race},
+    pauses::tenant_key,
     refusal::{Refusal, Rule},
     root::{DomainRoot, Root},
 };
@@ -71,6 +73,9 @@ impl Onboarding {
         }
         let backends = self.backends();
         let policy = &backends.settings.policy;
+        if is_paused(backends, *tenant).await? {
+            return Err(precondition(OPERATION, "the tenant is paused".to_owned(), id));
+        }
         let code = Challenge::draw_token(&*backends.random)?;
         self.change_telling(tenant, id, OPERATION, |domain, now| {
             may_be_handed_over(domain, OPERATION)?;
@@ -153,7 +158,10 @@ impl Onboarding {
                 let message = format!("the offer of {name} has expired");
                 return Err(refusal.error(ErrorKind::Precondition, message));
             }
-            if may_be_handed_over(holder.domain(), OPERATION).is_err() {
+            let domain = holder.domain();
+            if may_be_handed_over(domain, OPERATION).is_err()
+                || is_paused(backends, domain.tenant()).await?
+            {
                 // Why is the other tenant's business.
                 let message = format!("{name} cannot be handed over now");
                 let kind = ErrorKind::Precondition;
@@ -287,6 +295,12 @@ fn may_be_handed_over(domain: &Domain, operation: &'static str) -> Result<()> {
         return refuse(format!("the proof of {} has to be seen first", domain.name()));
     }
     Ok(())
+}
+
+/// Returns whether somebody of the platform's has paused all that a tenant has.
+async fn is_paused(backends: &Backends, tenant: TenantId) -> Result<bool> {
+    let found = backends.store.get(&[tenant_key(tenant)]).await?;
+    Ok(found.into_iter().any(|item| item.is_some()))
 }
 
 fn precondition(operation: &'static str, message: String, id: DomainId) -> Error {

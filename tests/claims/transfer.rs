@@ -10,7 +10,7 @@ use nameplate::{
 use crate::{
     THIRD, claim,
     common::{DAY, HOUR, OTHER, TENANT, World},
-    get, notices, prove, served, status,
+    get, notices, prove, served, status, unprove,
 };
 
 fn wanted() -> NewDomain {
@@ -122,7 +122,7 @@ async fn only_who_holds_a_name_and_is_seen_to_can_offer_it() {
     onboarding.operator().resume(paused).await.unwrap();
     let code = offer(TENANT, holder.id(), OTHER).await.unwrap();
     // What was offered is not handed over once its proof is gone.
-    crate::unprove(&world, &holder);
+    unprove(&world, &holder);
     onboarding.check(&TENANT, holder.id()).await.unwrap();
     assert_eq!(offer(TENANT, holder.id(), OTHER).await.unwrap_err(), ErrorKind::Precondition);
     let wanted = "www.example.com".parse().unwrap();
@@ -200,4 +200,49 @@ async fn without_consent_a_fresh_proof_is_the_only_way() {
     assert!(notices(&world, TENANT, holder.id()).await.contains(&Notice::Challenged));
     world.run_for(DAY * 2).await;
     assert_eq!(status(&world, &theirs).await, Status::Active);
+}
+
+#[tokio::test]
+async fn a_certificate_of_before_serves_whoever_accepts_not_before_the_proof() {
+    let world = World::new();
+    let former = world.active("shop.example.com").await;
+    unprove(&world, &former);
+    world.run_for(DAY * 6).await;
+    assert_eq!(status(&world, &former).await, Status::Pending);
+    let holder = claim(&world, OTHER, "shop.example.com").await;
+    prove(&world, &[&holder]);
+    world.onboarding.check(&OTHER, holder.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(status(&world, &holder).await, Status::Active);
+
+    let code = world.onboarding.offer_transfer(&OTHER, holder.id(), TENANT).await.unwrap();
+    let taken = world.onboarding.accept_transfer(&TENANT, wanted(), code.as_str()).await.unwrap();
+    assert_eq!(taken.id(), former.id());
+    assert_eq!(served(&world, "shop.example.com").await, None, "at once");
+    world.run_for(DAY).await;
+    assert_eq!(served(&world, "shop.example.com").await, None, "nothing was proved");
+    assert_eq!(status(&world, &taken).await, Status::Verified);
+    prove(&world, &[&taken]);
+    world.onboarding.check(&TENANT, taken.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(served(&world, "shop.example.com").await, Some(TENANT));
+    assert_eq!(status(&world, &taken).await, Status::Active);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_paused_hands_nothing_over() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let onboarding = &world.onboarding;
+    let code = onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap();
+    onboarding.operator().pause(Pausable::Tenant(TENANT), "a dispute").await.unwrap();
+    for _ in 0..2 {
+        let error = onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Precondition);
+        let accepted = onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await;
+        assert_eq!(accepted.unwrap_err().kind(), ErrorKind::Precondition);
+        world.run_for(DAY).await;
+    }
+    onboarding.operator().resume(Pausable::Tenant(TENANT)).await.unwrap();
+    onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await.unwrap();
 }

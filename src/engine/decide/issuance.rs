@@ -91,6 +91,9 @@ impl Draft<'_> {
     /// Activates a certificate that is there, and notices when it has run out.
     pub(super) fn certificate_in_use(&mut self) {
         let now = self.now();
+        if self.root.domain.is_on_trust() {
+            return;
+        }
         let Some(served) = &self.root.domain.certificate else { return };
         match (self.root.domain.status, served.is_valid(now)) {
             (Status::Verified | Status::CertificatePending | Status::Failed, true) => {
