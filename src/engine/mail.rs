@@ -20,7 +20,7 @@ use crate::{
         Method,
         email::{Claim, Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode},
     },
-    clock::Timestamp,
+    clock::{Timestamp, whole_second},
     domain::{Domain, Status},
     error::{Error, ErrorKind, Result},
     evidence::{Found, Seen, Verdict},
@@ -239,9 +239,9 @@ impl Onboarding {
         for _ in 0..ATTEMPTS {
             let (item, mut root) = self.find(tenant, id, "confirm").await?;
             let now = backends.store.now().await?;
-            let generation = root.domain.challenge.generation;
+            let of = claim(&root.domain, &backends.settings.policy);
             let mail = by_mail(&mut root.domain, "confirm")?;
-            let judged = match mail.confirm(code, generation, now) {
+            let judged = match mail.confirm(code, of, now) {
                 // Nothing has changed: whoever goes on trying costs a read.
                 Err(error) if error.kind() == ErrorKind::RateLimited => return Err(error),
                 judged => judged,
@@ -333,7 +333,8 @@ pub(super) fn claim(domain: &Domain, policy: &Policy) -> Claim {
     Claim {
         generation: domain.challenge.generation,
         ttl: policy.email_proof_ttl,
-        doubted_at: domain.title.challenged_at,
+        // What it is compared with is kept to the second.
+        doubted_at: domain.title.challenged_at.map(whole_second),
     }
 }
 

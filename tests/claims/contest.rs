@@ -2,8 +2,8 @@
 
 use nameplate::{
     certificate::Chain,
-    challenge::Challenge,
-    domain::{Event, Party, ResetCause, Status},
+    challenge::{Challenge, Method},
+    domain::{Domain, Event, NewDomain, Party, ResetCause, Status},
     engine::{Adoption, Notice},
     error::ErrorKind,
     record::{RecordFields, RecordType},
@@ -265,4 +265,50 @@ async fn the_token_of_one_tenant_proves_nothing_for_another() {
     assert!(!holder.challenge().is_proved_by(token.as_bytes()));
     let foreign = world.onboarding.get(&OTHER, holder.id()).await.unwrap_err();
     assert_eq!(foreign.kind(), ErrorKind::NotFound);
+}
+
+/// A name that a tenant holds by the answer to a mail, and that another one has claimed.
+async fn held_by_mail(world: &World) -> (Domain, Domain) {
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let holder = world.add_with(&TENANT, wanted.with_method(Method::Email)).await;
+    world.run_for(MINUTE).await;
+    let code = world.codes("admin@example.com").pop().unwrap();
+    world.onboarding.confirm(&TENANT, holder.id(), &code).await.unwrap();
+    world.run_for(DAY).await;
+    (holder, claim(world, OTHER, "shop.example.com").await)
+}
+
+#[tokio::test]
+async fn a_code_from_before_the_contest_is_no_answer_in_it() {
+    let world = World::new();
+    let (holder, challenger) = held_by_mail(&world).await;
+    world.onboarding.resend(&TENANT, holder.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    let kept = world.codes("admin@example.com").pop().unwrap();
+    // Nothing more is mailed about any of these names today.
+    for number in 0..10 {
+        let wanted: NewDomain = format!("a{number}.example.com").parse().unwrap();
+        world.add_with(&TENANT, wanted.with_method(Method::Email)).await;
+    }
+    world.run_for(MINUTE).await;
+    prove(&world, &[&challenger]);
+    world.onboarding.check(&OTHER, challenger.id()).await.unwrap();
+    world.run_for(MINUTE).await;
+    let error = world.onboarding.confirm(&TENANT, holder.id(), &kept).await.err();
+    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Refused));
+    world.run_for(DAY * 3).await;
+    assert_eq!(status(&world, &holder).await, Status::Pending);
+    assert!(status(&world, &challenger).await.holds());
+}
+
+#[tokio::test]
+async fn a_holder_by_mail_is_written_to_once_whatever_the_fraction_of_the_second() {
+    let world = World::new();
+    let (_, challenger) = held_by_mail(&world).await;
+    let before = world.mailer.sent().len();
+    world.clock.advance(std::time::Duration::from_millis(500));
+    prove(&world, &[&challenger]);
+    world.onboarding.check(&OTHER, challenger.id()).await.unwrap();
+    world.run_for(HOUR * 5).await;
+    assert_eq!(world.mailer.sent().len() - before, 5);
 }

@@ -240,8 +240,11 @@ impl Correspondence {
     ///
     /// `Refused` for a wrong code and one that is too old, `RateLimited` after too many wrong ones:
     /// see [`Tries::judge`].
-    pub(crate) fn confirm(&mut self, code: &str, generation: u32, now: Timestamp) -> Result<()> {
-        let is_good = self.generation == generation
+    pub(crate) fn confirm(&mut self, code: &str, of: Claim, now: Timestamp) -> Result<()> {
+        // Who has a code from before somebody else proved the name may not answer for it any more.
+        let is_doubted = !self.is_used && of.doubted_at.is_some_and(|at| self.drawn_at < Some(at));
+        let is_good = self.generation == of.generation
+            && !is_doubted
             && !self.digest.is_empty()
             && self.expires_at.is_some_and(|until| now < until);
         // What is too old is wrong, and says no more than that.
@@ -250,7 +253,7 @@ impl Correspondence {
         // Who presses the button twice has confirmed once.
         if !self.is_used {
             self.is_used = true;
-            self.confirmed = Some((whole_second(now), generation));
+            self.confirmed = Some((whole_second(now), of.generation));
         }
         Ok(())
     }

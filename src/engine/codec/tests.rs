@@ -5,7 +5,7 @@ use crate::{
     certificate::{OrderStatus, Validation},
     challenge::{
         Challenge, Method, Scope,
-        email::{Correspondence, MailWish, Round, SealedCode},
+        email::{Claim, Correspondence, MailWish, Round, SealedCode},
     },
     clock::after,
     domain::{Contest, Delegation, Founding, Issuance, NewDomain, Offer, Served, Status, Title},
@@ -266,7 +266,9 @@ fn a_domain_that_is_proved_by_mail_reads_back_as_it_was_written() {
             );
             mail.wrote(&address("webmaster@example.com"), true);
             mail.doubted(&address("admin@example.com"));
-            mail.confirm("wrong", 1, now).unwrap_err();
+            let ttl = std::time::Duration::from_secs(60);
+            let of = Claim { generation: 1, ttl, doubted_at: None };
+            mail.confirm("wrong", of, now).unwrap_err();
             mail.confirmed = Some((now, 1));
             mail.wanted = true;
         }
