@@ -20,7 +20,7 @@ use crate::{
         Method,
         email::{Claim, Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode},
     },
-    clock::{Timestamp, whole_second},
+    clock::{Timestamp, after, whole_second},
     domain::{Domain, Status},
     error::{Error, ErrorKind, Result},
     evidence::{Found, Seen, Verdict},
@@ -246,8 +246,15 @@ impl Onboarding {
                 Err(error) if error.kind() == ErrorKind::RateLimited => return Err(error),
                 judged => judged,
             };
+            let confirmed_at = mail.confirmed_at();
             let mut batch = Batch::new(OperationId::random(&*backends.random)?);
             if judged.is_ok() {
+                // What was answered in time is not over with the code.
+                if let Some(at) = confirmed_at {
+                    let until = after(at, of.ttl);
+                    let challenge = &mut root.domain.challenge;
+                    challenge.expires_at = challenge.expires_at.max(until);
+                }
                 root.domain.next_check_at = Some(now);
                 root.domain.checks = 0;
             } else {

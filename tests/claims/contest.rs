@@ -312,3 +312,18 @@ async fn a_holder_by_mail_is_written_to_once_whatever_the_fraction_of_the_second
     world.run_for(HOUR * 5).await;
     assert_eq!(world.mailer.sent().len() - before, 5);
 }
+
+#[tokio::test]
+async fn an_answer_counts_in_a_contest_for_longer_than_its_code() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let challenger = world.add_with(&OTHER, wanted.with_method(Method::Email)).await;
+    world.run_for(DAY * 28 + HOUR * 20).await;
+    unprove(&world, &holder);
+    let code = world.codes("admin@example.com").pop().unwrap();
+    world.onboarding.confirm(&OTHER, challenger.id(), &code).await.unwrap();
+    world.run_for(DAY * 2).await;
+    assert!(status(&world, &challenger).await.holds());
+    assert!(!status(&world, &holder).await.holds());
+}
