@@ -216,7 +216,12 @@ impl<D: DnsProvider + ?Sized> DnsProvider for Faulty<D> {
                 None => inner.record_set(&zone, &of.0, of.1).await,
             }
         };
-        self.link.call(site, fate, call).await
+        let found = self.link.call(site, fate, call).await;
+        // The zone may have gone since it was looked for.
+        if found.as_ref().is_err_and(|error| !error.kind().is_transient()) {
+            self.link.core.with(|state| state.truth.excuse_all());
+        }
+        found
     }
 
     async fn apply(&self, zone: &DnsName, changes: &ChangeSet) -> Result<Vec<Applied>> {
@@ -255,7 +260,11 @@ impl<D: DnsProvider + ?Sized> DnsProvider for Faulty<D> {
             self.link.call(site, fate, || async move { inner.apply(&zone, &wanted).await }).await;
         let broken = self.link.core.with(|state| {
             let refused = |one: &Applied| matches!(one, Applied::Refused(_));
-            if done.as_ref().is_ok_and(|done| done.iter().any(refused)) {
+            let is_refused = match &done {
+                Ok(done) => done.iter().any(refused),
+                Err(error) => !error.kind().is_transient(),
+            };
+            if is_refused {
                 state.truth.excuse_all();
             }
             state.truth.damage()
