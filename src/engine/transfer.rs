@@ -291,7 +291,8 @@ fn may_be_handed_over(domain: &Domain, operation: &'static str) -> Result<()> {
     if domain.paused().is_some_and(|paused| paused.scope == PauseScope::Domain) {
         return refuse(format!("{} is paused", domain.name()));
     }
-    if domain.grace_until.is_some() || domain.evidence(Topic::Ownership).run != Verdict::Confirmed {
+    if domain.grace_until.is_some() || domain.evidence(Topic::Ownership).last != Verdict::Confirmed
+    {
         return refuse(format!("the proof of {} has to be seen first", domain.name()));
     }
     Ok(())

@@ -5,6 +5,8 @@ use nameplate::{
     engine::{Notice, Pausable},
     error::ErrorKind,
     evidence::Topic,
+    record::RecordType,
+    resolver::Outcome,
 };
 
 use crate::{
@@ -131,6 +133,34 @@ async fn only_who_holds_a_name_and_is_seen_to_can_offer_it() {
     let told = error.to_string();
     assert!(!told.contains(&holder.id().to_string()) && !told.contains("proof"), "{told}");
     assert_eq!(status(&world, &holder).await, Status::Active);
+}
+
+#[tokio::test]
+async fn nothing_is_offered_while_nobody_can_say_whose_it_is() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let owner = holder.challenge().owner.clone();
+    world.resolver.answer_with(owner, RecordType::Txt, Outcome::Timeout);
+    world.onboarding.check(&TENANT, holder.id()).await.unwrap();
+    assert_eq!(status(&world, &holder).await, Status::Active);
+    let error = world.onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition);
+}
+
+#[tokio::test]
+async fn an_offer_ends_with_the_hold() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let code = world.onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap();
+    unprove(&world, &holder);
+    world.run_for(DAY * 5).await;
+    assert_eq!(status(&world, &holder).await, Status::Pending);
+    prove(&world, &[&holder]);
+    world.onboarding.check(&TENANT, holder.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(status(&world, &holder).await, Status::Active);
+    let accepted = world.onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await;
+    assert_eq!(accepted.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]

@@ -118,6 +118,8 @@ impl Draft<'_> {
                 let domain = &mut self.root.domain;
                 domain.checks = 0;
                 domain.grace_until = None;
+                // Who proves the name again has to offer it again.
+                domain.title.offer = None;
                 // The record may come back long after the claim was made.
                 if domain.challenge.method.is_record() {
                     let expires_at = after(now, policy.claim_ttl);
