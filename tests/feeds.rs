@@ -851,7 +851,7 @@ async fn a_log_does_not_grow_for_subscribers_that_nobody_has_any_more() {
 async fn a_domain_that_is_gone_is_kept_until_that_was_told() {
     let mut policy = Policy::new();
     policy.keep_removed = MINUTE;
-    policy.quarantine = std::time::Duration::ZERO;
+    policy.quarantine = Duration::ZERO;
     let world = World::with_policy(policy);
     let is_away = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let away = is_away.clone();
@@ -878,7 +878,7 @@ async fn a_domain_that_is_gone_is_kept_until_that_was_told() {
 async fn a_domain_that_is_gone_is_not_kept_for_whoever_never_listens() {
     let mut policy = Policy::new();
     policy.keep_removed = MINUTE;
-    policy.quarantine = std::time::Duration::ZERO;
+    policy.quarantine = Duration::ZERO;
     let world = World::with_policy(policy);
     let subscriber = Odd::new("a", |_, _: &Envelope| async { Err(fail(ErrorKind::Unavailable)) });
     let onboarding = process(&world, vec![subscriber]);
