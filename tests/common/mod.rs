@@ -123,7 +123,7 @@ impl World {
         let resolver = InMemoryResolver::over(Arc::new(zones.clone()));
         let pages = InMemoryProbe::new();
         let mailer = InMemoryMailer::new();
-        let onboarding = Self::assemble(
+        let onboarding = Self::parts(
             store.clone(),
             resolver.clone(),
             zones.clone(),
@@ -136,7 +136,9 @@ impl World {
             &policy,
             EndlessTimer,
             Self::claims(),
-        );
+        )
+        .build()
+        .unwrap();
         let _ = probe.0.set(onboarding.edge());
         Self {
             clock,
@@ -159,29 +161,6 @@ impl World {
         ClaimPolicy::new()
             .with_allowed(["example.com", "example.net"].map(dns))
             .with_reserved([dns("platform.test")])
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one for each thing that is plugged in")]
-    fn assemble(
-        store: impl Store,
-        resolver: impl Resolver,
-        provider: impl DnsProvider,
-        ca: impl CertificateAuthority,
-        pages: &InMemoryProbe,
-        mailer: impl Mailer,
-        keys: &InMemoryKeys,
-        sealer: &InMemorySealer,
-        random: &SeededRandom,
-        policy: &Policy,
-        timer: impl Timer,
-        claims: ClaimPolicy,
-    ) -> Onboarding {
-        Self::parts(
-            store, resolver, provider, ca, pages, mailer, keys, sealer, random, policy, timer,
-            claims,
-        )
-        .build()
-        .unwrap()
     }
 
     #[expect(clippy::too_many_arguments, reason = "one for each thing that is plugged in")]
@@ -228,7 +207,7 @@ impl World {
         ),
     ) -> Onboarding {
         let resolver = InMemoryResolver::over(Arc::new(self.dns.clone()));
-        Self::assemble(
+        Self::parts(
             wrap.0(self.store.clone()),
             wrap.1(resolver),
             wrap.2(self.dns.clone()),
@@ -242,6 +221,8 @@ impl World {
             EndlessTimer,
             Self::claims(),
         )
+        .build()
+        .unwrap()
     }
 
     /// Another process on the same world, with a wrapped store, resolver and mailer.
@@ -253,7 +234,7 @@ impl World {
             impl FnOnce(InMemoryMailer) -> M,
         ),
     ) -> Onboarding {
-        Self::assemble(
+        Self::parts(
             wrap.0(self.store.clone()),
             wrap.1(InMemoryResolver::over(Arc::new(self.dns.clone()))),
             self.dns.clone(),
@@ -267,6 +248,8 @@ impl World {
             EndlessTimer,
             Self::claims(),
         )
+        .build()
+        .unwrap()
     }
 
     /// Returns the codes that were mailed to an address, in order.
