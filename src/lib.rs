@@ -55,6 +55,7 @@ pub mod serve;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod together;
 pub mod transport;
 #[cfg(feature = "webhooks")]
 pub mod webhook;

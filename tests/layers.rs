@@ -22,7 +22,7 @@ const TYPES: &[&str] = &[
     // Floor 0
     "error",
     "clock",
-    "address encoding fault id retry secret",
+    "address encoding fault id retry secret together",
     // Floor 1
     "name",
     // Floor 2

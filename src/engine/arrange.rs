@@ -2,16 +2,14 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{
-    backends::Backends,
-    together::{Boxed, all},
-};
+use super::backends::Backends;
 use crate::{
     dns::{Applied, DnsProvider},
     domain::{Domain, RecordState},
     error::{Error, ErrorKind, Result},
     name::DnsName,
     record::{DnsRecord, RecordSet, RecordType},
+    together::{Boxed, all},
     zone::{
         ChangePolicy, ChangeSet, Finding, Markers, Ownership, Plan, SetChange, Severity, Zone,
         changes, lint,

@@ -14,13 +14,13 @@ use super::{
     drive::{End, work},
     pauses::Pauses,
     telemetry,
-    together::{Boxed, all},
 };
 use crate::{
     clock::Timestamp,
     error::Result,
     id::OperationId,
     store::{Batch, Key, Lease, Leased, Then},
+    together::{Boxed, all},
 };
 
 /// How many beats a lease lasts: one may fail, and the next one still comes in time.

@@ -13,7 +13,6 @@ use super::{
     root::{Effect, Fact, Intent, Outcome, Question, Root, Trouble},
     setback::give_back,
     telemetry,
-    together::{Boxed, all, caught, within},
     upkeep::{is_turn, trim},
 };
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
     error::{ErrorKind, Result},
     id::OperationId,
     store::{Batch, Commit, Expect, Item, Kind, Then, Write},
+    together::{Boxed, all, caught, within},
 };
 
 /// How long what only another release can read is left alone: long enough for it not to take the

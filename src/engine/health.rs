@@ -5,15 +5,14 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    backends::Backends, onboarding::Onboarding, root::Trouble, telemetry::lag, together::within,
-};
+use super::{backends::Backends, onboarding::Onboarding, root::Trouble, telemetry::lag};
 use crate::{
     clock::{Clock, Timestamp, between},
     error::{Error, ErrorKind, Result},
     seal::Context,
     secret::Secret,
     store::Leased,
+    together::within,
 };
 
 /// What is sealed and opened again.

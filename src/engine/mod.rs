@@ -62,7 +62,6 @@ mod setback;
 pub mod telemetry;
 mod timeline;
 mod timely;
-mod together;
 mod trace;
 mod transfer;
 mod upkeep;

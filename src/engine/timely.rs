@@ -4,13 +4,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::together::within;
 use crate::{
     clock::{Timer, Timestamp},
     error::{Error, ErrorKind, Result},
     store::{
         Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
     },
+    together::within,
 };
 
 /// A store that answers in time, or says that the one within did not.

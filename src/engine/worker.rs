@@ -6,19 +6,12 @@ use std::{
     task::Poll,
 };
 
-use super::{
-    backends::Backends,
-    crew::Crew,
-    drive::End,
-    pauses::Pauses,
-    telemetry,
-    together::{Boxed, First, first},
-    upkeep::tidy,
-};
+use super::{backends::Backends, crew::Crew, drive::End, pauses::Pauses, telemetry, upkeep::tidy};
 use crate::{
     error::Result,
     retry::spread,
     store::{Key, Kind, LeaseRequest, Leased},
+    together::{Boxed, First, first},
 };
 
 /// The kinds of roots that a worker works on.

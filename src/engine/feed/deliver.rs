@@ -14,11 +14,11 @@ use crate::{
         crew::Tenure,
         held::commit,
         root::{Moment, Trouble},
-        together::{all, caught, within},
     },
     error::{ErrorKind, Result},
     id::OperationId,
     store::{Batch, Commit, Entry, Expect, Item, Key, Then, Write},
+    together::{all, caught, within},
 };
 
 /// Most notices that a subscriber is given in one visit: as many may come twice after a crash.

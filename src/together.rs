@@ -11,10 +11,10 @@ use std::{
 use crate::clock::Timer;
 
 /// A future in a box.
-pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Drives all futures and returns what they gave, in their order.
-pub(super) async fn all<T>(futures: Vec<Boxed<'_, T>>) -> Vec<T> {
+pub(crate) async fn all<T>(futures: Vec<Boxed<'_, T>>) -> Vec<T> {
     let mut slots: Vec<(Option<Boxed<'_, T>>, Option<T>)> =
         futures.into_iter().map(|future| (Some(future), None)).collect();
     poll_fn(|context| {
@@ -36,7 +36,7 @@ pub(super) async fn all<T>(futures: Vec<Boxed<'_, T>>) -> Vec<T> {
 }
 
 /// What came first.
-pub(super) enum First<A, B> {
+pub(crate) enum First<A, B> {
     /// The left one.
     Left(A),
     /// The right one.
@@ -44,7 +44,7 @@ pub(super) enum First<A, B> {
 }
 
 /// Drives two futures until one is done; the left one if both are.
-pub(super) async fn first<A, B>(
+pub(crate) async fn first<A, B>(
     left: impl Future<Output = A> + Send,
     right: impl Future<Output = B> + Send,
 ) -> First<A, B> {
@@ -63,7 +63,7 @@ pub(super) async fn first<A, B>(
 }
 
 /// Drives a future for at most `limit`; `None` if it took longer. It is dropped then.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     timer: &dyn Timer,
     limit: Duration,
     future: impl Future<Output = T> + Send,
@@ -79,12 +79,12 @@ pub(super) async fn within<T>(
 ///
 /// What it shares with others must be whole whenever it can panic: it is, since nothing of ours is
 /// locked while a backend is called.
-pub(super) const fn caught<T>(future: Boxed<'_, T>) -> Caught<'_, T> {
+pub(crate) const fn caught<T>(future: Boxed<'_, T>) -> Caught<'_, T> {
     Caught(Some(future))
 }
 
 /// A future out of which nothing panics.
-pub(super) struct Caught<'a, T>(Option<Boxed<'a, T>>);
+pub(crate) struct Caught<'a, T>(Option<Boxed<'a, T>>);
 
 impl<T> Caught<'_, T> {
     fn end(&mut self) {
