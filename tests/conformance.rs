@@ -27,7 +27,7 @@ use nameplate::{
     registration::RegistrationEvent as Event,
     resolver::{InMemoryResolver, Lookup, Mode, Outcome, Resolver, Vantages},
     seal::{InMemorySealer, Sealer, XChaChaSealer},
-    store::{InMemoryStore, Store},
+    store::{InMemoryStore, Store, Switch},
 };
 
 #[path = "common/scratch.rs"]
@@ -51,6 +51,18 @@ mod store {
     nameplate::store_conformance!(shared, async {
         let (store, clock) = fresh();
         (Arc::new(store) as Arc<dyn Store>, clock)
+    });
+    nameplate::store_conformance!(behind_a_switch, async {
+        let (store, clock) = fresh();
+        (Switch::new(Arc::new(store)), clock)
+    });
+    nameplate::store_conformance!(switched_to, async {
+        let (store, clock) = fresh();
+        let switch = Switch::new(Arc::new(fresh().0));
+        let mut relocation = switch.relocate(Arc::new(store)).unwrap();
+        relocation.copy().await.unwrap();
+        relocation.complete().await.unwrap();
+        (switch, clock)
     });
     nameplate::store_conformance!(boxed, async {
         let (store, clock) = fresh();

@@ -8,6 +8,7 @@ mod check;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod switch;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use crate::{
 pub use memory::InMemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteBuilder};
+pub use switch::{Copied, Relocated, Relocation, Switch};
 
 /// The kinds of items.
 ///
@@ -71,6 +73,11 @@ impl Kind {
         Self::Registration,
         Self::Sealing,
     ];
+
+    /// Returns whether it is a root: with a due time, and worked on under a lease.
+    pub const fn is_root(self) -> bool {
+        matches!(self, Self::Account | Self::Domain | Self::Feed | Self::Registration)
+    }
 
     /// Returns the stored name, which never changes.
     pub const fn as_str(self) -> &'static str {

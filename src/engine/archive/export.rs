@@ -42,7 +42,8 @@ enum Stage {
 impl Export {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         // Roots last: an import that is interrupted leaves no root without what belongs to it.
-        let (roots, others): (Vec<_>, Vec<_>) = Kind::ALL.into_iter().partition(is_root);
+        let (roots, others): (Vec<_>, Vec<_>) =
+            Kind::ALL.into_iter().partition(|kind| kind.is_root());
         Self {
             store,
             tally: Tally::default(),
@@ -136,8 +137,4 @@ impl Export {
         let alone = feeds.into_iter().zip(domains).filter(|(_, domain)| domain.is_none());
         Ok(alone.map(|(feed, _)| feed).collect())
     }
-}
-
-const fn is_root(kind: &Kind) -> bool {
-    matches!(kind, Kind::Account | Kind::Domain | Kind::Feed | Kind::Registration)
 }

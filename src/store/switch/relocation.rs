@@ -1,0 +1,435 @@
+//! Moving everything from one store to another.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{Phase, Switch, Written};
+use crate::{
+    clock::between,
+    error::{Error, ErrorKind, Result},
+    id::OperationId,
+    store::{Batch, Commit, Entry, Expect, Filter, Item, Key, Kind, Page, Query, Store, Write},
+    together::{Boxed, all},
+};
+
+/// How many items are read at a time.
+const ITEMS: u32 = 100;
+
+/// How many entries are read at a time.
+const ENTRIES: u32 = 1000;
+
+/// How many items are stored side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+/// How often an item is stored whose outcome the store cannot tell.
+const ATTEMPTS: usize = 5;
+
+/// What was copied while the platform went on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Copied {
+    /// How many items the other store has now.
+    pub items: u64,
+    /// How many of them were there already: an earlier attempt had copied them.
+    pub present: u64,
+}
+
+/// What a move has brought to the other store, every item compared with its counterpart.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Relocated {
+    /// How many items were the same in both stores before the pause.
+    pub items: u64,
+    /// How many entries of their logs were.
+    pub entries: u64,
+    /// How many items were written or removed since they were copied, and looked at again during the
+    /// pause: those that are left are the same in both stores since then.
+    pub again: u64,
+    /// How long nothing was written, by the old store's time.
+    pub pause: Duration,
+}
+
+/// A move to another store that is under way. See [`Switch::relocate`].
+///
+/// # Cancellation
+///
+/// Dropped before [`complete`](Self::complete) has returned, it changes nothing: the old store stays,
+/// and writes go on. What was copied stays in the other store, for the next attempt.
+#[derive(Debug)]
+pub struct Relocation {
+    switch: Switch,
+    from: Arc<dyn Store>,
+    to: Arc<dyn Store>,
+    copied: bool,
+    over: bool,
+}
+
+impl Relocation {
+    pub(super) fn new(switch: Switch, to: Arc<dyn Store>) -> Self {
+        let from = switch.store();
+        Self { switch, from, to, copied: false, over: false }
+    }
+
+    /// Copies everything, while the platform goes on.
+    ///
+    /// Items keep their revisions and their log its numbers, so that what refers to them stays right.
+    /// May be called again after an error: what was copied is not copied again.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict`, before anything is copied, if the other store holds a domain that this one does not
+    /// have, or anything in a later revision: it is another platform's, or in use. Those of both
+    /// stores, `Unsupported` from one that cannot list or take over items.
+    pub async fn copy(&mut self) -> Result<Copied> {
+        self.clear().await?;
+        let mut copied = Copied::default();
+        for kind in in_order() {
+            let mut after = None;
+            loop {
+                let page = page(&*self.from, kind, after).await?;
+                let keys: Vec<Key> = page.items.iter().map(|item| item.key.clone()).collect();
+                let there = self.to.get(&keys).await?;
+                let (mut missing, mut present) = (Vec::new(), 0_u64);
+                for (item, there) in page.items.into_iter().zip(there) {
+                    if there.is_some_and(|there| there.revision == item.revision) {
+                        present = present.saturating_add(1);
+                    } else {
+                        missing.push(item);
+                    }
+                }
+                let count = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+                self.restore_all(missing).await?;
+                // Only a wake may have said that there is more to tell.
+                if kind == Kind::Feed {
+                    self.wake(keys).await?;
+                }
+                copied.present = copied.present.saturating_add(present);
+                copied.items = copied.items.saturating_add(present).saturating_add(count);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        self.copied = true;
+        Ok(copied)
+    }
+
+    /// Stops giving out leases, so that workers come to an end of what they do; returns how many they
+    /// still hold.
+    ///
+    /// Call it until there are none, or until you do not want to wait any longer, before
+    /// [`complete`](Self::complete): work that is cut off is done again as after a crash. It is not
+    /// required.
+    ///
+    /// # Errors
+    ///
+    /// Those of the old store.
+    pub async fn drain(&self) -> Result<usize> {
+        self.switch.state().phase = Phase::Draining;
+        let now = self.from.now().await?;
+        let state = self.switch.state();
+        let holds = |until: &[_]| until.iter().any(|until| *until > now);
+        Ok(state.given.values().filter(|given| holds(&given.until)).count())
+    }
+
+    /// Compares all that was copied, copies again what has changed meanwhile, and puts the other store
+    /// in the place of the old one.
+    ///
+    /// Writes wait only for the last of it: they are refused as `Unavailable` with a wait of a
+    /// second, and no work is leased. How long that takes goes by how much was written since
+    /// [`copy`](Self::copy) came to it. The old store is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if not everything was copied yet, or the move is over, `Malformed` if the other store does not hold what it
+    /// was given, and those of both stores. The old store stays then, writes go on, and it can be
+    /// called again.
+    pub async fn complete(&mut self) -> Result<Relocated> {
+        if !self.copied || self.over {
+            let message =
+                if self.over { "this move is over" } else { "not everything was copied yet" };
+            return Err(Error::new(ErrorKind::Invalid, "switch", "complete", message));
+        }
+        let (mut report, differing) = self.compare().await?;
+        let paused = Paused::begin(self);
+        self.switch.settled().await;
+        let began = self.from.now().await?;
+        let Written { mut keys, woken } = self.switch.state().written.clone().unwrap_or_default();
+        keys.extend(differing);
+        let keys: Vec<Key> = keys.into_iter().collect();
+        self.catch_up(&keys).await?;
+        self.wake(woken.into_iter().collect()).await?;
+        report.again = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        let ended = self.from.now().await?;
+        report.pause = between(began, ended);
+        paused.end();
+        self.over = true;
+        Ok(report)
+    }
+
+    /// Refuses a store that is not for this, and removes what an earlier attempt left and is no more.
+    async fn clear(&self) -> Result<()> {
+        for kind in in_order() {
+            let mut after = None;
+            loop {
+                let page = page(&*self.to, kind, after).await?;
+                let keys: Vec<Key> = page.items.iter().map(|item| item.key.clone()).collect();
+                let here = self.from.get(&keys).await?;
+                let mut old = Vec::new();
+                for (there, here) in page.items.into_iter().zip(here) {
+                    match here {
+                        Some(here) if here.revision == there.revision => {}
+                        Some(here) if here.revision.counter > there.revision.counter => {
+                            old.push(there);
+                        }
+                        None if kind != Kind::Domain || self.has_written(&there.key) => {
+                            old.push(there);
+                        }
+                        _ => return Err(self.foreign(&there.key)),
+                    }
+                }
+                self.remove(old).await?;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn foreign(&self, key: &Key) -> Error {
+        let message =
+            format!("the other store holds {key}, which is not from here: give an empty one");
+        Error::new(ErrorKind::Conflict, "switch", "copy", message).with_subject(&key.id)
+    }
+
+    fn has_written(&self, key: &Key) -> bool {
+        let state = self.switch.state();
+        state.written.as_ref().is_some_and(|written| written.keys.contains(key))
+    }
+
+    /// Compares what both stores hold; returns what is not the same.
+    async fn compare(&self) -> Result<(Relocated, BTreeSet<Key>)> {
+        let (mut report, mut differing) = (Relocated::default(), BTreeSet::new());
+        for kind in in_order() {
+            let mut after = None;
+            loop {
+                let page = page(&*self.from, kind, after).await?;
+                for chunk in page.items.chunks(SIDE_BY_SIDE) {
+                    for (item, same) in chunk.iter().zip(self.all_same(chunk).await?) {
+                        if let Some(entries) = same {
+                            report.items = report.items.saturating_add(1);
+                            report.entries = report.entries.saturating_add(entries);
+                        } else {
+                            differing.insert(item.key.clone());
+                        }
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            loop {
+                let page = page(&*self.to, kind, after).await?;
+                let keys: Vec<Key> = page.items.into_iter().map(|item| item.key).collect();
+                let here = self.from.get(&keys).await?;
+                let gone = keys.into_iter().zip(here).filter(|(_, here)| here.is_none());
+                differing.extend(gone.map(|(key, _)| key));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok((report, differing))
+    }
+
+    /// Brings these items to the other store as they are here now.
+    async fn catch_up(&self, keys: &[Key]) -> Result<()> {
+        // All that is old goes first: what is stored then may carry its unique keys.
+        let mut missing = Vec::new();
+        for chunk in keys.chunks(SIDE_BY_SIDE) {
+            let here = self.from.get(chunk).await?;
+            let there = self.to.get(chunk).await?;
+            let mut old = Vec::new();
+            for (here, there) in here.into_iter().zip(there) {
+                let same = match &here {
+                    Some(item) => self.same(item).await?.is_some(),
+                    None => there.is_none(),
+                };
+                if !same {
+                    old.extend(there);
+                    missing.extend(here.map(|item| item.key));
+                }
+            }
+            self.remove(old).await?;
+        }
+        for chunk in missing.chunks(SIDE_BY_SIDE) {
+            let items = self.from.get(chunk).await?;
+            self.restore_all(items.into_iter().flatten().collect()).await?;
+        }
+        for chunk in keys.chunks(SIDE_BY_SIDE) {
+            let here = self.from.get(chunk).await?;
+            let there = self.to.get(chunk).await?;
+            for ((key, here), there) in chunk.iter().zip(here).zip(there) {
+                let same = match here {
+                    Some(item) => self.same(&item).await?.is_some(),
+                    None => there.is_none(),
+                };
+                if !same {
+                    let message = format!("the other store does not hold {key} as it was given");
+                    return Err(Error::new(ErrorKind::Malformed, "switch", "complete", message)
+                        .with_subject(&key.id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_same(&self, items: &[Item]) -> Result<Vec<Option<u64>>> {
+        let same = items.iter().map(|item| {
+            let same: Boxed<'_, Result<Option<u64>>> = Box::pin(self.same(item));
+            same
+        });
+        all(same.collect()).await.into_iter().collect()
+    }
+
+    /// Returns how many entries the log of an item has, if the other store has it and them the same.
+    async fn same(&self, item: &Item) -> Result<Option<u64>> {
+        let there = self.to.get(std::slice::from_ref(&item.key)).await?;
+        if there.into_iter().flatten().next().as_ref() != Some(item) {
+            return Ok(None);
+        }
+        let (mut after, mut count) = (0, 0_u64);
+        loop {
+            let here = self.from.entries(&item.key, after, ENTRIES).await?;
+            if here != self.to.entries(&item.key, after, ENTRIES).await? {
+                return Ok(None);
+            }
+            let Some(last) = here.last() else { return Ok(Some(count)) };
+            after = last.number;
+            count = count.saturating_add(u64::try_from(here.len()).unwrap_or(u64::MAX));
+        }
+    }
+
+    async fn restore_all(&self, items: Vec<Item>) -> Result<()> {
+        for chunk in items.chunks(SIDE_BY_SIDE) {
+            let stored = chunk.iter().map(|item| {
+                let stored: Boxed<'_, Result<()>> = Box::pin(self.restore(item));
+                stored
+            });
+            all(stored.collect()).await.into_iter().collect::<Result<()>>()?;
+        }
+        Ok(())
+    }
+
+    /// Stores an item with its log; leaves it for the pause if something is in the way.
+    async fn restore(&self, item: &Item) -> Result<()> {
+        let log = self.log(item).await?;
+        for _ in 0..ATTEMPTS {
+            match self.to.restore(item, &log).await {
+                Ok(Commit::Done) => return Ok(()),
+                // It was stored by an attempt before, or is old, or another item has its unique keys
+                // still.
+                Ok(_) => {
+                    let mut state = self.switch.state();
+                    state.written.get_or_insert_default().keys.insert(item.key.clone());
+                    return Ok(());
+                }
+                // Whether it was stored, the next attempt tells.
+                Err(error) if error.kind() == ErrorKind::Unknown => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let message = format!("the other store cannot say whether {} was written", item.key);
+        Err(Error::new(ErrorKind::Unknown, "switch", "copy", message).with_subject(&item.key.id))
+    }
+
+    /// Reads the log of an item, as far as the item goes.
+    async fn log(&self, item: &Item) -> Result<Vec<Entry>> {
+        let highest = Entry::number(item.revision.counter, u16::MAX);
+        let (mut after, mut log) = (0, Vec::new());
+        loop {
+            let entries = self.from.entries(&item.key, after, ENTRIES).await?;
+            let Some(last) = entries.last() else { return Ok(log) };
+            after = last.number;
+            log.extend(entries.into_iter().filter(|entry| entry.number <= highest));
+        }
+    }
+
+    /// Removes items from the other store.
+    async fn remove(&self, items: Vec<Item>) -> Result<()> {
+        let Some(first) = items.first() else { return Ok(()) };
+        let mut batch = Batch::new(first.revision.operation);
+        for item in &items {
+            let expect = Expect::Revision(item.revision);
+            batch = batch.with(Write::Delete { key: item.key.clone(), expect });
+        }
+        match self.to.commit(batch).await? {
+            Commit::Done => Ok(()),
+            _ => Err(self.foreign(&first.key)),
+        }
+    }
+
+    /// Makes roots of the other store due.
+    async fn wake(&self, keys: Vec<Key>) -> Result<()> {
+        for chunk in keys.chunks(SIDE_BY_SIDE) {
+            // A wake is no revision: what it is called is stored nowhere.
+            let wakes = chunk.iter().map(|key| Write::Wake { key: key.clone() });
+            let batch = wakes.fold(Batch::new(OperationId::from_bytes([0; 16])), Batch::with);
+            self.to.commit(batch).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Relocation {
+    fn drop(&mut self) {
+        if !self.over {
+            let mut state = self.switch.state();
+            state.phase = Phase::Open;
+            state.written = None;
+        }
+    }
+}
+
+/// The pause of all writes, which ends when this is dropped.
+struct Paused<'a> {
+    relocation: &'a Relocation,
+}
+
+impl<'a> Paused<'a> {
+    fn begin(relocation: &'a Relocation) -> Self {
+        relocation.switch.state().phase = Phase::Paused;
+        Self { relocation }
+    }
+
+    /// Puts the other store in the place of the old one.
+    fn end(self) {
+        let mut state = self.relocation.switch.state();
+        state.store = self.relocation.to.clone();
+        state.given.clear();
+        state.written = None;
+    }
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.relocation.switch.state().phase = Phase::Open;
+    }
+}
+
+/// Satellites first, so that an interrupted copy leaves no root without what belongs to it.
+fn in_order() -> impl Iterator<Item = Kind> {
+    let (roots, satellites): (Vec<_>, Vec<_>) =
+        Kind::ALL.into_iter().partition(|kind| kind.is_root());
+    satellites.into_iter().chain(roots)
+}
+
+async fn page(store: &dyn Store, kind: Kind, after: Option<String>) -> Result<Page> {
+    let mut query = Query::new(kind, Filter::All).with_limit(ITEMS);
+    query.after = after;
+    store.list(&query).await
+}
