@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    process::Command,
     time::Duration,
 };
 
@@ -107,4 +108,42 @@ async fn get(client: &reqwest::Client, url: &str) -> String {
     let response = client.get(url).send().await.unwrap();
     assert!(response.status().is_success(), "{url}: {}", response.status());
     response.text().await.unwrap()
+}
+
+/// Returns what a database answers to a statement, or why it does not.
+fn ask_database(url: &str, statement: &str) -> Result<String, String> {
+    let mut psql = Command::new("psql");
+    let output = psql.args(["--no-psqlrc", "-Atc", statement, url]).output().unwrap();
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+#[test]
+fn postgresql_is_at_the_command_of_whoever_has_the_password() {
+    for url in [servers::postgres(), servers::pgbouncer()] {
+        let may = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
+        assert_eq!(ask_database(&url, may), Ok("t".to_owned()));
+        let (user, rest) = url.split_once('@').unwrap();
+        let refused = ask_database(&format!("{user}0@{rest}"), may).unwrap_err();
+        assert!(refused.contains("authentication failed"), "{refused}");
+    }
+}
+
+#[test]
+fn postgresql_shows_a_certificate_of_its_own_authority() {
+    let ca = servers::postgres_ca();
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", servers::postgres(), ca.display());
+    let is_encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    assert_eq!(ask_database(&url, is_encrypted), Ok("t".to_owned()));
+}
+
+#[test]
+fn pgbouncer_shares_connections_by_transaction() {
+    let url = servers::pgbouncer();
+    let console = format!("{}/pgbouncer", url.rsplit_once('/').unwrap().0);
+    let settings = ask_database(&console, "SHOW CONFIG").unwrap();
+    let mode = settings.lines().find_map(|line| line.strip_prefix("pool_mode|")).unwrap();
+    assert_eq!(mode.split('|').next(), Some("transaction"));
 }

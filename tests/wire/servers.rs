@@ -97,6 +97,21 @@ pub(crate) fn http01_port() -> u16 {
     parsed("NAMEPLATE_TEST_HTTP01_PORT")
 }
 
+/// Returns the URL of a database of PostgreSQL, with the password of the cluster's superuser.
+pub(crate) fn postgres() -> String {
+    variable("NAMEPLATE_TEST_POSTGRES")
+}
+
+/// Returns the URL of the same database through PgBouncer, which shares its connections by transaction.
+pub(crate) fn pgbouncer() -> String {
+    variable("NAMEPLATE_TEST_PGBOUNCER")
+}
+
+/// Returns the path of the PEM certificate of the authority behind the TLS of [`postgres`].
+pub(crate) fn postgres_ca() -> PathBuf {
+    variable("NAMEPLATE_TEST_POSTGRES_CA").into()
+}
+
 /// What to do when a server is missing.
 const ADVICE: &str = "run scripts/test, or `scripts/servers COMMAND` for one command";
 
