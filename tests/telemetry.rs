@@ -411,3 +411,27 @@ fn the_guide_lists_every_metric_and_span() {
         assert!(guide.contains(&table), "docs/operations.md must hold:\n\n{table}");
     }
 }
+
+#[test]
+fn dashboards_and_alarms_ask_for_what_there_is() {
+    let guide = include_str!("../docs/operations.md");
+    let word = |text: &'static str| {
+        let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(text.len());
+        text.split_at(end).0
+    };
+    let words = |before: &'static str| guide.split(before).skip(1).map(word).collect::<Vec<_>>();
+    let asked = words("nameplate_");
+    assert!(asked.len() > METRICS.len());
+    for name in asked {
+        let name = format!("nameplate_{}", name.trim_end_matches("_bucket"));
+        assert!(METRICS.iter().any(|metric| metric.name == name), "there is no {name}");
+    }
+    for notice in words("notice=\"") {
+        let sources = include_str!("../src/engine/notice.rs");
+        assert!(sources.contains(&format!("=> \"{notice}\",")), "there is no notice {notice}");
+    }
+    for effect in words("effect=\"") {
+        let sources = include_str!("../src/engine/root/effect.rs");
+        assert!(sources.contains(&format!("=> \"{effect}\",")), "there is no effect {effect}");
+    }
+}
