@@ -6,6 +6,8 @@
 
 mod check;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod switch;
@@ -22,6 +24,8 @@ use crate::{
 };
 
 pub use memory::InMemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteBuilder};
 pub use switch::{Copied, Relocated, Relocation, Switch};

@@ -1,7 +1,9 @@
 //! Which implementation of cryptography is used, said by whoever builds a backend.
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-compile_error!("features `reqwest` and `smtp` encrypt: they need feature `ring` or `aws-lc-rs`");
+compile_error!(
+    "features `postgres-tls`, `reqwest` and `smtp` encrypt: they need feature `ring` or `aws-lc-rs`"
+);
 
 use std::sync::Arc;
 

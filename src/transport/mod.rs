@@ -4,7 +4,7 @@
 //! proxy, metrics and limits, and so that a test answers from memory. `ReqwestClient` is the
 //! client that comes with the feature `reqwest`.
 
-#[cfg(any(feature = "reqwest", feature = "smtp"))]
+#[cfg(any(feature = "postgres-tls", feature = "reqwest", feature = "smtp"))]
 mod crypto;
 #[cfg(any(feature = "hickory", feature = "rfc2136"))]
 pub(crate) mod dns;
@@ -25,7 +25,7 @@ use crate::{
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{ReqwestClient, ReqwestClientBuilder};
-#[cfg(any(feature = "reqwest", feature = "smtp"))]
+#[cfg(any(feature = "postgres-tls", feature = "reqwest", feature = "smtp"))]
 pub use crypto::CryptoProvider;
 
 /// The methods that backends use (RFC 9110 section 9.3, RFC 5789).

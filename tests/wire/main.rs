@@ -11,6 +11,7 @@ mod conformance;
 mod kills;
 mod managed;
 mod ownership;
+mod postgres;
 mod resolver;
 mod rfc2136;
 #[path = "../common/scratch.rs"]

@@ -1,0 +1,204 @@
+//! Leases: one statement and one commit for all that are asked for.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio_postgres::{Row, types::Type};
+
+use super::{
+    Shared,
+    failure::Failure,
+    link::Parameter,
+    read::{columns, is_text},
+    row::{self, column, count, instant, length, number},
+};
+use crate::{
+    clock::Timestamp,
+    error::{ErrorKind, Result},
+    store::{Item, Key, Kind, Lease, LeaseRequest, Leased},
+};
+
+/// Where the columns of the item begin, in the rows of a lease.
+const ITEM: usize = 7;
+
+/// How often what is due is looked for again when others took all that was found.
+const LOOKS: usize = 4;
+
+/// What one statement has leased.
+#[derive(Default)]
+struct Taken {
+    now: Option<Timestamp>,
+    leases: Vec<(Lease, Item)>,
+    /// Leases whose items were changed since the statement began, in the place of those.
+    outdated: Vec<Lease>,
+    unreadable: usize,
+}
+
+impl Shared {
+    pub(super) async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
+        let mut kinds: Vec<Kind> = wanted.kinds.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if let Some(key) = &wanted.only {
+            kinds.retain(|kind| *kind == key.kind && is_text(&key.id));
+        }
+        if kinds.is_empty() {
+            return Ok(Leased::new(self.now().await?, Vec::new()));
+        }
+        let rows = match &wanted.only {
+            Some(key) => self.lease_these(std::slice::from_ref(key), wanted.duration).await?,
+            None if self.distributed => self.lease_in_two(&kinds, wanted).await?,
+            None => {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+                let (ahead, limit) = (self.ahead(), i64::from(clamped(wanted.limit)));
+                let by = length(wanted.duration);
+                let parameters: [Parameter<'_>; 4] = [
+                    (&ahead, Type::INT8),
+                    (&kinds, Type::TEXT_ARRAY),
+                    (&limit, Type::INT8),
+                    (&by, Type::INT8),
+                ];
+                self.change("lease", &self.sql.lease, &parameters).await?
+            }
+        };
+        let taken = self.readable("lease", taken(&rows))?;
+        self.leased(taken).await
+    }
+
+    /// Finds what is due, and leases what is still due when the lock is had.
+    async fn lease_in_two(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Result<Vec<Row>> {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        let limit = i64::from(clamped(wanted.limit));
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let ahead = self.ahead();
+            let parameters: [Parameter<'_>; 3] =
+                [(&ahead, Type::INT8), (&kinds, Type::TEXT_ARRAY), (&limit, Type::INT8)];
+            let found = self.read("lease", &self.sql.due, &parameters).await?;
+            let due: std::result::Result<Vec<Key>, Failure> = found
+                .iter()
+                .filter(|row| matches!(row.try_get::<_, Option<&str>>(1), Ok(Some(_))))
+                .map(|row| row::key(row, 1))
+                .collect();
+            let due = self.readable("lease", due)?;
+            if due.is_empty() {
+                return Ok(found);
+            }
+            let rows = self.lease_these(&due, wanted.duration).await?;
+            // The first row may be the time alone.
+            if looks == LOOKS || rows.iter().any(is_lease) {
+                return Ok(rows);
+            }
+        }
+    }
+
+    async fn lease_these(&self, keys: &[Key], by: Duration) -> Result<Vec<Row>> {
+        let ((kinds, ids), ahead, by) = (columns(keys), self.ahead(), length(by));
+        let parameters: [Parameter<'_>; 4] = [
+            (&ahead, Type::INT8),
+            (&kinds, Type::TEXT_ARRAY),
+            (&ids, Type::TEXT_ARRAY),
+            (&by, Type::INT8),
+        ];
+        self.change("lease", &self.sql.lease_these, &parameters).await
+    }
+
+    /// Returns the answer, with the items as they are under their leases.
+    async fn leased(&self, taken: Taken) -> Result<Leased> {
+        let Taken { now, mut leases, outdated, mut unreadable } = taken;
+        let Some(now) = now else {
+            return Err(self.error(ErrorKind::Malformed, "lease", "the database tells no time"));
+        };
+        for lease in outdated {
+            match self.get(std::slice::from_ref(&lease.key)).await {
+                Ok(mut items) => leases.extend(items.pop().flatten().map(|item| (lease, item))),
+                Err(error) if error.kind() == ErrorKind::Malformed => {
+                    unreadable = unreadable.saturating_add(1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // Rows come back in no promised order.
+        leases.sort_by_key(|(lease, _)| lease.due_since);
+        Ok(Leased::new(now, leases).with_unreadable(unreadable))
+    }
+
+    pub(super) async fn extend(
+        &self,
+        leases: &[Lease],
+        by: Duration,
+    ) -> Result<Vec<Option<Lease>>> {
+        let (kinds, ids) = columns(leases.iter().map(|lease| &lease.key));
+        let tokens: Vec<i64> = leases
+            .iter()
+            .filter(|lease| is_text(&lease.key.id))
+            .map(|lease| number(lease.token))
+            .collect();
+        if tokens.is_empty() {
+            return Ok(vec![None; leases.len()]);
+        }
+        let (ahead, by) = (self.ahead(), length(by));
+        let parameters: [Parameter<'_>; 5] = [
+            (&ahead, Type::INT8),
+            (&kinds, Type::TEXT_ARRAY),
+            (&ids, Type::TEXT_ARRAY),
+            (&by, Type::INT8),
+            (&tokens, Type::INT8_ARRAY),
+        ];
+        let rows = self.change("extend", &self.sql.extend, &parameters).await?;
+        let extended: std::result::Result<HashMap<(Key, u64), Timestamp>, Failure> = rows
+            .iter()
+            .map(|row| {
+                let token = count(column(row, 2)?)?;
+                Ok(((row::key(row, 0)?, token), instant(column(row, 3)?)?))
+            })
+            .collect();
+        let extended = self.readable("extend", extended)?;
+        let answer = |lease: &Lease| {
+            let until = extended.get(&(lease.key.clone(), lease.token))?;
+            Some(Lease::new(lease.key.clone(), lease.token, *until))
+        };
+        Ok(leases.iter().map(answer).collect())
+    }
+}
+
+fn clamped(limit: u32) -> u32 {
+    limit.clamp(1, LeaseRequest::MAX_LIMIT)
+}
+
+/// Whether a row is more than the time.
+fn is_lease(row: &Row) -> bool {
+    !matches!(row.try_get::<_, Option<&str>>(1), Ok(None))
+}
+
+/// Reads what a statement has leased.
+fn taken(rows: &[Row]) -> std::result::Result<Taken, Failure> {
+    let mut taken = Taken::default();
+    for row in rows {
+        taken.now = Some(instant(column(row, 0)?)?);
+        if !is_lease(row) {
+            continue;
+        }
+        // One row must not stop all others; it is out of their way until its lease ends.
+        match leased(row) {
+            Ok((lease, Some(item))) => taken.leases.push((lease, item)),
+            Ok((lease, None)) => taken.outdated.push(lease),
+            Err(Failure::Stored(_)) => taken.unreadable = taken.unreadable.saturating_add(1),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(taken)
+}
+
+/// Reads one lease, and its item unless that has changed since the statement began: a statement sees
+/// what it locks as it is, and everything else as it was then.
+fn leased(row: &Row) -> std::result::Result<(Lease, Option<Item>), Failure> {
+    let key = row::key(row, 1)?;
+    let counter = count(column(row, 3)?)?;
+    let (since, token, until) = (column(row, 4)?, column(row, 5)?, column(row, 6)?);
+    let lease = Lease::new(key, count(token)?, instant(until)?).with_due_since(instant(since)?);
+    if column::<Option<i64>>(row, ITEM.saturating_add(2))? != Some(number(counter)) {
+        return Ok((lease, None));
+    }
+    Ok((lease, Some(row::item(row, ITEM)?)))
+}

@@ -1,0 +1,458 @@
+//! What a batch changes, decided from what is locked: no statement decides anything.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio_postgres::types::Type;
+
+use super::{
+    link::Parameter,
+    row::{Uuid, carries, micros, number},
+};
+use crate::store::{
+    Batch, Commit, Entry, Expect, Header, Key, Lease, Revision, Then, UniqueKey, Write,
+};
+
+/// An item as a batch finds it.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) revision: Revision,
+    pub(super) carries: Vec<UniqueKey>,
+}
+
+/// The schedule of an item: when it wants attention, and who gives it.
+///
+/// There is one if the item ever had a due time or was woken. Instants are in microseconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Slot {
+    /// The counter of the item's revision.
+    pub(super) counter: i64,
+    /// The last token given out. A new one begins at the time, so that tokens rise also when an item is
+    /// deleted and created again, though nothing is kept of it.
+    pub(super) token: i64,
+    pub(super) due: Option<i64>,
+    /// The first wake since the last lease.
+    pub(super) woken: Option<i64>,
+    /// The end of the last lease, unless it was released.
+    pub(super) leased_until: Option<i64>,
+    /// When it was due for that lease.
+    pub(super) due_since: Option<i64>,
+}
+
+impl Slot {
+    const fn new(token: i64) -> Self {
+        Self { counter: 0, token, due: None, woken: None, leased_until: None, due_since: None }
+    }
+
+    /// Returns when the next lease may be given.
+    fn wanted(&self) -> Option<i64> {
+        self.leased_until.or_else(|| self.due.into_iter().chain(self.woken).min())
+    }
+}
+
+/// What a batch has found, all of it locked but the unique keys.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) now: i64,
+    pub(super) items: HashMap<Key, Found>,
+    pub(super) schedule: HashMap<Key, Slot>,
+    /// Who carries the unique keys that were looked up.
+    pub(super) holders: HashMap<String, Key>,
+}
+
+/// A batch, or an item as another store had it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) batch: &'a Batch,
+    /// The revision's counter and the log of the one item that is put.
+    pub(super) restored: Option<(u64, &'a [Entry])>,
+}
+
+/// Items, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Items<'a> {
+    kinds: Vec<&'a str>,
+    ids: Vec<&'a str>,
+    counters: Vec<i64>,
+    operations: Vec<Uuid>,
+    tenants: Vec<Option<Uuid>>,
+    names: Vec<Option<&'a str>>,
+    statuses: Vec<Option<&'a str>>,
+    expires: Vec<Option<i64>>,
+    dues: Vec<Option<i64>>,
+    carries: Vec<Option<String>>,
+    bodies: Vec<&'a str>,
+}
+
+impl<'a> Items<'a> {
+    fn push(
+        &mut self,
+        key: &'a Key,
+        counter: u64,
+        operation: Uuid,
+        header: &'a Header,
+        body: &'a str,
+    ) {
+        self.kinds.push(key.kind.as_str());
+        self.ids.push(&key.id);
+        self.counters.push(number(counter));
+        self.operations.push(operation);
+        self.tenants.push(header.tenant.map(|tenant| Uuid(*tenant.as_bytes())));
+        self.names.push(header.name.as_deref());
+        self.statuses.push(header.status.as_deref());
+        self.expires.push(header.expires.map(micros));
+        self.dues.push(header.due.map(micros));
+        self.carries.push(carries(&header.unique));
+        self.bodies.push(body);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 11] {
+        [
+            (&self.kinds, Type::TEXT_ARRAY),
+            (&self.ids, Type::TEXT_ARRAY),
+            (&self.counters, Type::INT8_ARRAY),
+            (&self.operations, Type::UUID_ARRAY),
+            (&self.tenants, Type::UUID_ARRAY),
+            (&self.names, Type::TEXT_ARRAY),
+            (&self.statuses, Type::TEXT_ARRAY),
+            (&self.expires, Type::INT8_ARRAY),
+            (&self.dues, Type::INT8_ARRAY),
+            (&self.carries, Type::TEXT_ARRAY),
+            (&self.bodies, Type::TEXT_ARRAY),
+        ]
+    }
+}
+
+/// Slots, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Slots<'a> {
+    kinds: Vec<&'a str>,
+    ids: Vec<&'a str>,
+    counters: Vec<i64>,
+    tokens: Vec<i64>,
+    dues: Vec<Option<i64>>,
+    woken: Vec<Option<i64>>,
+    leased_until: Vec<Option<i64>>,
+    due_since: Vec<Option<i64>>,
+    wanted: Vec<Option<i64>>,
+}
+
+impl<'a> Slots<'a> {
+    fn push(&mut self, key: &'a Key, slot: &Slot) {
+        self.kinds.push(key.kind.as_str());
+        self.ids.push(&key.id);
+        self.counters.push(slot.counter);
+        self.tokens.push(slot.token);
+        self.dues.push(slot.due);
+        self.woken.push(slot.woken);
+        self.leased_until.push(slot.leased_until);
+        self.due_since.push(slot.due_since);
+        self.wanted.push(slot.wanted());
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 9] {
+        [
+            (&self.kinds, Type::TEXT_ARRAY),
+            (&self.ids, Type::TEXT_ARRAY),
+            (&self.counters, Type::INT8_ARRAY),
+            (&self.tokens, Type::INT8_ARRAY),
+            (&self.dues, Type::INT8_ARRAY),
+            (&self.woken, Type::INT8_ARRAY),
+            (&self.leased_until, Type::INT8_ARRAY),
+            (&self.due_since, Type::INT8_ARRAY),
+            (&self.wanted, Type::INT8_ARRAY),
+        ]
+    }
+}
+
+/// Keys, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Keys<'a> {
+    kinds: Vec<&'a str>,
+    ids: Vec<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn push(&mut self, key: &'a Key) {
+        self.kinds.push(key.kind.as_str());
+        self.ids.push(&key.id);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 2] {
+        [(&self.kinds, Type::TEXT_ARRAY), (&self.ids, Type::TEXT_ARRAY)]
+    }
+}
+
+/// Unique keys with their items, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Unique<'a> {
+    keys: Vec<&'a str>,
+    of: Keys<'a>,
+}
+
+impl Unique<'_> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 3] {
+        [
+            (&self.keys, Type::TEXT_ARRAY),
+            (&self.of.kinds, Type::TEXT_ARRAY),
+            (&self.of.ids, Type::TEXT_ARRAY),
+        ]
+    }
+}
+
+/// Entries, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Log<'a> {
+    of: Keys<'a>,
+    numbers: Vec<i64>,
+    at: Vec<i64>,
+    bodies: Vec<&'a str>,
+}
+
+impl<'a> Log<'a> {
+    fn push(&mut self, of: &'a Key, place: u64, at: i64, body: &'a str) {
+        self.of.push(of);
+        self.numbers.push(number(place));
+        self.at.push(at);
+        self.bodies.push(body);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 5] {
+        [
+            (&self.of.kinds, Type::TEXT_ARRAY),
+            (&self.of.ids, Type::TEXT_ARRAY),
+            (&self.numbers, Type::INT8_ARRAY),
+            (&self.at, Type::INT8_ARRAY),
+            (&self.bodies, Type::TEXT_ARRAY),
+        ]
+    }
+}
+
+/// What is written: a fixed number of statements, whatever the number of writes.
+#[derive(Debug, Default)]
+pub(super) struct Plan<'a> {
+    pub(super) given_up: Vec<&'a str>,
+    pub(super) deleted: Keys<'a>,
+    pub(super) new_items: Items<'a>,
+    pub(super) items: Items<'a>,
+    pub(super) new_slots: Slots<'a>,
+    pub(super) slots: Slots<'a>,
+    pub(super) taken: Unique<'a>,
+    pub(super) log: Log<'a>,
+}
+
+impl<'a> Change<'a> {
+    /// Returns the items that have to be looked at, and locked.
+    pub(super) fn items(&self) -> BTreeSet<&'a Key> {
+        let key = |write: &'a Write| match write {
+            Write::Put { key, .. } | Write::Delete { key, .. } | Write::Wake { key } => key,
+        };
+        self.batch.writes.iter().map(key).collect()
+    }
+
+    /// Returns the items whose schedules have to be looked at, and locked: one that is not there has
+    /// none.
+    pub(super) fn slots(&self) -> BTreeSet<&'a Key> {
+        let key = |write: &'a Write| match write {
+            Write::Put { expect: Expect::Absent, .. } => None,
+            Write::Put { key, .. } | Write::Delete { key, .. } | Write::Wake { key } => Some(key),
+        };
+        let lease = self.batch.lease.iter().map(|(lease, _)| &lease.key);
+        self.batch.writes.iter().filter_map(key).chain(lease).collect()
+    }
+
+    /// Returns the unique keys whose holders have to be looked up.
+    ///
+    /// An item that is there mostly keeps those that it has; if it does not, and loses a race for a new
+    /// one, the batch is looked at once more with `carefully`.
+    pub(super) fn unique(&self, carefully: bool) -> Vec<&'a str> {
+        let of = |write: &'a Write| match write {
+            Write::Put { expect, header, .. } if carefully || *expect == Expect::Absent => {
+                header.unique.as_slice()
+            }
+            _ => &[],
+        };
+        self.batch.writes.iter().flat_map(of).map(UniqueKey::as_str).collect()
+    }
+
+    /// Returns why nothing is changed, if something stands against it.
+    pub(super) fn refusal(&self, seen: &Seen) -> Option<Commit> {
+        if let Some((lease, _)) = &self.batch.lease
+            && !is_held(lease, seen)
+        {
+            return Some(Commit::Fenced);
+        }
+        let mut stale = Vec::new();
+        for write in &self.batch.writes {
+            let (Write::Put { key, expect, .. } | Write::Delete { key, expect }) = write else {
+                continue;
+            };
+            let wanted = match expect {
+                Expect::Absent => None,
+                Expect::Revision(revision) => Some(*revision),
+            };
+            if seen.items.get(key).map(|found| found.revision) != wanted {
+                stale.push(key.clone());
+            }
+        }
+        if !stale.is_empty() {
+            return Some(Commit::Stale(stale));
+        }
+        let taken = self.taken(seen);
+        (!taken.is_empty()).then_some(Commit::Taken(taken))
+    }
+
+    /// Returns the unique keys that cannot be taken.
+    fn taken(&self, seen: &Seen) -> Vec<UniqueKey> {
+        let mut written = BTreeSet::new();
+        for write in &self.batch.writes {
+            if let Write::Put { key, .. } | Write::Delete { key, .. } = write {
+                written.insert(key);
+            }
+        }
+        let mut wanted = BTreeSet::new();
+        let mut taken = Vec::new();
+        for write in &self.batch.writes {
+            let Write::Put { key, header, .. } = write else { continue };
+            for unique in &header.unique {
+                let holder = seen.holders.get(unique.as_str());
+                let elsewhere =
+                    holder.is_some_and(|holder| holder != key && !written.contains(holder));
+                if elsewhere || !wanted.insert(unique) {
+                    taken.push(unique.clone());
+                }
+            }
+        }
+        taken
+    }
+
+    /// Returns what is written if nothing stands against it.
+    pub(super) fn plan(&self, seen: &'a Seen) -> Plan<'a> {
+        let mut plan = Plan::default();
+        let batch = self.batch;
+        let mut slots: BTreeMap<&'a Key, Slot> = BTreeMap::new();
+        let mut counters: HashMap<&'a Key, u64> = HashMap::new();
+        let slot_of = |key: &Key, counter: u64| {
+            let slot = seen.schedule.get(key).copied().unwrap_or_else(|| Slot::new(seen.now));
+            Slot { counter: number(counter), ..slot }
+        };
+        for write in &batch.writes {
+            match write {
+                Write::Put { key, header, body, .. } => {
+                    let found = seen.items.get(key);
+                    let mine = found.map(|found| found.carries.as_slice()).unwrap_or_default();
+                    plan.give_up(mine, &header.unique);
+                    plan.take(key, mine, &header.unique);
+                    let counter = match (found, self.restored) {
+                        (Some(found), _) => found.revision.counter.saturating_add(1),
+                        (None, Some((counter, _))) => counter,
+                        (None, None) => 1,
+                    };
+                    let rows = if found.is_some() { &mut plan.items } else { &mut plan.new_items };
+                    let operation = Uuid(*batch.operation.as_bytes());
+                    rows.push(key, counter, operation, header, body.as_str());
+                    counters.insert(key, counter);
+                    let slot = Slot { due: header.due.map(micros), ..slot_of(key, counter) };
+                    slots.insert(key, slot);
+                }
+                Write::Delete { key, .. } => {
+                    if let Some(found) = seen.items.get(key) {
+                        plan.give_up(&found.carries, &[]);
+                        plan.deleted.push(key);
+                    }
+                }
+                Write::Wake { .. } => {}
+            }
+        }
+        let deleted: BTreeSet<(&str, &str)> =
+            plan.deleted.kinds.iter().copied().zip(plan.deleted.ids.iter().copied()).collect();
+        // After the puts, so that a batch can wake what it creates.
+        for write in &batch.writes {
+            let Write::Wake { key } = write else { continue };
+            let there = seen.items.get(key).map(|found| found.revision.counter);
+            let Some(counter) = counters.get(key).copied().or(there) else { continue };
+            if deleted.contains(&(key.kind.as_str(), key.id.as_str())) {
+                continue;
+            }
+            let slot = slots.entry(key).or_insert_with(|| slot_of(key, counter));
+            slot.woken = slot.woken.or(Some(seen.now));
+        }
+        if let Some((lease, Then::Release)) = &batch.lease
+            && let Some(held) = seen.schedule.get(&lease.key)
+            && !deleted.contains(&(lease.key.kind.as_str(), lease.key.id.as_str()))
+        {
+            let slot = slots.entry(&lease.key).or_insert(*held);
+            (slot.leased_until, slot.due_since) = (None, None);
+        }
+        for (key, slot) in slots {
+            match seen.schedule.get(key) {
+                Some(before) if *before == slot => {}
+                Some(_) => plan.slots.push(key, &slot),
+                // What never wanted attention needs no schedule.
+                None if slot.wanted().is_none() => {}
+                None => plan.new_slots.push(key, &slot),
+            }
+        }
+        self.log(&counters, seen.now, &mut plan.log);
+        plan
+    }
+
+    fn log(&self, counters: &HashMap<&'a Key, u64>, now: i64, log: &mut Log<'a>) {
+        if let (Some((_, entries)), Some(Write::Put { key, .. })) =
+            (self.restored, self.batch.writes.first())
+        {
+            for entry in entries {
+                log.push(key, entry.number, micros(entry.at), &entry.body);
+            }
+        }
+        let mut indexes: HashMap<&Key, u16> = HashMap::new();
+        for entry in &self.batch.log {
+            let Some(counter) = counters.get(&entry.of) else { continue };
+            let index = indexes.entry(&entry.of).or_default();
+            log.push(&entry.of, Entry::number(*counter, *index), now, &entry.body);
+            *index = index.saturating_add(1);
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Frees the unique keys that an item carried and no longer does.
+    fn give_up(&mut self, mine: &'a [UniqueKey], kept: &[UniqueKey]) {
+        let freed = mine.iter().filter(|unique| !kept.contains(unique));
+        self.given_up.extend(freed.map(UniqueKey::as_str));
+    }
+
+    /// Takes the unique keys that an item carries and did not before.
+    fn take(&mut self, key: &'a Key, mine: &[UniqueKey], wanted: &'a [UniqueKey]) {
+        for unique in wanted.iter().filter(|unique| !mine.contains(unique)) {
+            self.taken.keys.push(unique.as_str());
+            self.taken.of.push(key);
+        }
+    }
+}
+
+/// Whether a lease is the latest of its root and has not ended.
+fn is_held(lease: &Lease, seen: &Seen) -> bool {
+    seen.schedule.get(&lease.key).is_some_and(|slot| {
+        slot.token == number(lease.token) && slot.leased_until.is_some_and(|until| seen.now < until)
+    })
+}

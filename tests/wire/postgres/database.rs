@@ -1,0 +1,81 @@
+//! A schema of one's own in the database of `scripts/test`, gone afterwards.
+
+use std::{thread, time::Duration};
+
+use async_trait::async_trait;
+use nameplate::{
+    conformance::store::MoveTime,
+    id::{OperationId, OsRandom},
+    store::{Postgres, PostgresBuilder},
+};
+use tokio_postgres::{Client, NoTls};
+
+/// Connects without the store.
+pub(super) async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A schema that no other test uses.
+pub(super) struct Database {
+    url: String,
+    schema: String,
+}
+
+impl Database {
+    pub(super) fn new(url: String) -> Self {
+        let schema = format!("test_{}", OperationId::random(&OsRandom).unwrap());
+        Self { url, schema }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(super) fn builder(&self) -> PostgresBuilder {
+        Postgres::builder(&self.url).with_schema(&self.schema)
+    }
+
+    /// Opens a store, and what moves its time.
+    pub(super) async fn open(
+        self,
+        with: impl FnOnce(PostgresBuilder) -> PostgresBuilder,
+    ) -> (Postgres, Time) {
+        let store = with(self.builder()).open().await.unwrap();
+        (store.clone(), Time { store, _database: self })
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (url, schema) = (self.url.clone(), self.schema.clone());
+        // Of its own, since this may run within a runtime.
+        let dropped = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+                connect(&url).await.batch_execute(&drop).await.unwrap();
+            });
+        });
+        // Of a test that has failed already, that is what counts.
+        let _ = dropped.join();
+    }
+}
+
+/// What moves the time of a store, and keeps its schema until the test is over.
+pub(super) struct Time {
+    store: Postgres,
+    _database: Database,
+}
+
+#[async_trait]
+impl MoveTime for Time {
+    async fn advance(&self, by: Duration) {
+        self.store.advance(by);
+    }
+}
