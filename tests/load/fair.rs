@@ -1,12 +1,24 @@
 //! Nobody is kept waiting by somebody who has many.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
 use nameplate::{
+    clock::{Clock, Timer},
     engine::{Budget, Budgets, Policy},
     evidence::Topic,
     store::{Key, Kind, Store},
 };
+use tokio::time::Instant;
 
-use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World};
+use crate::{
+    common::{DAY, HOUR, MINUTE, OTHER, TENANT, World},
+    slow::Virtual,
+};
 
 #[tokio::test]
 async fn a_tenant_that_adds_many_names_at_once_does_not_keep_others_waiting() {
@@ -69,4 +81,67 @@ async fn renewals_of_what_was_made_together_are_spread() {
     let (first, last) = (due.iter().min().unwrap(), due.iter().max().unwrap());
     // They were made within half an hour.
     assert!(*last - *first > chrono::TimeDelta::minutes(90), "{first} to {last}");
+}
+
+#[tokio::test]
+async fn looks_that_were_missed_together_are_spread_again() {
+    let mut policy = Policy::new();
+    policy.budgets = Budgets::UNLIMITED;
+    let world = World::with_policy(policy);
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        ids.push(world.active(&format!("shop{number}.example.com")).await.id());
+    }
+    // Nobody works for three days, and then everybody is due at once.
+    world.clock.advance(DAY * 3);
+    let back = world.clock.now();
+    while world.onboarding.worker().step().await.unwrap().leased > 0 {}
+    let mut looks = Vec::new();
+    for id in ids {
+        let domain = world.get(id).await;
+        assert_eq!(domain.evidence(Topic::Ownership).at, Some(back));
+        looks.push(domain.next_check_at().unwrap());
+    }
+    let (first, last) = (looks.iter().min().unwrap(), looks.iter().max().unwrap());
+    assert!(*last - *first > chrono::TimeDelta::hours(6), "{first} to {last}");
+}
+
+/// Notes when a worker that found nothing begins to wait.
+#[derive(Clone, Debug)]
+struct Rests {
+    time: Virtual,
+    longest: Duration,
+    began: Arc<Mutex<Vec<Instant>>>,
+}
+
+#[async_trait]
+impl Timer for Rests {
+    async fn sleep(&self, duration: Duration) {
+        if duration <= self.longest {
+            self.began.lock().unwrap().push(Instant::now());
+        }
+        self.time.wait(duration).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_start_together_do_not_ask_together_for_ever() {
+    let world = World::new();
+    let replica = || {
+        let began = Arc::default();
+        let longest = world.policy.poll_interval;
+        let rests = Rests { time: Virtual::new(&world), longest, began: Arc::clone(&began) };
+        (world.process_with_timer(rests).worker(), began)
+    };
+    let ((first, asked), (second, too)) = (replica(), replica());
+    let time = Virtual::new(&world);
+    let end = || time.wait(MINUTE);
+    tokio::join!(first.run(end()), second.run(end()));
+    let moments = |asked: &Mutex<Vec<Instant>>| -> BTreeSet<Instant> {
+        asked.lock().unwrap().iter().copied().collect()
+    };
+    let (asked, too) = (moments(&asked), moments(&too));
+    assert!(asked.len() >= 60 && too.len() >= 60, "{} and {}", asked.len(), too.len());
+    let together = asked.intersection(&too).count();
+    assert!(together < 10, "{together} of {}", asked.len());
 }
