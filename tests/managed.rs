@@ -7,6 +7,8 @@ mod common;
 mod histories;
 #[path = "managed/hostile.rs"]
 mod hostile;
+#[path = "managed/late.rs"]
+mod late;
 
 use std::error::Error as _;
 

@@ -71,6 +71,9 @@ impl std::fmt::Display for RecordState {
 pub(crate) struct Sweep {
     pub(crate) owner: DnsName,
     pub(crate) at: Timestamp,
+    /// Whether something may be written there until then by a call that nobody waits for any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_in_doubt: bool,
 }
 
 impl ManagedRecord {
@@ -166,16 +169,42 @@ impl Domain {
 
     /// Looks after a name at a time, or later if that is planned already.
     pub(crate) fn sweep_at(&mut self, owner: &DnsName, at: Timestamp) {
-        match self.sweeps.iter_mut().find(|sweep| sweep.owner == *owner) {
-            Some(sweep) => sweep.at = sweep.at.max(at),
-            None => self.sweeps.push(Sweep { owner: owner.clone(), at }),
+        self.sweep(owner, at, false);
+    }
+
+    /// Looks after a name when every call that may still write something there has ended.
+    pub(crate) fn doubt(&mut self, owner: &DnsName, until: Timestamp) {
+        self.sweep(owner, until, true);
+    }
+
+    /// Returns whether something may be written at a name that nobody waits for any more.
+    pub(crate) fn is_in_doubt(&self, owner: &DnsName) -> bool {
+        self.sweeps.iter().any(|sweep| sweep.is_in_doubt && sweep.owner == *owner)
+    }
+
+    /// Takes note that what was in doubt until now is so no more.
+    pub(crate) fn end_doubt(&mut self, owner: &DnsName, now: Timestamp) {
+        for sweep in &mut self.sweeps {
+            sweep.is_in_doubt &= sweep.owner != *owner || sweep.at > now;
         }
     }
 
-    /// Looks after a name as soon as possible, since something may have been written there late.
+    /// Looks after a name as soon as possible, since something may have been written there late, and
+    /// when it was planned.
     pub(crate) fn sweep_now(&mut self, owner: &DnsName, now: Timestamp) {
-        self.sweeps.retain(|sweep| sweep.owner != *owner);
-        self.sweeps.push(Sweep { owner: owner.clone(), at: now });
+        self.sweeps.retain(|sweep| sweep.owner != *owner || sweep.at > now);
+        self.sweeps.push(Sweep { owner: owner.clone(), at: now, is_in_doubt: false });
+    }
+
+    fn sweep(&mut self, owner: &DnsName, at: Timestamp, is_in_doubt: bool) {
+        let planned = self.sweeps.iter_mut().filter(|sweep| sweep.owner == *owner);
+        match planned.max_by_key(|sweep| sweep.at) {
+            Some(sweep) => {
+                sweep.at = sweep.at.max(at);
+                sweep.is_in_doubt |= is_in_doubt;
+            }
+            None => self.sweeps.push(Sweep { owner: owner.clone(), at, is_in_doubt }),
+        }
     }
 
     const fn next_record_version(&mut self) -> u64 {

@@ -27,6 +27,8 @@ pub(super) struct Arrangement {
     marker: DnsName,
     /// What is there.
     marks: Option<RecordSet>,
+    /// Whether markers stay though their records go.
+    keeps_markers: bool,
     plan: Plan,
     /// What is at the name afterwards, what is ours first.
     records: Vec<DnsRecord>,
@@ -82,9 +84,14 @@ impl Arrangement {
         let is_marker = |change: &SetChange| {
             *change.name() == self.marker && change.record_type() == RecordType::Txt
         };
-        let mut steps = if atomic { vec![all.clone()] } else { self.plan.steps() };
+        let mut steps = match (atomic, self.keeps_markers) {
+            (true, _) => vec![all.clone()],
+            (false, false) => self.plan.steps(),
+            (false, true) => self.plan.steps_that_keep_markers(),
+        };
         // Markers that stay are relied on: they have to be there still.
-        if let Some(marks) = self.marks.as_ref().filter(|_| !all.iter().any(is_marker)) {
+        let stays = !steps.iter().flat_map(ChangeSet::iter).any(is_marker);
+        if let Some(marks) = self.marks.as_ref().filter(|_| stays && !steps.is_empty()) {
             let stay = SetChange::new(Some(marks.clone()), Some(marks.clone()));
             let stay = stay.map_err(contradiction)?;
             if atomic {
@@ -151,7 +158,10 @@ impl Backends {
         let mut records: Vec<_> = after.at(owner).iter().flat_map(RecordSet::records).collect();
         records.sort_by_key(|record| !is_wanted(record));
         let findings = findings(&zone, owner, &records);
-        Ok(Arrangement { zone, marker, marks, plan, records, findings })
+        // A record that is written late has its marker beside it then, and is found by it. Where all
+        // is changed at once they come together.
+        let keeps_markers = domain.is_in_doubt(owner);
+        Ok(Arrangement { zone, marker, marks, keeps_markers, plan, records, findings })
     }
 
     /// Makes the zone agree with the managed records of a domain at `owner`.

@@ -254,6 +254,9 @@ impl<'a> Draft<'a> {
                 if let Effect::Arrange { owner, version } = &intent.effect =>
             {
                 self.arrange_failed(owner, *version, trouble);
+                if matches!(outcome, Some(Outcome::Unknown(_))) {
+                    self.arrange_doubted(owner);
+                }
                 self.again = true;
             }
             Some(Outcome::NotYet(trouble)) => {
@@ -274,6 +277,9 @@ impl<'a> Draft<'a> {
 
     /// Goes on with an effect that another holder of the lease decided on.
     fn redo(&mut self, intent: Intent) {
+        if let Effect::Arrange { owner, .. } = &intent.effect {
+            self.arrange_doubted(owner);
+        }
         match intent.effect.kind().redo() {
             Redo::Repeat if self.is_wanted(&intent.effect) => {
                 if self.holds_up_effect(intent.effect.kind()) {

@@ -36,9 +36,17 @@ impl Draft<'_> {
             None => domain.sweeps.iter().find(|sweep| sweep.at <= now).map(|sweep| &sweep.owner),
         };
         if let Some(owner) = owner.cloned() {
+            self.root.domain.end_doubt(&owner, now);
+            let domain = &self.root.domain;
             let version = domain.record_version;
             self.act(Effect::Arrange { owner, version });
         }
+    }
+
+    /// Takes note that nobody knows what came of a call, and that it may go on.
+    pub(super) fn arrange_doubted(&mut self, owner: &DnsName) {
+        let until = after(self.now(), self.settings.policy.sweep_after);
+        self.root.domain.doubt(owner, until);
     }
 
     /// Takes note that the zone agrees with what was wanted at `version`.

@@ -114,6 +114,16 @@ impl Plan {
     /// Wherever it is interrupted, in the middle of a step too, all records of ours have their markers.
     /// Each step expects what the one before has left.
     pub fn steps(&self) -> Vec<ChangeSet> {
+        self.in_steps().into_iter().filter_map(changes_of).collect()
+    }
+
+    /// Returns the steps without the last one: markers of what goes are left standing.
+    pub(crate) fn steps_that_keep_markers(&self) -> Vec<ChangeSet> {
+        let [before, records, _] = self.in_steps();
+        [before, records].into_iter().filter_map(changes_of).collect()
+    }
+
+    fn in_steps(&self) -> [Vec<SetChange>; 3] {
         let is_mark = |change: &&SetChange| {
             change.record_type() == RecordType::Txt && self.marks.contains(change.name())
         };
@@ -131,9 +141,7 @@ impl Plan {
         };
         let before = marks.iter().filter_map(|mark| step(mark.before().cloned(), both(mark)));
         let after = marks.iter().filter_map(|mark| step(both(mark), mark.after().cloned()));
-        let steps = [before.collect(), records.into_iter().cloned().collect(), after.collect()];
-        let sets = steps.into_iter().filter_map(|step: Vec<_>| ChangeSet::new(step).ok());
-        sets.filter(|set| !set.is_empty()).collect()
+        [before.collect(), records.into_iter().cloned().collect(), after.collect()]
     }
 
     /// Returns the changes of sets, in the order in which to apply them.
@@ -196,6 +204,10 @@ impl<T> Change<T> {
             Self::Create(_) => 2,
         }
     }
+}
+
+fn changes_of(step: Vec<SetChange>) -> Option<ChangeSet> {
+    ChangeSet::new(step).ok().filter(|changes| !changes.is_empty())
 }
 
 /// Returns the change of a set; `None` for one that changes nothing.
