@@ -24,9 +24,10 @@ use common::{OTHER, TENANT, World};
 use nameplate::{
     domain::{Domain, Status},
     engine::Notice,
-    id::{DomainId, TenantId},
+    id::{DomainId, OperationId, TenantId},
     name::DomainName,
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
+    store::{Batch, Body, Expect, Item, Key, Kind, Store as _, Write},
 };
 
 /// A tenant that is neither of the usual ones.
@@ -81,6 +82,17 @@ async fn count(world: &World, claim: &Domain, notice: &str) -> usize {
 async fn served(world: &World, host: &str) -> Option<TenantId> {
     let identity = world.onboarding.edge().identity(&name(host)).await.unwrap();
     identity.map(|identity| identity.tenant)
+}
+
+/// Puts what nobody can read in the place of what is stored of a claim.
+async fn spoil(world: &World, id: DomainId, body: &str) {
+    let key = Key::new(Kind::Domain, id);
+    let found = world.store.get(std::slice::from_ref(&key)).await.unwrap();
+    let Item { revision, header, .. } = found.into_iter().flatten().next().unwrap();
+    let (expect, body) = (Expect::Revision(revision), Body::new(body.to_owned()));
+    let put = Write::Put { key, expect, header, body };
+    let operation = OperationId::random(&world.random).unwrap();
+    world.store.commit(Batch::new(operation).with(put)).await.unwrap();
 }
 
 /// A name that one tenant holds, served, and that another one has claimed.

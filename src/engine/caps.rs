@@ -12,9 +12,10 @@ use sha2::{Digest, Sha256};
 use super::{
     backends::Backends,
     budget::Budget,
-    codec::{self, REMOVED},
+    codec::{self, PARKED, REMOVED},
     policy::Policy,
     refusal::{Refusal, Rule},
+    setback::Unreadable,
 };
 use crate::{
     clock::{Timestamp, after, between},
@@ -160,8 +161,9 @@ async fn below(
     let before = before.map(|below| below.tally);
     let limits = Limits { total: Some(max), pending: None };
     let put = |tally: Tally| -> Result<Write> {
-        // Never expires: what it counts does not either.
-        let header = Header { tenant: Some(tenant), ..Header::default() };
+        // What is forgotten is counted anew.
+        let expires = Some(after(now, KEEP));
+        let header = Header { tenant: Some(tenant), expires, ..Header::default() };
         let body = codec::write_item(&Below { of: of.clone(), tally })?;
         Ok(Write::Put { key: key.clone(), expect: expect(item.as_ref()), header, body })
     };
@@ -242,17 +244,18 @@ impl Limits {
             Query::new(Kind::Domain, Filter::Tenant(tenant)).with_limit(Query::MAX_LIMIT);
         loop {
             let page = backends.store.list(&query).await?;
-            for Item { header, .. } in &page.items {
-                let status = header.status.as_deref();
+            for item in &page.items {
+                let header = &item.header;
+                let status = status_of(backends, item).await?;
                 let is_within = within.is_none_or(|within| {
                     let name = header.name.as_deref().and_then(|name| name.parse().ok());
                     name.is_some_and(|name: DomainName| registrable(&name) == within)
                 });
-                if status == Some(REMOVED) || !is_within {
+                if status.as_deref() == Some(REMOVED) || !is_within {
                     continue;
                 }
                 tally.total = tally.total.saturating_add(1);
-                if status == Some(Status::Pending.as_str()) {
+                if status.is_none_or(|status| status == Status::Pending.as_str()) {
                     tally.pending = tally.pending.saturating_add(1);
                 }
             }
@@ -263,6 +266,22 @@ impl Limits {
             query = query.with_after(next);
         }
     }
+}
+
+/// Returns the status of a claim, as it was before it was parked if it is; `None` if nobody knows.
+async fn status_of(backends: &Backends, item: &Item) -> Result<Option<String>> {
+    let status = item.header.status.clone();
+    if status.as_deref() != Some(PARKED) {
+        return Ok(status);
+    }
+    if let Ok(domain) = codec::read_domain(item) {
+        let status = if domain.is_removed() { REMOVED } else { domain.status().as_str() };
+        return Ok(Some(status.to_owned()));
+    }
+    let found = backends.store.get(&[Unreadable::key(&item.key)]).await?;
+    let beside = found.into_iter().flatten().next();
+    let known = beside.and_then(|item| codec::read_item::<Unreadable>(&item).ok());
+    Ok(known.and_then(|known| known.status))
 }
 
 fn registrable(name: &DomainName) -> &str {

@@ -3,11 +3,12 @@
 use nameplate::{
     engine::{Budget, Policy},
     error::{Error, ErrorKind},
+    store::{Filter, Kind, Query, Store as _},
 };
 
 use crate::{
     common::{DAY, HOUR, MINUTE, OTHER, TENANT, World},
-    prove,
+    prove, spoil,
 };
 
 async fn add(world: &World, text: &str) -> Result<nameplate::domain::Domain, Error> {
@@ -107,4 +108,45 @@ async fn a_name_that_is_there_already_costs_nothing() {
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     }
     add(&world, "n2.example.com").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_counted_below_a_domain_is_not_kept_for_ever() {
+    let mut policy = Policy::new();
+    policy.max_below = Some(2);
+    let world = World::with_policy(policy);
+    add(&world, "n1.example.com").await.unwrap();
+    add(&world, "n2.example.com").await.unwrap();
+    let counted = async || {
+        let all = world.store.list(&Query::new(Kind::Ledger, Filter::All)).await.unwrap();
+        all.items.iter().filter(|item| item.key.id.starts_with("below/")).count()
+    };
+    assert_eq!(counted().await, 1);
+    world.run_for(DAY * 2).await;
+    world.onboarding.worker().tidy().await.unwrap();
+    assert_eq!(counted().await, 0);
+    assert_eq!(refused(add(&world, "n3.example.com").await), quota("too_many_below"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_parked_counts_as_what_it_was() {
+    let mut policy = Policy::new();
+    policy.max_claims = Some(3);
+    policy.max_pending = Some(2);
+    let world = World::with_policy(policy);
+    let gone = add(&world, "gone.example.com").await.unwrap();
+    world.onboarding.remove(&TENANT, gone.id()).await.unwrap();
+    world.run_for(MINUTE * 2).await;
+    let held = world.active("held.example.com").await;
+    let pending = add(&world, "n1.example.com").await.unwrap();
+    for id in [gone.id(), held.id(), pending.id()] {
+        spoil(&world, id, "{\"v\":1,\"domain\":7}").await;
+        // Somebody asks, and nobody can read it.
+        let _ = world.onboarding.check(&TENANT, id).await;
+    }
+    world.run_for(DAY * 5).await;
+    world.onboarding.worker().tidy().await.unwrap();
+    // One is gone, one held, one not proved.
+    add(&world, "n2.example.com").await.unwrap();
+    assert_eq!(refused(add(&world, "n3.example.com").await), quota("too_many"));
 }
