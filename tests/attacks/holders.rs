@@ -174,7 +174,7 @@ async fn a25_a_changed_registration_takes_a_new_token() {
         .registration_changed(&TENANT, &name("example.com"), world.clock.now(), "another registrar")
         .await
         .unwrap();
-    assert_eq!(reset, [before.id()]);
+    assert_eq!(reset.reset, [before.id()]);
     assert_eq!(served_for(&world, SHOP).await, None, "at once");
     let after = world.get(before.id()).await;
     assert!(after.challenge().generation > before.challenge().generation);

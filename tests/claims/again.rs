@@ -134,7 +134,7 @@ async fn a_proof_from_before_a_removal_is_none_for_a_claim_that_was_reset() {
         .registration_changed(&TENANT, &name("example.com"), changed, "another registrar")
         .await
         .unwrap();
-    assert_eq!(reset, []);
+    assert_eq!(reset.reset, []);
     let again = claim(&world, TENANT, "shop.example.com").await;
     assert_ne!(again.challenge().token, first.challenge().token);
     assert!(again.challenge().generation > first.challenge().generation);

@@ -11,7 +11,7 @@ use nameplate::{
 use crate::{
     claim,
     common::{DAY, HOUR, MINUTE, OTHER, TENANT, World},
-    get, name, notices, served, status,
+    get, name, notices, served, spoil, status,
 };
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_changed_registration_takes_an_old_proof_its_worth() {
     let apex = name("example.com");
     let call =
         async || operator.registration_changed(&TENANT, &apex, changed, "another registrar").await;
-    assert_eq!(call().await.unwrap().len(), 2);
+    assert_eq!(call().await.unwrap().reset.len(), 2);
 
     let reset = get(&world, &shop).await;
     assert_eq!((reset.status(), reset.challenge().generation), (Status::Pending, 2));
@@ -45,7 +45,7 @@ async fn a_changed_registration_takes_an_old_proof_its_worth() {
     assert!(told.contains(&Notice::OwnershipReset { cause, generation: 2 }), "{told:?}");
 
     // The same news once more is no news.
-    assert_eq!(call().await.unwrap(), []);
+    assert_eq!(call().await.unwrap().reset, []);
     assert_eq!(get(&world, &shop).await.challenge().generation, 2);
     world.publish(shop.id()).await;
     world.onboarding.check(&TENANT, shop.id()).await.unwrap();
@@ -89,9 +89,10 @@ async fn a_code_that_is_mailed_after_the_change_does_not_save_an_answer_from_bef
     let operator = world.onboarding.operator();
     let apex = name("example.com");
     let reset = operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap();
-    assert_eq!(reset, [shop.id()]);
+    assert_eq!(reset.reset, [shop.id()]);
     assert_eq!(status(&world, &shop).await, Status::Pending);
-    assert_eq!(operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap(), []);
+    let again = operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap();
+    assert_eq!(again.reset, []);
 }
 
 #[tokio::test]
@@ -109,8 +110,35 @@ async fn a_name_that_was_taken_up_again_after_the_change_starts_anew_as_well() {
     let operator = world.onboarding.operator();
     let apex = name("example.com");
     let reset = operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap();
-    assert_eq!(reset, [again.id()]);
+    assert_eq!(reset.reset, [again.id()]);
     world.run_for(DAY).await;
     assert_eq!(status(&world, &again).await, Status::Pending, "by the record of before");
-    assert_eq!(operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap(), []);
+    let again = operator.registration_changed(&TENANT, &apex, changed, "a gap").await.unwrap();
+    assert_eq!(again.reset, []);
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_read_is_reported_and_the_others_start_anew() {
+    let world = World::new();
+    let mut claims = Vec::new();
+    for number in 0..5 {
+        claims.push(world.active(&format!("n{number}.example.com")).await);
+    }
+    let broken = [(claims[1].id(), "{\"v\":1,\"domain\":7}"), (claims[3].id(), "{\"v\":9}")];
+    for (id, body) in broken {
+        spoil(&world, id, body).await;
+    }
+    let operator = world.onboarding.operator();
+    let changed = world.clock.now();
+    let change =
+        operator.registration_changed(&TENANT, &name("example.com"), changed, "a gap").await;
+    let mut change = change.unwrap();
+    change.reset.sort_unstable();
+    change.unreadable.sort_unstable();
+    let mut reset = [claims[0].id(), claims[2].id(), claims[4].id()];
+    reset.sort_unstable();
+    let mut unreadable = broken.map(|(id, _)| id);
+    unreadable.sort_unstable();
+    assert_eq!(change.reset, reset);
+    assert_eq!(change.unreadable, unreadable);
 }

@@ -18,6 +18,16 @@ use crate::{
 /// Longest evidence that is kept, in characters.
 const MAX_EVIDENCE: usize = 300;
 
+/// What [`Operator::registration_changed`] did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RegistrationChange {
+    /// The claims that start anew.
+    pub reset: Vec<DomainId>,
+    /// The claims that cannot be read, and stay as they are.
+    pub unreadable: Vec<DomainId>,
+}
+
 impl Operator {
     /// Makes a tenant prove all its names below a registrable domain anew, since the registration has
     /// changed: another registrar, another date of creation, a gap. The domain may have another owner.
@@ -29,21 +39,23 @@ impl Operator {
     ///
     /// `changed_at` is when the registration changed. Claims whose challenge is younger are left
     /// alone, so that it may be called again: after a crash, or whenever the same news comes in.
-    /// Returns the claims that start anew.
+    ///
+    /// A claim that cannot be read is left as it is, and is in
+    /// [`unreadable`](RegistrationChange::unreadable): it holds on to what it has until it can be
+    /// read, and it is called again.
     ///
     /// # Errors
     ///
     /// `Invalid` if `domain` is not registrable, `changed_at` is in the future, or `evidence` is
     /// empty, longer than 300 characters or not one line; `Conflict` if others keep changing a claim;
-    /// `Malformed` and `Unsupported` for what cannot be read; those of the store. What was reset by
-    /// then stays so: call it again.
+    /// those of the store. What was reset by then stays so: call it again.
     pub async fn registration_changed(
         &self,
         tenant: &TenantId,
         domain: &DomainName,
         changed_at: Timestamp,
         evidence: &str,
-    ) -> Result<Vec<DomainId>> {
+    ) -> Result<RegistrationChange> {
         let invalid = |message: String| {
             Err(Error::new(ErrorKind::Invalid, "operator", "registration_changed", message))
         };
@@ -59,7 +71,7 @@ impl Operator {
         if changed_at > self.backends.store.now().await? {
             return invalid("the registration cannot have changed in the future".to_owned());
         }
-        let mut reset = Vec::new();
+        let mut change = RegistrationChange { reset: Vec::new(), unreadable: Vec::new() };
         let mut query =
             Query::new(Kind::Domain, Filter::Tenant(*tenant)).with_limit(Query::MAX_LIMIT);
         loop {
@@ -68,11 +80,24 @@ impl Operator {
                 let name = item.header.name.as_deref().and_then(|name| name.parse().ok());
                 let is_below =
                     name.is_some_and(|it: DomainName| it.registrable() == Some(domain.as_str()));
-                if is_below && self.start_anew(item.clone(), changed_at, evidence).await? {
-                    reset.extend(item.key.id.parse::<DomainId>().ok());
+                let Some(id) = item.key.id.parse::<DomainId>().ok().filter(|_| is_below) else {
+                    continue;
+                };
+                match self.start_anew(item, changed_at, evidence).await {
+                    Ok(true) => change.reset.push(id),
+                    Ok(false) => {}
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::Malformed | ErrorKind::Unsupported
+                        ) =>
+                    {
+                        change.unreadable.push(id);
+                    }
+                    Err(error) => return Err(error),
                 }
             }
-            let Some(next) = page.next else { return Ok(reset) };
+            let Some(next) = page.next else { return Ok(change) };
             query = query.with_after(next);
         }
     }
