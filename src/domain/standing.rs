@@ -51,6 +51,10 @@ pub enum PauseScope {
     Dns,
     /// One domain.
     Domain,
+    /// What mails codes: nobody is written to.
+    Mail,
+    /// What looks at pages: no page that proves a name is fetched.
+    Probe,
     /// The resolver: nothing is looked up.
     Resolver,
     /// All domains of a tenant.
@@ -64,6 +68,8 @@ impl PauseScope {
             Self::Authority => "authority",
             Self::Dns => "dns",
             Self::Domain => "domain",
+            Self::Mail => "mail",
+            Self::Probe => "probe",
             Self::Resolver => "resolver",
             Self::Tenant => "tenant",
         }

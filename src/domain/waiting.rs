@@ -364,6 +364,8 @@ impl fmt::Display for WaitingOn {
                     PauseScope::Authority => "the certificate authority is",
                     PauseScope::Dns => "changes of DNS records are",
                     PauseScope::Domain => "work on it is",
+                    PauseScope::Mail => "sending mail is",
+                    PauseScope::Probe => "looking at pages is",
                     PauseScope::Resolver => "looking up names is",
                     PauseScope::Tenant => "work on all domains of the tenant is",
                 };

@@ -16,9 +16,11 @@ use super::{
     upkeep::{is_turn, trim},
 };
 use crate::{
+    challenge::Method,
     clock::{Timestamp, between},
     domain::{Domain, PauseScope},
     error::{ErrorKind, Result},
+    evidence::Topic,
     id::OperationId,
     store::{Batch, Commit, Expect, Item, Kind, Then, Write},
     together::{Boxed, all, caught, within},
@@ -249,6 +251,14 @@ impl Driver<'_> {
     fn is_paused(&self, held: &Held, question: &Question) -> bool {
         let whole = [PauseScope::Domain, PauseScope::Tenant];
         let own = held.domain().and_then(Domain::paused);
+        // Whether a proof is on a page is known of the domain, not of the question.
+        let is_page = matches!(question, Question::Look(it) if it.topic == Topic::Ownership)
+            && held.domain().is_some_and(|domain| domain.challenge().method == Method::Http);
+        let needs = |scope| {
+            whole.contains(&scope)
+                || question.service() == Some(scope)
+                || (is_page && scope == PauseScope::Probe)
+        };
         let ordered = self.paused.iter().filter_map(|fact| match fact {
             Fact::Paused(paused) => Some(paused),
             _ => None,
@@ -256,7 +266,7 @@ impl Driver<'_> {
         own.filter(|paused| paused.scope == PauseScope::Domain)
             .into_iter()
             .chain(ordered)
-            .any(|paused| whole.contains(&paused.scope) || question.service() == Some(paused.scope))
+            .any(|paused| needs(paused.scope))
     }
 
     /// Carries out an effect; `None` if the lease is lost.

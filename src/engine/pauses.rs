@@ -17,7 +17,13 @@ use crate::{
 };
 
 /// The services that can be paused.
-const SERVICES: [PauseScope; 3] = [PauseScope::Authority, PauseScope::Dns, PauseScope::Resolver];
+const SERVICES: [PauseScope; 5] = [
+    PauseScope::Authority,
+    PauseScope::Dns,
+    PauseScope::Mail,
+    PauseScope::Probe,
+    PauseScope::Resolver,
+];
 
 /// An operator's order to leave something alone.
 #[derive(Debug, Deserialize, Serialize)]

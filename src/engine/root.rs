@@ -165,7 +165,9 @@ impl Question {
     /// Returns the service that is asked; `None` if it is only us.
     pub const fn service(&self) -> Option<PauseScope> {
         match self {
-            Self::AccountKey | Self::MailCode { .. } => None,
+            Self::AccountKey => None,
+            // No code is drawn that would be too old by the time it goes out.
+            Self::MailCode { .. } => Some(PauseScope::Mail),
             Self::Account | Self::Order { .. } | Self::OrderKey { .. } => {
                 Some(PauseScope::Authority)
             }

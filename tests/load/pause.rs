@@ -1,8 +1,9 @@
 //! What an operator stops stands still, but for what is served, and goes on when told to.
 
 use nameplate::{
+    challenge::Method,
     clock::Clock,
-    domain::{Domain, Party, PauseScope, Reason, Status},
+    domain::{Domain, NewDomain, Party, PauseScope, Reason, Status},
     engine::{Notice, Pausable},
     error::ErrorKind,
     id::DomainId,
@@ -11,7 +12,7 @@ use nameplate::{
     store::{Kind, LeaseRequest, Store},
 };
 
-use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns};
+use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns, page};
 
 /// Returns what was paused, and why, by what the domain says of itself.
 fn paused(domain: &Domain) -> Option<(PauseScope, String)> {
@@ -222,4 +223,47 @@ async fn an_effect_that_was_under_way_when_a_domain_is_paused_is_not_done_again(
     world.run_for(HOUR).await;
     assert_eq!(world.get(id).await.status(), Status::Active);
     assert_eq!(world.ca.orders(), 1);
+}
+
+#[tokio::test]
+async fn a_paused_mailer_writes_to_nobody_and_draws_no_code() {
+    let world = World::new();
+    let operator = world.onboarding.operator();
+    operator.pause(Pausable::Mail, "a complaint").await.unwrap();
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let id = world.add_with(&TENANT, wanted.with_method(Method::Email)).await.id();
+    let other = world.active("www.example.com").await.id();
+    world.run_for(DAY).await;
+    assert_eq!(world.mailer.sent(), []);
+    let expected = (PauseScope::Mail, "a complaint".to_owned());
+    assert_eq!(paused(&world.get(id).await), Some(expected));
+    assert_eq!(world.get(other).await.status(), Status::Active);
+    operator.resume(Pausable::Mail).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(world.mailer.sent().len(), 5);
+}
+
+#[tokio::test]
+async fn a_paused_probe_looks_at_no_page_and_says_nothing_about_anybody() {
+    let world = World::new();
+    let operator = world.onboarding.operator();
+    let wanted =
+        |name: &str| -> NewDomain { name.parse::<NewDomain>().unwrap().with_method(Method::Http) };
+    let held = world.add_with(&TENANT, wanted("shop.example.com")).await.id();
+    world.publish(held).await;
+    world.run_for(HOUR).await;
+    assert_eq!(world.get(held).await.status(), Status::Active);
+    operator.pause(Pausable::Probe, "overload").await.unwrap();
+    let id = world.add_with(&TENANT, wanted("www.example.com")).await.id();
+    world.publish(id).await;
+    // Nobody looks, so nobody misses it.
+    let gone = world.get(held).await.challenge().page().unwrap();
+    world.pages.remove(&page(&gone.url()));
+    world.run_for(DAY * 6).await;
+    assert_eq!(world.get(held).await.status(), Status::Active);
+    assert_eq!(world.get(id).await.status(), Status::Pending);
+    assert_eq!(paused(&world.get(id).await).unwrap().0, PauseScope::Probe);
+    operator.resume(Pausable::Probe).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
 }

@@ -7,7 +7,7 @@ use crate::{
         email::{Contacts, MailAddress, Round, SealedCode},
     },
     clock::{Timestamp, after, whole_second},
-    domain::{Domain, Status},
+    domain::{Domain, PauseScope, Status},
     engine::{
         mail::claim,
         notice::Notice,
@@ -46,6 +46,9 @@ impl Draft<'_> {
         }
         self.again |= mail.remind(of, now);
         self.begin_round();
+        if next_round_at(&self.root.domain, now).is_some_and(|at| at <= now) {
+            self.holds_up(PauseScope::Mail);
+        }
         if self.effect.is_some() || self.root.intent.is_some() || self.wait.is_some() {
             return;
         }

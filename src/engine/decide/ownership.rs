@@ -2,6 +2,7 @@
 
 use super::Draft;
 use crate::{
+    challenge::Method,
     clock::{Timestamp, after},
     domain::{Domain, Event, PauseScope, Status},
     engine::{
@@ -54,7 +55,9 @@ impl Draft<'_> {
         }
         if !self.looked_at(Topic::Ownership) {
             if self.root.domain.next_check_at.is_some_and(|at| at <= self.now()) {
-                self.holds_up(PauseScope::Resolver);
+                let is_page = self.root.domain.challenge.method == Method::Http;
+                let _ = (is_page && self.holds_up(PauseScope::Probe))
+                    || self.holds_up(PauseScope::Resolver);
             }
             return;
         }

@@ -28,6 +28,10 @@ pub enum Pausable {
     Dns,
     /// One domain.
     Domain(DomainId),
+    /// What mails codes: nobody is written to.
+    Mail,
+    /// What looks at pages: no page that proves a name is fetched.
+    Probe,
     /// The resolver: nothing is looked up.
     Resolver,
     /// All domains of a tenant.
@@ -42,6 +46,8 @@ impl Pausable {
             Self::Authority => service(PauseScope::Authority),
             Self::Dns => service(PauseScope::Dns),
             Self::Domain(_) => None,
+            Self::Mail => service(PauseScope::Mail),
+            Self::Probe => service(PauseScope::Probe),
             Self::Resolver => service(PauseScope::Resolver),
             Self::Tenant(tenant) => Some((tenant_key(tenant), PauseScope::Tenant)),
         }

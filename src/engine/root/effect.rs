@@ -166,8 +166,7 @@ impl EffectKind {
                 PauseScope::Authority
             }
             Self::Arrange | Self::Publish | Self::Unpublish => PauseScope::Dns,
-            // Mail as such is never paused.
-            Self::Mail => PauseScope::Domain,
+            Self::Mail => PauseScope::Mail,
         }
     }
 
