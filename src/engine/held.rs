@@ -151,7 +151,7 @@ impl Held {
                         }
                         Found::Somebody(found) => {
                             facts.push(Fact::Taken(keys));
-                            facts.push(Fact::Holder(found.holder(now)));
+                            facts.push(Fact::Holder(found.holder(backends, now).await));
                             Some(found)
                         }
                     };

@@ -4,15 +4,18 @@
 use super::{
     backends::Backends,
     codec,
+    decide::Settings,
     feed::announce,
     notice::Notice,
     root::{DomainRoot, Holder, Root, Toward},
+    together::within,
 };
 use crate::{
     challenge::Method,
     clock::{Timestamp, whole_second},
     domain::{Delegation, Domain, Event, Fresh, ResetCause},
     error::{Error, ErrorKind, Result},
+    evidence::{Found as Sight, Observation, Seen, Topic, Verdict},
     name::{DnsName, DomainName},
     store::{Batch, Expect, Item, NewEntry, Write},
 };
@@ -54,8 +57,22 @@ impl Incumbent {
     }
 
     /// Describes the claim to who has proved the name.
-    pub(super) fn holder(&self, now: Timestamp) -> Holder {
-        Holder::of(&self.root.domain, now)
+    ///
+    /// Nobody looks for the proof of one that is parked, so it is looked for here.
+    pub(super) async fn holder(&self, backends: &Backends, now: Timestamp) -> Holder {
+        let domain = &self.root.domain;
+        if domain.parked().is_none() || !domain.status().holds() {
+            return Holder::of(domain, now);
+        }
+        let Settings { policy, .. } = &backends.settings;
+        let look = Box::pin(backends.proof(domain, now));
+        let looked = within(&*backends.timer, policy.call_timeout, look).await;
+        let (verdict, seen) = looked.unwrap_or((Verdict::Unknown, Seen::of(Sight::Timeout)));
+        let subject = domain.subject(Topic::Ownership);
+        let mut seen_now = domain.clone();
+        seen_now.observe(&Observation::new(subject, verdict, now, seen), policy.spacing);
+        seen_now.next_check_at = None;
+        Holder::of(&seen_now, now)
     }
 
     /// Returns the changes that a decision of somebody else's makes to it.

@@ -2,15 +2,16 @@
 
 use nameplate::{
     clock::Clock,
-    domain::{Party, Reason, Status},
+    domain::{Domain, Party, Reason, Status},
     engine::{Notice, Policy},
     error::ErrorKind,
     id::{DomainId, OperationId},
+    record::{RecordData, RecordSet, Ttl, Txt},
     store::{Batch, Body, Expect, Item, Key, Kind, Store, Write},
 };
 
 use crate::{
-    common::{DAY, HOUR, TENANT, World, run_until},
+    common::{DAY, HOUR, OTHER, TENANT, World, run_until},
     slow::{Manner, Process},
 };
 
@@ -209,4 +210,52 @@ async fn what_leads_to_nothing_is_reported_as_set_back() {
     world.publish(id).await;
     let step = world.onboarding.worker().step().await.unwrap();
     assert_eq!((step.leased, step.left, step.set_back, step.parked), (1, 0, 1, 0));
+}
+
+/// Parks a name that is held, and lets another tenant claim it.
+async fn parked_and_claimed(world: &World) -> (DomainId, Domain) {
+    let id = world.active("bad.example.com").await.id();
+    let process = Process::new(world);
+    process.resolver.set("bad", Manner::Panics);
+    world.clock.advance(DAY * 2);
+    run(world, &process).await;
+    process.resolver.behave();
+    let holder = world.get(id).await;
+    assert!(holder.parked().is_some() && holder.status() == Status::Active, "{holder:?}");
+    (id, world.add_with(&OTHER, "bad.example.com".parse().unwrap()).await)
+}
+
+fn publish(world: &World, claims: &[&Domain]) {
+    let text = |claim: &&Domain| RecordData::Txt(Txt::from_text(&claim.challenge().value()));
+    let owner = claims[0].challenge().owner.clone();
+    let set = RecordSet::new(owner, Ttl::MINUTE, claims.iter().map(text)).unwrap();
+    world.dns.set(set).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_is_parked_loses_the_name_to_who_proves_it_as_anybody_would() {
+    let world = World::new();
+    let (id, challenger) = parked_and_claimed(&world).await;
+    publish(&world, &[&challenger]);
+    world.onboarding.check(&OTHER, challenger.id()).await.unwrap();
+    world.run_for(HOUR * 23).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    world.run_for(DAY).await;
+    assert_eq!(world.get(id).await.status(), Status::Pending);
+    let taken = world.onboarding.get(&OTHER, challenger.id()).await.unwrap();
+    assert_eq!(taken.status(), Status::Active, "{}", taken.waiting_on());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_is_parked_keeps_the_name_while_its_proof_is_there() {
+    let world = World::new();
+    let (id, challenger) = parked_and_claimed(&world).await;
+    publish(&world, &[&world.get(id).await, &challenger]);
+    for _ in 0..7 {
+        world.onboarding.check(&OTHER, challenger.id()).await.unwrap();
+        world.run_for(DAY).await;
+    }
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    let waiting = world.onboarding.get(&OTHER, challenger.id()).await.unwrap();
+    assert_eq!(waiting.status(), Status::Pending);
 }
