@@ -295,6 +295,12 @@ fn may_be_handed_over(domain: &Domain, operation: &'static str) -> Result<()> {
     {
         return refuse(format!("the proof of {} has to be seen first", domain.name()));
     }
+    // Whoever is about to lose the name to somebody who proved it does not get it out of the way.
+    let looked_at = domain.evidence(Topic::Ownership).at;
+    if domain.title.challenged_at.is_some_and(|challenged| looked_at < Some(challenged)) {
+        let name = domain.name();
+        return refuse(format!("{name} is contested: its proof has to be seen again first"));
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use nameplate::{
     domain::{NewDomain, Status},
     engine::{Edge, Notice, Policy},
     error::{Error, ErrorKind},
+    evidence::{Topic, Verdict},
     id::{DomainId, TenantId},
     name::ClaimPolicy,
 };
@@ -310,4 +311,44 @@ async fn a27_a_proof_takes_nothing_from_a_holder_whose_own_is_there() {
     assert!(world.onboarding.get(&OTHER, rival).await.unwrap().status().holds());
     assert_eq!(world.get(holder.id()).await.status(), Status::Pending);
     assert_eq!(served_for(&world, SHOP).await, Some(OTHER));
+}
+
+#[tokio::test]
+async fn a27_who_is_challenged_hands_the_name_over_only_on_a_proof_seen_since() {
+    let world = World::new();
+    let holder = world.active(SHOP).await;
+    let rival = world.add_with(&OTHER, SHOP.parse().unwrap()).await.id();
+    let ours = proof(&world, &TENANT, holder.id()).await;
+    let theirs = proof(&world, &OTHER, rival).await;
+    let offer = async || {
+        let code = world.onboarding.offer_transfer(&TENANT, holder.id(), THIRD).await;
+        code.map_err(|error| error.kind())
+    };
+    let accept = async |code: &str| {
+        let taken = world.onboarding.accept_transfer(&THIRD, SHOP.parse().unwrap(), code).await;
+        taken.map_err(|error| error.kind())
+    };
+    let before = offer().await.unwrap();
+    world.run_for(HOUR).await;
+    // Somebody else has proved the name, and nobody has looked at the holder's proof since.
+    publish_texts(&world, &ours, &[&theirs.value]);
+    assert_eq!(look(&world, &OTHER, rival).await, Status::Pending);
+    assert_eq!(world.get(holder.id()).await.evidence(Topic::Ownership).last, Verdict::Confirmed);
+    assert_eq!(accept(before.as_str()).await.unwrap_err(), ErrorKind::Precondition);
+    assert_eq!(offer().await.unwrap_err(), ErrorKind::Precondition);
+    // It is gone.
+    world.run_for(MINUTE).await;
+    assert_eq!(accept(before.as_str()).await.unwrap_err(), ErrorKind::Precondition);
+
+    // Whose proof is there may hand the name over, and the contest goes on against the next one.
+    publish_texts(&world, &ours, &[&ours.value, &theirs.value]);
+    assert!(look(&world, &TENANT, holder.id()).await.holds());
+    let taken = accept(offer().await.unwrap().as_str()).await.unwrap();
+    for _ in 0..3 {
+        let _ = world.onboarding.check(&OTHER, rival).await;
+        world.run_for(DAY).await;
+    }
+    assert!(world.onboarding.get(&OTHER, rival).await.unwrap().status().holds());
+    let lost = world.onboarding.get(&THIRD, taken.id()).await.unwrap();
+    assert_eq!(lost.status(), Status::Pending);
 }
