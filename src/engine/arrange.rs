@@ -176,6 +176,10 @@ impl Backends {
             let types = records.into_iter().map(|managed| managed.record().record_type());
             types.collect::<Vec<_>>()
         });
+        if !wanted.is_empty() && !self.held_by_others(domain, &[owner]).await?.is_empty() {
+            let message = format!("{owner} is not available for records of {}", domain.name());
+            return Err(error(ErrorKind::Refused, OPERATION, message));
+        }
         for _ in 0..ATTEMPTS {
             let arrangement = self.arrangement(domain, owner, &wanted, OPERATION).await?;
             arrangement.check(&new, OPERATION)?;

@@ -256,6 +256,9 @@ impl Held {
                 let expect = known.map_or(Expect::Absent, Expect::Revision);
                 batch = batch.with(Write::Put { key, expect, header, body });
             }
+            if !old.domain.status().holds() && new.domain.status().holds() {
+                batch.writes.extend(backends.wake_above(&new.domain.name, tenant).await?);
+            }
             for write in satellites(backends, &decision.satellites, tenant, now).await? {
                 batch = batch.with(write);
             }

@@ -16,6 +16,7 @@ use crate::{
     domain::{Delegation, Domain, Event, Fresh, ResetCause},
     error::{Error, ErrorKind, Result},
     evidence::{Found as Sight, Observation, Seen, Topic, Verdict},
+    id::TenantId,
     name::{DnsName, DomainName},
     store::{Batch, Expect, Item, NewEntry, Write},
 };
@@ -162,6 +163,33 @@ impl Beside {
 }
 
 impl Backends {
+    /// Returns what wakes those who hold a name above one that a tenant comes to hold, and may have
+    /// records at it or below it.
+    pub(super) async fn wake_above(
+        &self,
+        name: &DomainName,
+        tenant: TenantId,
+    ) -> Result<Vec<Write>> {
+        let base = DnsName::from(name.base());
+        let registrable = name.registrable().and_then(|it| it.parse::<DnsName>().ok());
+        let Some(registrable) = registrable else { return Ok(Vec::new()) };
+        let covered = |at: &DnsName| name.is_wildcard() || *at != base;
+        let names = std::iter::successors(Some(base.clone()), DnsName::parent)
+            .take_while(|at| at.is_within(&registrable))
+            .flat_map(|at| {
+                let wildcard = (at != base).then(|| format!("*.{at}"));
+                covered(&at).then(|| at.to_string()).into_iter().chain(wildcard)
+            });
+        let keys: Vec<_> =
+            names.filter_map(|name| Some(codec::hold(&name.parse().ok()?))).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.store.find(&keys).await?.into_iter().flatten();
+        let others = found.filter(|item| item.header.tenant != Some(tenant));
+        Ok(others.map(|item| Write::Wake { key: item.key }).collect())
+    }
+
     /// Draws what a claim starts anew with.
     pub(super) fn fresh(&self, domain: &Domain, now: Timestamp) -> Result<Fresh> {
         let (name, now) = (domain.name(), whole_second(now));

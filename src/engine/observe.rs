@@ -50,6 +50,15 @@ impl Backends {
                 Some(domain) => self.mail_code(domain, *round).await,
                 None => Err(misplaced()),
             },
+            Question::Barred { owners } => {
+                let owners: Vec<_> = owners.iter().collect();
+                let barred = match domain {
+                    Some(domain) => self.held_by_others(domain, &owners).await,
+                    None => Err(misplaced()),
+                };
+                // It is asked again at every visit: nothing waits for it.
+                Ok(Fact::Barred { owners: barred.unwrap_or_default() })
+            }
             Question::Visible { owner, value } => Ok(self.visible(owner, value).await),
         };
         answer.unwrap_or_else(|error| Fact::Unanswered(Trouble::from(&error)))

@@ -15,7 +15,7 @@ use crate::{
     domain::{Domain, ManagedRecord},
     error::{Error, ErrorKind, Result},
     id::{DomainId, RecordId, TenantId},
-    name::DnsName,
+    name::{DnsName, DomainName},
     record::{DnsRecord, FieldErrors, RecordData, RecordFields, RecordType},
     store::Item,
     zone::{Finding, Plan},
@@ -426,9 +426,6 @@ async fn admit(
 ) -> Result<()> {
     let owner = record.name();
     let base = DnsName::from(domain.name().base());
-    let above: Vec<_> = std::iter::successors(Some(owner.clone()), DnsName::parent)
-        .take_while(|name| name.is_within(&base))
-        .collect();
     // A proof that we write ourselves proves nothing, also not of a name below, where a wildcard
     // may be the one to answer (RFC 4592).
     let is_proof = match record.data() {
@@ -442,10 +439,7 @@ async fn admit(
     {
         return Err(invalid(operation, format!("{owner} is kept for proofs")));
     }
-    // What is at `_dmarc.example.com` or below it, and its like, says something about `example.com`.
-    let is_about_parent = |name: &&DnsName| name.as_str().starts_with('_');
-    let host = above.iter().rfind(is_about_parent).and_then(DnsName::parent);
-    let host = host.unwrap_or_else(|| owner.clone());
+    let host = host_of(owner, &base);
     let is_wildcard = domain.name().is_wildcard();
     if is_wildcard && host == base {
         let message = format!("{owner} is not covered by {}", domain.name());
@@ -461,24 +455,8 @@ async fn admit(
     if zones.chain(backends.claims.reserved()).any(|ours| host.is_within(ours)) {
         return not_available();
     }
-    let mut between = Vec::new();
-    for at in above.iter().filter(|at| host.is_within(at)) {
-        // A wildcard covers what is below its base, and not the base.
-        let own = (*at != base || !is_wildcard).then(|| at.to_string());
-        let below = (*at != host).then(|| format!("*.{at}"));
-        let names = own.into_iter().chain(below);
-        between.extend(names.filter_map(|name| Some(hold(&name.parse().ok()?))));
-    }
-    let held = backends.store.find(&between).await?;
-    let others = |item: &&Item| item.header.tenant != Some(domain.tenant());
-    let others: Vec<&Item> = held.iter().flatten().filter(others).collect();
-    if !others.is_empty() {
-        let now = backends.store.now().await?;
-        // What cannot be read may be held.
-        let bars = |item: &&Item| codec::read_domain(item).map_or(true, |other| other.bars(now));
-        if others.iter().any(bars) {
-            return not_available();
-        }
+    if !backends.held_by_others(domain, &[owner]).await?.is_empty() {
+        return not_available();
     }
     // Who runs a zone may run no zone below it (RFC 1034 section 4.2).
     let [zone, above] = [owner, &base].map(|name| backends.zone_of(name, operation));
@@ -488,6 +466,67 @@ async fn admit(
         return refuse(format!("{owner} is in another zone than {base}: add {zone} itself"));
     }
     Ok(())
+}
+
+/// Returns the name that records at `owner`, at `base` or below it, say something about.
+///
+/// What is at `_dmarc.example.com` or below it, and its like, says something about `example.com`.
+fn host_of(owner: &DnsName, base: &DnsName) -> DnsName {
+    let above: Vec<_> = names_from(owner, base).collect();
+    let host = above.iter().rfind(|name| name.as_str().starts_with('_')).and_then(DnsName::parent);
+    host.unwrap_or_else(|| owner.clone())
+}
+
+/// Returns `owner` and the names above it, up to `base`.
+fn names_from(owner: &DnsName, base: &DnsName) -> impl Iterator<Item = DnsName> {
+    let base = base.clone();
+    std::iter::successors(Some(owner.clone()), DnsName::parent)
+        .take_while(move |name| name.is_within(&base))
+}
+
+impl Backends {
+    /// Returns at which of these names, at a domain or below it, records are another tenant's
+    /// business: it holds a name between, or one that covers it, or such a name rests with it.
+    pub(super) async fn held_by_others(
+        &self,
+        domain: &Domain,
+        owners: &[&DnsName],
+    ) -> Result<Vec<DnsName>> {
+        let base = DnsName::from(domain.name().base());
+        let is_wildcard = domain.name().is_wildcard();
+        let mut asked = Vec::new();
+        for owner in owners {
+            let host = host_of(owner, &base);
+            for at in names_from(&host, &base) {
+                // A wildcard covers what is below its base, and not the base.
+                let own = (at != base || !is_wildcard).then(|| at.to_string());
+                let below = (at != host).then(|| format!("*.{at}"));
+                let names = own.into_iter().chain(below).filter_map(|name| name.parse().ok());
+                asked.extend(names.map(|name: DomainName| (hold(&name), *owner)));
+            }
+        }
+        let keys: Vec<_> = asked.iter().map(|(key, _)| key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.store.find(&keys).await?;
+        let others = |item: &Item| item.header.tenant != Some(domain.tenant());
+        let held: Vec<_> = found
+            .into_iter()
+            .zip(asked)
+            .filter_map(|(item, (_, owner))| Some((item.filter(others)?, owner)))
+            .collect();
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.store.now().await?;
+        // What cannot be read may be held.
+        let bars = |item: &Item| codec::read_domain(item).map_or(true, |other| other.bars(now));
+        let mut barred: Vec<_> =
+            held.iter().filter(|(item, _)| bars(item)).map(|(_, owner)| (*owner).clone()).collect();
+        barred.dedup();
+        Ok(barred)
+    }
 }
 
 /// Returns about how much a record takes in the store, in bytes.

@@ -147,6 +147,11 @@ pub enum Question {
         /// The names.
         names: Vec<DomainName>,
     },
+    /// At which of these names records are another tenant's business by now.
+    Barred {
+        /// The names at which there are records of ours.
+        owners: Vec<DnsName>,
+    },
     /// A fresh code to mail, and whom the zone wants to be written to.
     MailCode {
         /// Of which round.
@@ -165,7 +170,7 @@ impl Question {
     /// Returns the service that is asked; `None` if it is only us.
     pub const fn service(&self) -> Option<PauseScope> {
         match self {
-            Self::AccountKey => None,
+            Self::AccountKey | Self::Barred { .. } => None,
             // No code is drawn that would be too old by the time it goes out.
             Self::MailCode { .. } => Some(PauseScope::Mail),
             Self::Account | Self::Order { .. } | Self::OrderKey { .. } => {
@@ -189,6 +194,7 @@ impl Question {
                 value: value.clone(),
                 verdict: Verdict::Unknown,
             },
+            Self::Barred { .. } => Fact::Barred { owners: Vec::new() },
             Self::Account
             | Self::AccountKey
             | Self::MailCode { .. }
@@ -235,6 +241,11 @@ pub enum Fact {
         /// The certificate signing request, PKCS #10 DER.
         #[serde(with = "hex_text")]
         request: Vec<u8>,
+    },
+    /// Where records are another tenant's business by now.
+    Barred {
+        /// The names, as far as it is known.
+        owners: Vec<DnsName>,
     },
     /// A fresh code to mail.
     MailCode {

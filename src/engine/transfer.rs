@@ -188,6 +188,7 @@ impl Onboarding {
                 .with(Write::Put { key: key.clone(), expect, header, body })
                 .with(Write::Wake { key: key.clone() });
             batch.writes.extend(told);
+            batch.writes.extend(backends.wake_above(&name, *to).await?);
             for notice in &notices {
                 batch = batch.with_entry(codec::write_notice(&key, notice)?);
             }

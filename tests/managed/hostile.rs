@@ -3,7 +3,7 @@
 use nameplate::{
     DnsProvider as _, Domain, RecordData, RecordType,
     domain::{NewDomain, RecordState},
-    engine::Policy,
+    engine::{Notice, Policy},
     error::{Error, ErrorKind},
     record::FieldErrors,
 };
@@ -256,4 +256,45 @@ async fn a_request_hears_of_all_its_problems_at_once() {
     let error = world.onboarding.records(&OTHER, domain.id()).read_json(json).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(world.dns.zone_of(&dns("example.com")).await.is_ok());
+}
+
+#[tokio::test]
+async fn records_go_when_somebody_else_comes_to_hold_the_name_that_they_are_at() {
+    let (world, domain) = held().await;
+    let kept = create(&world, &domain, &fields("A", "www", "192.0.2.7")).await.unwrap();
+    let before = zone(&world);
+    for name in ["api", "v1.api", "_dmarc.api"] {
+        create(&world, &domain, &fields("TXT", name, "ours")).await.unwrap();
+    }
+    // What others have there stays.
+    let foreign = set("api.shop.example.com", RecordType::A, &["198.51.100.1"]);
+    world.dns.set(foreign.clone()).unwrap();
+    let theirs = theirs(&world, "api.shop.example.com").await;
+
+    world.run_for(MINUTE).await;
+    let records = world.onboarding.records(&TENANT, domain.id());
+    let left: Vec<_> = records.list().await.unwrap().iter().map(|record| record.id()).collect();
+    assert_eq!(left, [kept.id()]);
+    world.dns.remove(foreign.name(), RecordType::A);
+    world.dns.remove(&theirs.challenge().owner, RecordType::Txt);
+    assert_eq!(zone(&world), before);
+    let told = world.onboarding.notices(&TENANT, domain.id(), 0).await.unwrap();
+    let refused = told.iter().filter(|it| matches!(it.notice, Notice::RecordRefused { .. }));
+    assert_eq!(refused.count(), 3);
+    assert!(!format!("{told:?}").contains(&theirs.id().to_string()));
+}
+
+#[tokio::test]
+async fn what_waited_for_the_provider_is_not_written_at_a_name_that_is_somebody_elses_by_then() {
+    let (world, domain) = held().await;
+    let records = world.onboarding.records(&TENANT, domain.id());
+    let change = records.create(&fields("TXT", "api", "ours")).await.unwrap();
+    world.dns.fail_next(ErrorKind::Unavailable);
+    let record = change.apply().await.unwrap();
+    assert_eq!(record.state(), RecordState::Creating);
+    let theirs = theirs(&world, "api.shop.example.com").await;
+    world.run_for(MINUTE * 30).await;
+    assert_eq!(there(&world, "api.shop.example.com", RecordType::Txt).await, None);
+    assert_eq!(records.list().await.unwrap(), []);
+    assert!(world.onboarding.get(&OTHER, theirs.id()).await.unwrap().status().holds());
 }

@@ -43,6 +43,7 @@ pub fn questions(root: &Root, now: Timestamp) -> Vec<Question> {
         Root::Domain(root) => {
             let mut questions = ownership::questions(&root.domain, now);
             questions.extend(mail::questions(root, now));
+            questions.extend(records::questions(root));
             questions.extend(issuance::questions(root, now));
             questions
         }
@@ -134,6 +135,7 @@ impl<'a> Draft<'a> {
             self.certificate_in_use();
             self.issue();
         }
+        self.yield_records();
         self.arrange();
         self.clean_up();
         self.finish()

@@ -6,14 +6,47 @@ use crate::{
     domain::{Failure, RecordState},
     engine::{
         notice::Notice,
-        root::{Effect, Trouble},
+        root::{DomainRoot, Effect, Fact, Question, Trouble},
     },
     error::ErrorKind,
     name::DnsName,
     retry::Backoff,
 };
 
+pub(super) fn questions(root: &DomainRoot) -> Option<Question> {
+    let wanted = root.domain.records.iter().filter(|managed| managed.state.is_wanted());
+    let mut owners: Vec<_> = wanted.map(|managed| managed.record.name().clone()).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    (!owners.is_empty() && root.intent.is_none()).then_some(Question::Barred { owners })
+}
+
 impl Draft<'_> {
+    /// Takes away what is at names that somebody else has come to hold.
+    pub(super) fn yield_records(&mut self) {
+        let barred = self.facts.iter().find_map(|fact| match fact {
+            Fact::Barred { owners } if !owners.is_empty() => Some(owners),
+            _ => None,
+        });
+        let Some(barred) = barred else { return };
+        let domain = &self.root.domain;
+        let leaving: Vec<_> = domain
+            .records
+            .iter()
+            .filter(|managed| managed.state.is_wanted() && barred.contains(managed.record.name()))
+            .map(|managed| (managed.id, managed.record.name().clone()))
+            .collect();
+        for (record, owner) in leaving {
+            let message = format!(
+                "records: arrange: {owner} is not available for records of {}",
+                self.root.domain.name
+            );
+            let failure = self.failure_of(&Trouble::new(ErrorKind::Refused, message), 1);
+            self.root.domain.remove_record(record);
+            self.notices.push(Notice::RecordRefused { record, failure });
+        }
+    }
+
     /// Makes the zone agree at one name, if nothing else is to be done.
     pub(super) fn arrange(&mut self) {
         if self.effect.is_some() || self.root.intent.is_some() {
