@@ -21,9 +21,9 @@ use nameplate::{
     },
     clock::{Clock, after},
     domain::{Domain, NewDomain, Party, Reason, Status},
-    engine::{Notice, Onboarding},
+    engine::{Budget, Notice, Onboarding, Policy},
     error::{ErrorKind, Result},
-    id::DomainId,
+    id::{DomainId, TenantId},
     name::DomainName,
     record::{RecordData, RecordSet, Ttl, Txt},
     store::{Filter, Kind, Query, Store},
@@ -426,5 +426,39 @@ fn a_process_that_is_killed_or_stopped_at_any_call_loses_no_mail() {
             let point = Point::new("mailer", "mail", moment);
             assert!(stopped_at.contains(&point), "never stopped at {point}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_address_gets_so_many_mails_whichever_tenants_want_them() {
+    let mut policy = Policy::new();
+    policy.recipient_budget = Some(Budget::new(2, DAY));
+    let world = World::with_policy(policy);
+    for number in 1..=4 {
+        let name = format!("n{number}.example.com");
+        let wanted = NewDomain::from(name.parse::<DomainName>().unwrap());
+        let tenant = TenantId::from_bytes([number; 16]);
+        world.add_with(&tenant, wanted.with_method(Method::Email)).await;
+    }
+    world.run_for(HOUR).await;
+    let to_admin = || written(&world).iter().filter(|to| *to == ADMIN).count();
+    assert_eq!(to_admin(), 2);
+    // Who could not be written to is told, and may ask again when there is room.
+    let refused = TenantId::from_bytes([4; 16]);
+    let domain = world.onboarding.list(&refused, None).await.unwrap().domains.remove(0);
+    assert_eq!(mail(&domain).sent(), []);
+    assert_eq!(mail(&domain).refused().len(), 5);
+    let failure = domain.last_failure().unwrap();
+    assert!(failure.message.contains("enough was mailed"), "{}", failure.message);
+    world.run_for(DAY).await;
+    world.onboarding.resend(&refused, domain.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(to_admin(), 3);
+    // No address is in the ledger.
+    let ledgers = world.store.list(&Query::new(Kind::Ledger, Filter::All)).await.unwrap();
+    let received = ledgers.items.iter().filter(|item| item.key.id.starts_with("recipient/"));
+    for item in received {
+        let all = format!("{:?}", (&item.key, &item.header, item.body.as_str()));
+        assert!(!all.contains("admin"), "{all}");
     }
 }

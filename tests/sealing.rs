@@ -6,10 +6,11 @@ mod common;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use common::{HOUR, MINUTE, TENANT, World};
+use common::{HOUR, MINUTE, TENANT, World, run_until};
 use nameplate::{
+    challenge::Method,
     clock::Clock,
-    domain::{Domain, Status},
+    domain::{Domain, NewDomain, Status},
     engine::{Budgets, Onboarding, Policy, ResealCursor},
     error::ErrorKind,
     id::{OperationId, OsRandom},
@@ -364,4 +365,26 @@ async fn an_account_that_is_parked_keeps_its_key_needed_and_is_resealed_too() {
     }
     let two = world.get(id).await;
     assert_eq!(two.status(), Status::Active, "{}", two.waiting_on());
+}
+
+/// A code that waits to be mailed is not sealed again: if its key is gone, another one is drawn.
+#[tokio::test]
+async fn a_code_whose_key_is_gone_is_drawn_anew() {
+    let mut world = World::new();
+    world.mailer.fail_next(ErrorKind::Unavailable);
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let id = world.add_with(&TENANT, wanted.with_method(Method::Email)).await.id();
+    world.onboarding.worker().step().await.unwrap();
+    assert_eq!(world.get(id).await.correspondence().unwrap().unsent().len(), 5);
+    assert_eq!(world.mailer.sent(), []);
+
+    let other = world.sealer.clone().with_key(key("second")).without_key(&key("first"));
+    let onboarding = process(&mut world, other);
+    onboarding.check_sealing().await.unwrap();
+    let end = world.clock.now() + HOUR * 2;
+    run_until(&onboarding, &world.store, &world.clock, end).await;
+    assert_eq!(world.mailer.sent().len(), 5);
+    let code = world.codes("admin@example.com").pop().unwrap();
+    let proved = onboarding.confirm(&TENANT, id, &code).await.unwrap();
+    assert!(proved.status().holds(), "{}", proved.waiting_on());
 }

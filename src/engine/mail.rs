@@ -29,10 +29,13 @@ use crate::{
     name::DnsName,
     record::{RecordData, RecordType},
     resolver::{Mode, Outcome as Answered},
-    seal::{Context, Sealed},
+    seal::{Context, MissingKey, Sealed},
     secret::Secret,
     store::{Batch, Commit, Expect, Header, Key, Kind, Write},
 };
+
+/// The code of the trouble that a code which was to be mailed cannot be opened any more.
+pub(super) const LOST_CODE: &str = "lost_code";
 
 /// What a sealed code is bound to.
 const MAIL_CODE: &str = "mail code";
@@ -45,6 +48,12 @@ const ATTEMPTS: usize = 8;
 struct Mailed {
     /// Below which domain, for whoever looks into the store.
     below: String,
+    full_at: Timestamp,
+}
+
+/// What is stored of what an address was mailed.
+#[derive(Debug, Deserialize, Serialize)]
+struct Received {
     full_at: Timestamp,
 }
 
@@ -164,10 +173,23 @@ impl Backends {
     pub(super) async fn mail(&self, domain: &Domain, to: &MailAddress) -> Outcome {
         let letter = match self.letter(domain).await {
             Ok(letter) => letter,
-            // The code can be opened once somebody plugs in the key for it, and another is drawn if
-            // somebody asks.
-            Err(error) => return Outcome::NotYet(Trouble::from(&error)),
+            Err(error) if MissingKey::of(&error).is_none() => {
+                return Outcome::NotYet(Trouble::from(&error));
+            }
+            // Nobody opens it any more: it was not sealed anew when the keys were changed.
+            Err(error) => {
+                let trouble = Trouble { code: Some(LOST_CODE.to_owned()), ..Trouble::from(&error) };
+                return Outcome::Refused(trouble);
+            }
         };
+        match self.spend_recipient(to).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = "engine: mail: enough was mailed to this address for now";
+                return Outcome::Refused(Trouble::new(ErrorKind::Refused, message));
+            }
+            Err(error) => return Outcome::NotYet(Trouble::from(&error)),
+        }
         let message = Message::new(to.as_str(), letter.subject, letter.body);
         let sent = match self.post() {
             Ok(post) => post.mailer.send(&message).await,
@@ -177,6 +199,33 @@ impl Backends {
             Ok(()) => Outcome::Done(Receipt::Done),
             Err(error) => Outcome::of(&error),
         }
+    }
+
+    /// Spends one mail of what an address gets, whoever wants it; `false` if there is none left.
+    ///
+    /// A mail that could not be sent, or is sent again, is spent all the same.
+    async fn spend_recipient(&self, to: &MailAddress) -> Result<bool> {
+        let Some(budget) = self.settings.policy.recipient_budget else { return Ok(true) };
+        let digest = hex::encode(Sha256::digest(to.as_str().to_ascii_lowercase()));
+        let key = Key::new(Kind::Ledger, format_args!("recipient/{digest}"));
+        for _ in 0..ATTEMPTS {
+            let now = self.store.now().await?;
+            let found = self.store.get(std::slice::from_ref(&key)).await?;
+            let item = found.into_iter().flatten().next();
+            let known = item.as_ref().map(codec::read_item::<Received>).transpose()?;
+            let Ok(full_at) = budget.take(known.map(|received| received.full_at), now) else {
+                return Ok(false);
+            };
+            let expect = item.map_or(Expect::Absent, |item| Expect::Revision(item.revision));
+            let header = Header { expires: Some(full_at), ..Header::default() };
+            let body = codec::write_item(&Received { full_at })?;
+            let put = Write::Put { key: key.clone(), expect, header, body };
+            let batch = Batch::new(OperationId::random(&*self.random)?).with(put);
+            if commit(self, batch, &key).await? == Commit::Done {
+                return Ok(true);
+            }
+        }
+        Err(lost_race("mail"))
     }
 
     async fn letter(&self, domain: &Domain) -> Result<Letter> {

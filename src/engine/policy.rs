@@ -32,6 +32,9 @@ pub struct Policy {
     /// How many codes a tenant may have mailed about all names below one registered domain, each to all
     /// who are written to. 10 a day.
     pub mail_budget: Budget,
+    /// How many mails with codes one address gets, whichever tenants want them. 50 a day; `None` is
+    /// without limit. Kept by a hash of the address.
+    pub recipient_budget: Option<Budget>,
     /// Looks closer together than this count as one. One hour.
     pub spacing: Duration,
     /// How often a domain that is held is looked at. One day.
@@ -144,6 +147,7 @@ impl Policy {
             email_proof_ttl: DAY.saturating_mul(199),
             mail_spacing: HOUR,
             mail_budget: Budget::new(10, DAY),
+            recipient_budget: Some(Budget::new(50, DAY)),
             spacing: HOUR,
             recheck: DAY,
             recheck_refuted: HOUR.saturating_mul(12),

@@ -9,7 +9,7 @@ use crate::{
     clock::{Timestamp, after, whole_second},
     domain::{Domain, PauseScope, Status},
     engine::{
-        mail::claim,
+        mail::{LOST_CODE, claim},
         notice::Notice,
         root::{DomainRoot, Effect, Fact, Question, Trouble},
     },
@@ -136,6 +136,14 @@ impl Draft<'_> {
 
     /// Takes note that somebody cannot be written to, unless nobody can.
     pub(super) fn mail_refused(&mut self, to: &MailAddress, trouble: &Trouble) {
+        if trouble.code.as_deref() == Some(LOST_CODE) {
+            if let Some(mail) = &mut self.root.domain.mail {
+                mail.end();
+                mail.wanted = true;
+            }
+            self.again = true;
+            return;
+        }
         let is_about_recipient =
             matches!(trouble.kind, ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Refused);
         if !is_about_recipient {
