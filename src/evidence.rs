@@ -118,6 +118,8 @@ pub enum Found {
     /// Nobody has looked yet.
     #[default]
     Nothing,
+    /// A DNAME record renames everything there: what is found is another name's.
+    Renamed,
     /// No answer came in time.
     Timeout,
     /// Values.

@@ -283,6 +283,9 @@ impl Domain {
                 },
                 next,
             ),
+            (Verdict::Unknown, found @ Found::Renamed) => {
+                WaitingOn::new(Party::Customer, Reason::NoAnswer { name, found }, next)
+            }
             // Whoever runs the host is not who runs the zone.
             (Verdict::Unknown, found) if page.is_some() => {
                 WaitingOn::new(Party::Customer, Reason::NoAnswer { name, found }, next)
@@ -343,6 +346,9 @@ impl fmt::Display for WaitingOn {
             }
             Reason::NoAnswer { name, found } => {
                 let what = match found {
+                    Found::Renamed => {
+                        "rename it by a DNAME record: take that away, or prove another name"
+                    }
                     Found::Bogus => "fail DNSSEC validation",
                     Found::Timeout => "do not answer in time",
                     _ => "give no usable answer",

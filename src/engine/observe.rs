@@ -284,9 +284,13 @@ fn absence(outcome: &Outcome) -> Missing {
     }
 }
 
-pub(super) fn not_there(outcome: &Outcome) -> (Verdict, Seen) {
-    match absence(outcome) {
+pub(super) fn not_there(answer: &Answer) -> (Verdict, Seen) {
+    match absence(&answer.outcome) {
         Missing::Absent(found) => (Verdict::Refuted, Seen::of(found)),
+        Missing::Unknown(_) if let Some(owner) = &answer.renamed => {
+            let note = format!("a DNAME record at {owner}, which renames every name below it");
+            (Verdict::Unknown, Seen { found: Found::Renamed, ..Seen::values([note]) })
+        }
         Missing::Unknown(found) => (Verdict::Unknown, Seen::of(found)),
     }
 }
@@ -300,7 +304,7 @@ pub(super) fn sorted(values: impl Iterator<Item = impl Into<String>>) -> Seen {
 
 /// Judges an answer to the question for a CNAME record.
 fn leads_to(answer: &Answer, target: &DnsName) -> (Verdict, Seen) {
-    let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
+    let Outcome::Answer(records) = &answer.outcome else { return not_there(answer) };
     let targets = records.iter().filter_map(|record| match record.data() {
         RecordData::Cname(name) => Some(name),
         _ => None,

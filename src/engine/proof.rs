@@ -106,7 +106,7 @@ fn wildcard() -> Seen {
 
 /// Judges an answer to the question for a TXT record.
 fn text(answer: &Answer, challenge: &Challenge) -> (Verdict, Seen) {
-    let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
+    let Outcome::Answer(records) = &answer.outcome else { return not_there(answer) };
     let texts = records.iter().filter_map(|record| match record.data() {
         RecordData::Txt(text) => Some(text),
         _ => None,
@@ -123,7 +123,7 @@ fn text(answer: &Answer, challenge: &Challenge) -> (Verdict, Seen) {
 
 /// Judges an answer to the question for a CNAME record.
 fn alias(answer: &Answer, challenge: &Challenge) -> (Verdict, Seen) {
-    let Outcome::Answer(records) = &answer.outcome else { return not_there(&answer.outcome) };
+    let Outcome::Answer(records) = &answer.outcome else { return not_there(answer) };
     let targets = records.iter().filter_map(|record| match record.data() {
         RecordData::Cname(target) => Some(target),
         _ => None,

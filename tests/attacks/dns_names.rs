@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use nameplate::{
     clock::{Clock, after},
-    domain::{Reason, Status},
+    domain::{Party, Reason, Status},
     engine::Onboarding,
     error::Result,
     evidence::{Topic, Verdict},
@@ -315,4 +315,26 @@ async fn c10_an_answer_that_is_cut_short_is_no_answer() {
     publish_texts(&world, &at, &texts[..8]);
     world.run_for(DAY * 10).await;
     assert_eq!(world.get(id).await.status(), Status::Pending);
+}
+
+#[tokio::test]
+async fn c08_a_dname_record_in_the_way_of_a_proof_is_told_to_the_customer() {
+    let world = World::new();
+    let id = world.add("shop.example.com").await.id();
+    let at = proof(&world, &TENANT, id).await;
+    publish_texts(&world, &at, &[&at.value]);
+    let renaming = lied_to(&world, |lookup, answer| match lookup.record_type {
+        RecordType::Txt => {
+            Answer::new(Outcome::Failed(Failure::ServFail)).with_renamed(Some(dns("example.com")))
+        }
+        _ => answer,
+    });
+    let looked = renaming.check(&TENANT, id).await.unwrap();
+    assert_eq!(looked.status(), Status::Pending);
+    let waiting = looked.waiting_on();
+    assert_eq!(waiting.party, Party::Customer);
+    assert!(waiting.to_string().contains("DNAME"), "{waiting}");
+    let seen = &looked.evidence(Topic::Ownership).seen;
+    assert!(seen.values[0].contains("at example.com"), "{seen:?}");
+    assert!(look(&world, &TENANT, id).await.holds());
 }
