@@ -7,11 +7,14 @@
 
 mod acme;
 mod alive;
+#[path = "../common/mod.rs"]
+mod common;
 mod conformance;
 mod kills;
 mod managed;
 mod ownership;
 mod postgres;
+mod relocation;
 mod resolver;
 mod rfc2136;
 #[path = "../common/scratch.rs"]

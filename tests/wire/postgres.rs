@@ -1,7 +1,7 @@
 //! The store on PostgreSQL: its contract on a real server, plainly, in distributed mode, and through a
 //! pooler that gives every transaction another connection.
 
-mod database;
+pub(crate) mod database;
 
 use database::Database;
 

@@ -11,38 +11,38 @@ use nameplate::{
 use tokio_postgres::{Client, NoTls};
 
 /// Connects without the store.
-pub(super) async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
 /// A schema that no other test uses.
-pub(super) struct Database {
+pub(crate) struct Database {
     url: String,
     schema: String,
 }
 
 impl Database {
-    pub(super) fn new(url: String) -> Self {
+    pub(crate) fn new(url: String) -> Self {
         let schema = format!("test_{}", OperationId::random(&OsRandom).unwrap());
         Self { url, schema }
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn schema(&self) -> &str {
+    pub(crate) fn schema(&self) -> &str {
         &self.schema
     }
 
-    pub(super) fn builder(&self) -> PostgresBuilder {
+    pub(crate) fn builder(&self) -> PostgresBuilder {
         Postgres::builder(&self.url).with_schema(&self.schema)
     }
 
     /// Opens a store, and what moves its time.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         self,
         with: impl FnOnce(PostgresBuilder) -> PostgresBuilder,
     ) -> (Postgres, Time) {
@@ -68,7 +68,7 @@ impl Drop for Database {
 }
 
 /// What moves the time of a store, and keeps its schema until the test is over.
-pub(super) struct Time {
+pub(crate) struct Time {
     store: Postgres,
     _database: Database,
 }
