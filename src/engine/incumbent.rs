@@ -8,7 +8,6 @@ use super::{
     feed::announce,
     notice::Notice,
     root::{DomainRoot, Holder, Root, Toward},
-    together::within,
 };
 use crate::{
     challenge::Method,
@@ -19,6 +18,7 @@ use crate::{
     id::TenantId,
     name::{DnsName, DomainName},
     store::{Batch, Expect, Item, NewEntry, Write},
+    together::within,
 };
 
 /// A claim that has a name: it holds it, or held it last.
