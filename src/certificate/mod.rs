@@ -1,5 +1,6 @@
 //! Certificates, the orders that bring them, and when they are due again.
 
+mod caa;
 mod chain;
 mod order;
 
@@ -13,6 +14,8 @@ use crate::{
     name::DomainName,
 };
 
+pub(crate) use caa::Asker;
+pub use caa::Permission;
 pub use chain::{Chain, ChainError, ChainFault};
 pub use order::{Handle, Order, OrderEvent, OrderKey, OrderStatus, Problem};
 

@@ -228,11 +228,12 @@ impl Domain {
             return WaitingOn::new(party, Reason::Order { stage }, None);
         }
         if let (Some(failure), Some(at)) = (&self.last_failure, self.next_order_at) {
-            return WaitingOn::new(
-                Party::Clock,
-                Reason::Retry { failure: failure.clone() },
-                Some(at),
-            );
+            // What forbids our authority is in the customer's zone.
+            let party = match failure.code.as_deref() {
+                Some("caa") => Party::Customer,
+                _ => Party::Clock,
+            };
+            return WaitingOn::new(party, Reason::Retry { failure: failure.clone() }, Some(at));
         }
         // Nothing is ordered while the proof is missing.
         if self.ownership.run != Verdict::Confirmed {

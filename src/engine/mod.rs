@@ -34,6 +34,7 @@ mod arrange;
 mod backends;
 mod budget;
 mod builder;
+mod caa;
 mod caps;
 mod codec;
 mod conflicts;

@@ -123,6 +123,13 @@ pub enum Notice {
         /// When the next one is opened, if one is.
         retry_at: Option<Timestamp>,
     },
+    /// No order is opened, since CAA records forbid the authority to issue.
+    OrderBlocked {
+        /// Which record, and what would help.
+        failure: Failure,
+        /// When it is looked at again.
+        retry_at: Timestamp,
+    },
     /// A certificate serves.
     CertificateActivated {
         /// The certificate.
@@ -195,6 +202,7 @@ impl Notice {
             Self::Refused { .. } => "refused",
             Self::OrderOpened { .. } => "order_opened",
             Self::OrderFailed { .. } => "order_failed",
+            Self::OrderBlocked { .. } => "order_blocked",
             Self::CertificateActivated { .. } => "certificate_activated",
             Self::ServiceFailed { .. } => "service_failed",
             Self::Parked { .. } => "parked",

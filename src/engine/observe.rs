@@ -37,6 +37,10 @@ impl Backends {
         let answer = match question {
             Question::Account => self.account_state().await.map(Fact::Account),
             Question::AccountKey => self.account_key().await,
+            Question::Caa => match domain {
+                Some(domain) => self.caa(domain).await,
+                None => Err(misplaced()),
+            },
             Question::Look(subject) => match domain {
                 Some(domain) => Ok(Fact::Observed(self.look(subject, domain, now).await)),
                 None => Err(misplaced()),
@@ -64,7 +68,7 @@ impl Backends {
         answer.unwrap_or_else(|error| Fact::Unanswered(Trouble::from(&error)))
     }
 
-    async fn account_root(&self) -> Result<Option<AccountRoot>> {
+    pub(super) async fn account_root(&self) -> Result<Option<AccountRoot>> {
         let key = codec::account_key(self.authority.id());
         let found = self.store.get(&[key]).await?;
         found.into_iter().flatten().next().map(|item| codec::read_item(&item)).transpose()

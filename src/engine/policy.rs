@@ -131,6 +131,10 @@ pub struct Policy {
     /// How many bytes the values and comments of these records may have together. 128 KiB: twice the
     /// longest record.
     pub max_record_bytes: usize,
+    /// The names by which the authority is called in CAA records, such as `letsencrypt.org`: nothing is
+    /// ordered that such records forbid. None: that is left to the authority, and a refusal of its
+    /// costs an order.
+    pub caa_issuers: Vec<String>,
     /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
     pub validation: Validation,
     /// How tenants prove names, unless they choose. By a TXT record. A wildcard that the method cannot
@@ -187,6 +191,7 @@ impl Policy {
             traces: false,
             max_records: 100,
             max_record_bytes: 1 << 17,
+            caa_issuers: Vec::new(),
             validation: Validation::Http01,
             method: Method::DnsTxt,
         }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::notice::Notice;
 use crate::{
     ca::Progress,
-    certificate::{Certificate, Handle, Order},
+    certificate::{Certificate, Handle, Order, Permission},
     challenge::email::MailAddress,
     clock::Timestamp,
     domain::{Domain, PauseScope, Paused, Setback, Throttled},
@@ -152,6 +152,8 @@ pub enum Question {
         /// The names at which there are records of ours.
         owners: Vec<DnsName>,
     },
+    /// Whether CAA records let the authority issue a certificate for the name.
+    Caa,
     /// A fresh code to mail, and whom the zone wants to be written to.
     MailCode {
         /// Of which round.
@@ -176,7 +178,7 @@ impl Question {
             Self::Account | Self::Order { .. } | Self::OrderKey { .. } => {
                 Some(PauseScope::Authority)
             }
-            Self::Look(_) | Self::Visible { .. } => Some(PauseScope::Resolver),
+            Self::Caa | Self::Look(_) | Self::Visible { .. } => Some(PauseScope::Resolver),
         }
     }
 
@@ -195,6 +197,7 @@ impl Question {
                 verdict: Verdict::Unknown,
             },
             Self::Barred { .. } => Fact::Barred { owners: Vec::new() },
+            Self::Caa => Fact::Caa(Permission::Unknown),
             Self::Account
             | Self::AccountKey
             | Self::MailCode { .. }
@@ -247,6 +250,8 @@ pub enum Fact {
         /// The names, as far as it is known.
         owners: Vec<DnsName>,
     },
+    /// What CAA records say.
+    Caa(Permission),
     /// A fresh code to mail.
     MailCode {
         /// Of which round.

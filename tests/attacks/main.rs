@@ -2,6 +2,7 @@
 //! set-up, and then that the attack is refused. The numbers are those of `docs/security.md`.
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
+mod certificates;
 mod checklist;
 mod claims;
 #[path = "../common/mod.rs"]

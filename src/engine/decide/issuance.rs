@@ -36,7 +36,11 @@ pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
         return Vec::new();
     }
     let Some(order) = &root.order else {
-        return if wants_order(domain, now) { vec![Question::Account] } else { Vec::new() };
+        return if wants_order(domain, now) {
+            vec![Question::Account, Question::Caa]
+        } else {
+            Vec::new()
+        };
     };
     if !domain.status.holds() || root.intent.is_some() {
         return Vec::new();
@@ -133,7 +137,10 @@ impl Draft<'_> {
         }
         if self.root.order.is_some() {
             self.advance();
-        } else if wants_order(&self.root.domain, self.now()) && self.evidence_allows() {
+        } else if wants_order(&self.root.domain, self.now())
+            && self.evidence_allows()
+            && self.caa_allows()
+        {
             self.open();
         }
     }

@@ -4,6 +4,7 @@
 //! give the same decision, so that the life of a domain can be replayed and simulated.
 
 mod account;
+mod caa;
 mod contest;
 mod issuance;
 mod mail;

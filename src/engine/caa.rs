@@ -1,0 +1,53 @@
+//! Looking for the CAA records that decide whether a certificate can be had.
+
+use super::{backends::Backends, root::Fact};
+use crate::{
+    certificate::{Asker, Permission},
+    domain::Domain,
+    error::Result,
+    name::DnsName,
+    record::{DnsRecord, RecordType},
+    resolver::{Mode, Outcome},
+};
+
+impl Backends {
+    /// Climbs from the name of a domain to the closest name with CAA records (RFC 8659 section 3).
+    ///
+    /// What cannot be answered is no refusal: the authority looks for itself.
+    pub(super) async fn caa(&self, domain: &Domain) -> Result<Fact> {
+        let issuers = &self.settings.policy.caa_issuers;
+        if issuers.is_empty() {
+            return Ok(Fact::Caa(Permission::Allowed));
+        }
+        let account = self.account_uri().await?;
+        let asker = Asker {
+            issuers,
+            account: account.as_deref(),
+            validation: domain.validation(),
+            is_wildcard: domain.name().is_wildcard(),
+        };
+        let base = DnsName::from(domain.name().base());
+        for at in std::iter::successors(Some(base), DnsName::parent) {
+            let answer = self.lookup(&at, RecordType::Caa, Mode::Recursive).await;
+            let permission = match &answer.outcome {
+                Outcome::Answer(records) => {
+                    let data: Vec<_> = records.iter().map(DnsRecord::data).cloned().collect();
+                    asker.judge(&at, &data)
+                }
+                Outcome::NoData { .. } | Outcome::NxDomain { .. } => None,
+                Outcome::Failed(_) | Outcome::Timeout => Some(Permission::Unknown),
+            };
+            if let Some(permission) = permission {
+                return Ok(Fact::Caa(permission));
+            }
+        }
+        Ok(Fact::Caa(Permission::Allowed))
+    }
+
+    /// Returns the URI of our account, if the authority calls it by one.
+    async fn account_uri(&self) -> Result<Option<String>> {
+        let handle = self.account_root().await?.and_then(|root| root.handle);
+        let text = handle.and_then(|it| String::from_utf8(it.as_bytes().to_vec()).ok());
+        Ok(text.filter(|uri| uri.starts_with("https://")))
+    }
+}

@@ -1,0 +1,61 @@
+//! Certificates that cannot be had, answers to who asks for one, and control that does not last.
+
+use nameplate::{
+    domain::{Party, Status},
+    engine::{Notice, Policy},
+    record::{RecordData, RecordSet, RecordType, Ttl},
+    resolver::{Failure, Outcome},
+};
+
+use crate::common::{DAY, HOUR, TENANT, World, dns};
+
+const SHOP: &str = "shop.example.com";
+
+fn world_with_issuer() -> World {
+    let mut policy = Policy::new();
+    policy.caa_issuers = vec!["memory.test".to_owned()];
+    World::with_policy(policy)
+}
+
+fn caa(world: &World, owner: &str, properties: &[&str]) {
+    let data = properties.iter().map(|text| RecordData::parse(RecordType::Caa, text).unwrap());
+    world.dns.set(RecordSet::new(dns(owner), Ttl::MINUTE, data).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn f04_r28_what_caa_records_forbid_is_not_ordered_and_the_customer_is_told() {
+    let world = world_with_issuer();
+    caa(&world, "example.com", &["0 issue \"memory.test\""]);
+    world.active("www.example.com").await;
+    let orders = world.ca.orders();
+
+    caa(&world, "example.com", &["0 iodef \"mailto:a@example.com\"", "0 issue \"other.test\""]);
+    let id = world.add(SHOP).await.id();
+    world.publish(id).await;
+    world.run_for(DAY).await;
+    assert_eq!(world.ca.orders(), orders);
+    let domain = world.get(id).await;
+    assert_eq!(domain.status(), Status::Verified);
+    let waiting = domain.waiting_on();
+    assert_eq!(waiting.party, Party::Customer);
+    let told = waiting.to_string();
+    assert!(told.contains("example.com CAA 0 issue \"other.test\""), "{told}");
+    assert!(told.contains("add example.com CAA 0 issue \"memory.test\""), "{told}");
+    let notices = world.onboarding.notices(&TENANT, id, 0).await.unwrap();
+    let blocked = notices.iter().filter(|it| matches!(it.notice, Notice::OrderBlocked { .. }));
+    assert_eq!(blocked.count(), 1, "once, however often it is looked at");
+
+    // It is looked at again by itself.
+    caa(&world, "example.com", &["0 issue \"other.test\"", "0 issue \"memory.test\""]);
+    world.run_for(HOUR * 2).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn f04_what_nobody_can_say_forbids_nothing() {
+    let world = world_with_issuer();
+    for failure in [Outcome::Failed(Failure::ServFail), Outcome::Timeout] {
+        world.resolver.answer_with(dns(SHOP), RecordType::Caa, failure);
+    }
+    world.active(SHOP).await;
+}
