@@ -249,7 +249,16 @@ impl Evidence {
 
     /// Returns whether it has been refuted at least `count` times over at least `time`.
     pub fn is_refuted_for(&self, count: u16, time: Duration, now: Timestamp) -> bool {
-        self.run == Verdict::Refuted
+        self.runs(Verdict::Refuted, count, time, now)
+    }
+
+    /// Returns whether it has been confirmed at least `count` times over at least `time`.
+    pub fn is_confirmed_for(&self, count: u16, time: Duration, now: Timestamp) -> bool {
+        self.runs(Verdict::Confirmed, count, time, now)
+    }
+
+    fn runs(&self, verdict: Verdict, count: u16, time: Duration, now: Timestamp) -> bool {
+        self.run == verdict
             && self.run_count >= count
             && self.run_since.is_some_and(|since| between(since, now) >= time)
     }

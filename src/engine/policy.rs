@@ -35,6 +35,12 @@ pub struct Policy {
     /// How many mails with codes one address gets, whichever tenants want them. 50 a day; `None` is
     /// without limit. Kept by a hash of the address.
     pub recipient_budget: Option<Budget>,
+    /// How many looks in a row have to see a proof before the name is held for the first time. One: a
+    /// token is good for one claim, and is looked for again as long as it is held. More of them, at
+    /// least [`spacing`](Self::spacing) apart, keep out who controls a zone for a moment.
+    pub prove_after: u16,
+    /// How long a proof has to be there before the name is held for the first time. No time.
+    pub prove_over: Duration,
     /// Looks closer together than this count as one. One hour.
     pub spacing: Duration,
     /// How often a domain that is held is looked at. One day.
@@ -152,6 +158,8 @@ impl Policy {
             mail_spacing: HOUR,
             mail_budget: Budget::new(10, DAY),
             recipient_budget: Some(Budget::new(50, DAY)),
+            prove_after: 1,
+            prove_over: Duration::ZERO,
             spacing: HOUR,
             recheck: DAY,
             recheck_refuted: HOUR.saturating_mul(12),
@@ -209,6 +217,7 @@ impl Policy {
             // One to decide on an effect, and one to settle it.
             ("max_rounds", self.max_rounds, 2),
             ("park_after", self.park_after, 1),
+            ("prove_after", u32::from(self.prove_after), 1),
         ];
         let zero = ("zero", Duration::ZERO);
         let durations = [

@@ -7,7 +7,7 @@ use nameplate::{
     resolver::{Failure, Outcome},
 };
 
-use crate::common::{DAY, HOUR, TENANT, World, dns};
+use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns};
 
 const SHOP: &str = "shop.example.com";
 
@@ -58,4 +58,35 @@ async fn f04_what_nobody_can_say_forbids_nothing() {
         world.resolver.answer_with(dns(SHOP), RecordType::Caa, failure);
     }
     world.active(SHOP).await;
+}
+
+#[tokio::test]
+async fn c09_dv32_a_proof_that_was_there_for_a_moment_is_none_where_it_has_to_stay() {
+    let mut policy = Policy::new();
+    policy.prove_after = 3;
+    policy.prove_over = HOUR * 3;
+    let world = World::with_policy(policy);
+    let rightful = world.add(SHOP).await.id();
+    world.publish(rightful).await;
+    world.run_for(HOUR * 2).await;
+    assert_eq!(world.get(rightful).await.status(), Status::Pending);
+    world.run_for(HOUR * 4).await;
+    assert_eq!(world.get(rightful).await.status(), Status::Active);
+
+    // Somebody controls the zone for an hour, and again the next day.
+    let attack = world.add_with(&OTHER, "www.example.com".parse().unwrap()).await;
+    let owner = attack.challenge().owner.clone();
+    for _ in 0..3 {
+        let proof = world.onboarding.instructions(&OTHER, attack.id()).await.unwrap().remove(0);
+        world.publish_one(&proof);
+        for _ in 0..6 {
+            world.onboarding.check(&OTHER, attack.id()).await.unwrap();
+            world.run_for(MINUTE * 10).await;
+        }
+        world.dns.remove(&owner, RecordType::Txt);
+        let _ = world.onboarding.check(&OTHER, attack.id()).await;
+        world.run_for(DAY).await;
+    }
+    let refused = world.onboarding.get(&OTHER, attack.id()).await.unwrap();
+    assert_eq!(refused.status(), Status::Pending);
 }

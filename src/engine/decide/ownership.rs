@@ -7,6 +7,7 @@ use crate::{
     domain::{Domain, Event, PauseScope, Status},
     engine::{
         notice::Notice,
+        policy::Policy,
         refusal::Rule,
         root::{Fact, Question},
     },
@@ -84,11 +85,21 @@ impl Draft<'_> {
             if seen_now == Verdict::Confirmed {
                 self.notices.push(Notice::Refused { rule: Rule::Expired });
             }
+        } else if !self.has_stayed() {
+            // It was there this time; whether it stays is seen when it is looked for again.
+            self.root.domain.checks = 0;
         } else if taken {
             self.contest();
         } else {
             self.hold();
         }
+    }
+
+    /// Returns whether the proof that is there has been there for as long as the policy asks.
+    fn has_stayed(&self) -> bool {
+        let Policy { prove_after, prove_over, .. } = *self.policy();
+        let once = prove_after <= 1 && prove_over.is_zero();
+        once || self.root.domain.ownership.is_confirmed_for(prove_after, prove_over, self.now())
     }
 
     /// Holds the name, by a proof that was seen in this step.
@@ -139,7 +150,12 @@ impl Draft<'_> {
         let policy = self.policy();
         let now = self.now();
         let domain = &self.root.domain;
-        let quick = Backoff::PROOF.delay(domain.checks, self.moment.number("check"));
+        // What is there is looked for as often as it counts.
+        let quick = if domain.ownership.run == Verdict::Confirmed && !self.has_stayed() {
+            policy.spacing.max(Backoff::PROOF.base(0))
+        } else {
+            Backoff::PROOF.delay(domain.checks, self.moment.number("check"))
+        };
         let next = if !domain.status.holds() {
             // Dormant until somebody asks; the values stay as they are.
             let cooled = domain.contest().and_then(|contest| contest.cool_off_until);
