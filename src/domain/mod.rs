@@ -456,6 +456,11 @@ impl Domain {
         &self.placed
     }
 
+    /// Returns whether a stored answer is one that is given out for it.
+    pub(crate) fn has_answer(&self, id: &str) -> bool {
+        self.status.holds() && self.answers.iter().any(|answer| answer == id)
+    }
+
     /// Returns whether it is gone but for the trace that it leaves.
     pub const fn is_removed(&self) -> bool {
         self.removed_at.is_some()

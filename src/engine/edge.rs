@@ -119,6 +119,8 @@ impl Edge {
     /// Returns the body that a validation server is to be given at
     /// `/.well-known/acme-challenge/{token}` of `host` (RFC 8555 section 8.3).
     ///
+    /// There is one only while the tenant whose order it is for holds the name.
+    ///
     /// # Errors
     ///
     /// Those of the store, and `Malformed` for stored data that cannot be read.
@@ -130,10 +132,16 @@ impl Edge {
         if self.backends.claims.is_reserved(host) {
             return Ok(None);
         }
-        let found = self.backends.store.find(&[codec::answer(host.as_str(), token)]).await?;
-        let Some(item) = found.into_iter().flatten().next() else { return Ok(None) };
+        let keys = [codec::answer(host.as_str(), token), codec::hold(host)];
+        let mut found = self.backends.store.find(&keys).await?.into_iter();
+        let (Some(Some(item)), Some(Some(holder))) = (found.next(), found.next()) else {
+            return Ok(None);
+        };
         let answer: Answer = codec::read_item(&item)?;
-        Ok(Some(answer.body))
+        // The worker that cleans up after somebody has lost the name may not have run yet.
+        let is_current = item.header.tenant == holder.header.tenant
+            && codec::read_domain(&holder).map_or(true, |it| it.has_answer(&answer.id));
+        Ok(is_current.then_some(answer.body))
     }
 
     /// Returns the domain that `host` belongs to, while its tenant holds it.

@@ -1,10 +1,13 @@
 //! Certificates that cannot be had, answers to who asks for one, and control that does not last.
 
 use nameplate::{
+    clock::Clock as _,
     domain::{Party, Status},
     engine::{Notice, Policy},
+    name::DomainName,
     record::{RecordData, RecordSet, RecordType, Ttl},
     resolver::{Failure, Outcome},
+    store::{Filter, Kind, Query, Store as _},
 };
 
 use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns};
@@ -89,4 +92,32 @@ async fn c09_dv32_a_proof_that_was_there_for_a_moment_is_none_where_it_has_to_st
     }
     let refused = world.onboarding.get(&OTHER, attack.id()).await.unwrap();
     assert_eq!(refused.status(), Status::Pending);
+}
+
+#[tokio::test]
+async fn d07_an_answer_is_given_out_while_its_tenant_holds_the_name() {
+    let mut world = World::new();
+    // The authority takes its time.
+    world.ca = world.ca.clone().with_processing_time(HOUR);
+    world.onboarding = world.process((|s| s, |r| r, |d| d, |c| c));
+    let id = world.add(SHOP).await.id();
+    world.publish(id).await;
+    world.run_for(MINUTE).await;
+    let answers = async || {
+        let query = Query::new(Kind::Answer, Filter::Tenant(TENANT));
+        world.store.list(&query).await.unwrap().items
+    };
+    let stored = answers().await;
+    let (_, rest) = stored[0].body.as_str().split_once("\"token\":\"").unwrap();
+    let token = rest.split_once('"').unwrap().0;
+    let edge = world.onboarding.edge();
+    let shop: DomainName = SHOP.parse().unwrap();
+    assert!(edge.answer(&shop, token).await.unwrap().is_some());
+
+    // The name is somebody else's, as the registry says, and no worker has cleaned up yet.
+    let (apex, now) = ("example.com".parse().unwrap(), world.clock.now());
+    let operator = world.onboarding.operator();
+    operator.registration_changed(&TENANT, &apex, now, "another registrar").await.unwrap();
+    assert_eq!(answers().await.len(), 1);
+    assert_eq!(edge.answer(&shop, token).await.unwrap(), None);
 }
