@@ -6,6 +6,67 @@
 //! Where the published API and this crate differ, this crate wins: labels start with an underscore
 //! and name the platform, unless it asks for others (see [`LabelPolicy`](super::LabelPolicy)); a TXT
 //! record is asked for at one place; and no contact of a registry is ever mailed to.
+//!
+//! The flow, as handlers of a platform that knows its tenant by the session:
+//!
+//! ```
+//! use nameplate::{
+//!     Domain, Onboarding,
+//!     challenge::{
+//!         compat::{ChallengeView, CompatRequest, EmailView},
+//!         email::{Contacts, Locale, MailWish},
+//!     },
+//!     clock::Timestamp,
+//!     domain::NewDomain,
+//!     id::{DomainId, TenantId},
+//! };
+//! use serde_json::{Value, json};
+//!
+//! type Reply = Result<(u16, Value), Box<dyn std::error::Error>>;
+//!
+//! /// `POST /domain`: all that is wrong at once, or the domain with what is to be published.
+//! async fn create(nameplate: &Onboarding, tenant: &TenantId, body: &str, now: Timestamp) -> Reply {
+//!     let request: CompatRequest = serde_json::from_str(body)?;
+//!     let order = match request.validate() {
+//!         Ok(order) => order,
+//!         Err(problems) => return Ok((422, json!({ "errors": problems }))),
+//!     };
+//!     let locale = order.locale.as_deref().map(Locale::of).unwrap_or_default();
+//!     let wish = MailWish::new().with_addresses(order.emails)?.with_locale(locale);
+//!     let wanted = NewDomain::from(order.name).with_method(order.method).with_mail(wish);
+//!     let domain = nameplate.add(tenant, wanted).await?;
+//!     // The number by which the customer knows it is the platform's to keep.
+//!     let mut reply = serde_json::to_value(view(&domain, now)?)?;
+//!     reply["id"] = json!(domain.id());
+//!     Ok((201, reply))
+//! }
+//!
+//! /// What is to be published, and whether it has been seen.
+//! fn view(domain: &Domain, now: Timestamp) -> nameplate::Result<ChallengeView> {
+//!     let contacts = Contacts::new(domain.name(), None)?;
+//!     let base = contacts.constructed().iter().map(ToString::to_string).collect();
+//!     let emails = EmailView::new(contacts.scope().clone(), base, Vec::new());
+//!     Ok(ChallengeView::new(domain.challenge(), domain.challenge_state(now), emails))
+//! }
+//!
+//! /// `PUT /domain/{id}/dcv/validate-token`: a look at once, and what came of it.
+//! async fn validate(nameplate: &Onboarding, tenant: &TenantId, id: DomainId, now: Timestamp) -> Reply {
+//!     let domain = nameplate.check(tenant, id).await?;
+//!     Ok(match view(&domain, now)? {
+//!         ChallengeView::DcvToken(token) => (200, json!({ "dcv_token": token.looked_at() })),
+//!         _ => (204, Value::Null),
+//!     })
+//! }
+//!
+//! /// `POST /domain/{id}/dcv/token`: another token, for one that expires.
+//! async fn reissue(nameplate: &Onboarding, tenant: &TenantId, id: DomainId, now: Timestamp) -> Reply {
+//!     let domain = nameplate.renew_token(tenant, id).await?;
+//!     Ok(match view(&domain, now)? {
+//!         ChallengeView::DcvToken(token) => (201, json!({ "dcv_token": token.reissued() })),
+//!         _ => (204, Value::Null),
+//!     })
+//! }
+//! ```
 
 mod request;
 
