@@ -190,8 +190,8 @@ fn is_misuse(error: &Driver) -> bool {
 
 /// Returns what it means that there is no connection, and the server has not said why.
 fn unconnected(error: &Driver) -> (ErrorKind, String) {
-    let text = error.to_string();
-    let (kind, what) = if text.contains("authentication") {
+    let text = said(error);
+    let (kind, what) = if text.contains("authentication") || text.contains("password missing") {
         let what = "the user cannot log in: the server wants a password, and none was given";
         (ErrorKind::Denied, what)
     } else if text.contains("TLS") {

@@ -53,18 +53,21 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let (url, schema) = (self.url.clone(), self.schema.clone());
-        // Of its own, since this may run within a runtime.
-        let dropped = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async {
-                let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
-                connect(&url).await.batch_execute(&drop).await.unwrap();
-            });
-        });
-        // Of a test that has failed already, that is what counts.
-        let _ = dropped.join();
+        execute(self.url.clone(), format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema));
     }
+}
+
+/// Runs statements within a drop.
+fn execute(url: String, statements: String) {
+    // Of its own, since this may run within a runtime.
+    let done = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            connect(&url).await.batch_execute(&statements).await.unwrap();
+        });
+    });
+    // Of a test that has failed already, that is what counts.
+    let _ = done.join();
 }
 
 /// What moves the time of a store, and keeps its schema until the test is over.
@@ -77,5 +80,39 @@ pub(crate) struct Time {
 impl MoveTime for Time {
     async fn advance(&self, by: Duration) {
         self.store.advance(by);
+    }
+}
+
+/// A user who may do nothing but log in, gone afterwards.
+pub(super) struct Role {
+    admin: String,
+    name: String,
+}
+
+impl Role {
+    pub(super) async fn new(url: &str, password: &str) -> Self {
+        let name = format!("test_{}", OperationId::random(&OsRandom).unwrap());
+        let create = format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'");
+        connect(url).await.batch_execute(&create).await.unwrap();
+        Self { admin: url.to_owned(), name }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the URL with which the user logs in by a password.
+    pub(super) fn url(&self, password: &str) -> String {
+        let mut url: url::Url = self.admin.parse().unwrap();
+        url.set_username(&self.name).unwrap();
+        url.set_password(Some(password)).unwrap();
+        url.into()
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let drop = format!("DROP OWNED BY {} CASCADE; DROP ROLE {}", self.name, self.name);
+        execute(self.admin.clone(), drop);
     }
 }
