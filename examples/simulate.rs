@@ -3,6 +3,7 @@
 //! ```sh
 //! scripts/simulate --count 100000 --seed 1      # histories with the seeds 1 to 100000
 //! scripts/simulate --seed 4711 --count 1 --trace --less d3,f2
+//! scripts/simulate --count 20000 --claims        # all of them about claims of several tenants
 //! scripts/simulate --mutants --count 10000      # which broken variant is caught where
 //! ```
 
@@ -12,10 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nameplate::testkit::sim::{Coverage, Less, Mutant, Scenario};
+use nameplate::testkit::sim::{Coverage, Less, Mutant, Profile, Scenario};
 
-const USAGE: &str =
-    "usage: simulate [--seed S] [--count N] [--less d1,f2] [--trace] [--complete] [--mutants]";
+const USAGE: &str = "usage: simulate [--seed S] [--count N] [--less d1,f2] [--trace] [--complete] [--mutants] \
+     [--claims]";
 
 /// What was asked for.
 #[derive(Default)]
@@ -27,6 +28,8 @@ struct Wanted {
     /// Whether everything that can occur has to.
     complete: bool,
     mutants: bool,
+    /// Whether all histories are to be about claims.
+    claims: bool,
 }
 
 fn wanted() -> Result<Wanted, String> {
@@ -42,6 +45,7 @@ fn wanted() -> Result<Wanted, String> {
             "--trace" => wanted.trace = true,
             "--complete" => wanted.complete = true,
             "--mutants" => wanted.mutants = true,
+            "--claims" => wanted.claims = true,
             _ => return Err(USAGE.to_owned()),
         }
     }
@@ -64,7 +68,8 @@ fn main() -> ExitCode {
     if wanted.mutants {
         return mutants(&wanted);
     }
-    let scenario = Scenario::new();
+    let profile = if wanted.claims { Profile::Claims } else { Profile::Mixed };
+    let scenario = Scenario::new().with_profile(profile);
     if wanted.trace {
         let history = scenario.trace(wanted.seed, &wanted.less);
         history.lines().iter().for_each(|line| println!("{line}"));
@@ -101,8 +106,7 @@ fn main() -> ExitCode {
 fn mutants(wanted: &Wanted) -> ExitCode {
     let mut survivors = 0;
     for mutant in Mutant::ALL {
-        let faults = mutant.faults().iter().copied();
-        let scenario = Scenario::new().with_faults(faults, 3).with_mutant(mutant);
+        let scenario = Scenario::hunting(mutant);
         let seeds = wanted.seed..wanted.seed.saturating_add(wanted.count);
         let histories = seeds.map(|seed| scenario.run(seed));
         match histories.map(|it| (it.seed(), it.breach().cloned())).find(|it| it.1.is_some()) {

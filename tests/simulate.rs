@@ -60,14 +60,9 @@ fn a_seed_gives_one_history_to_the_last_detail() {
     assert_ne!(scenario.run(1).digest(), scenario.run(2).digest());
 }
 
-/// Returns histories that are likely to show a mutant.
-fn scenario(mutant: Mutant) -> Scenario {
-    Scenario::new().with_faults(mutant.faults().iter().copied(), 3).with_mutant(mutant)
-}
-
 /// Returns the first history in which a mutant is caught.
 fn caught(mutant: Mutant) -> Option<History> {
-    let scenario = scenario(mutant);
+    let scenario = Scenario::hunting(mutant);
     (1..=ENOUGH).map(|seed| scenario.run(seed)).find(|history| history.breach().is_some())
 }
 
@@ -87,7 +82,7 @@ fn every_mutant_is_caught() {
 
 #[test]
 fn what_is_left_of_a_shrunk_history_breaks_the_same_promise_again() {
-    let scenario = scenario(Mutant::LoseDeletes);
+    let scenario = Scenario::hunting(Mutant::LoseDeletes);
     let found = caught(Mutant::LoseDeletes).unwrap();
     let shrunk = scenario.shrink(found.seed());
     let invariant = found.breach().unwrap().invariant;

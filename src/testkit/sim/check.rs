@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    claims::is_resealed,
     core::{Core, State},
     invariant::{Breach, Invariant},
     model::{Content, Model, Row},
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     certificate::{Chain, Handle},
     clock::Timestamp,
-    domain::{Domain, Event, Status},
+    domain::{Domain, Event, PauseScope, Status},
     engine::{EffectKind, Notice},
     error::Result,
     evidence::{Topic, Verdict},
@@ -20,10 +21,10 @@ use crate::{
 };
 
 /// How long ago a proof may have been seen that is decided on: a lease and all calls under it.
-const FRESH: Duration = Duration::from_secs(600);
+pub(super) const FRESH: Duration = Duration::from_secs(600);
 
 /// The same when the store's clock has jumped, by as much as it jumps.
-const FRESH_AFTER_JUMP: Duration = Duration::from_secs(4 * 86_400);
+pub(super) const FRESH_AFTER_JUMP: Duration = Duration::from_secs(4 * 86_400);
 
 /// How long a proof has to be there so that nobody can have seen it missing.
 const STEADY: Duration = Duration::from_secs(3600);
@@ -59,7 +60,8 @@ impl Committed<'_> {
                 (Some(old), Some(new)) => old.item.body == new.item.body,
                 _ => false,
             };
-            if is_satellite && self.batch.lease.is_none() && !is_same {
+            let is_ours = self.batch.lease.is_some() || is_resealed(self, key);
+            if is_satellite && !is_ours && !is_same {
                 let message = format!("{key} was written without the lease of its root");
                 found.push(Breach::new(Invariant::Fenced, message));
             }
@@ -122,26 +124,37 @@ impl Committed<'_> {
                 broken(Invariant::OneOwner, format!("{id} and {} hold {name}", other.id()));
             }
         }
-        let (owner, value) = (&new.challenge().owner, new.challenge().value());
         let (shown, steady) = self.core.with(|state| {
             let fresh = if state.truth.jumped { FRESH_AFTER_JUMP } else { FRESH };
-            let shown = state.truth.was_shown(owner, &value, state.now.saturating_sub(fresh));
+            let shown = state.truth.was_proved(new, state.now.saturating_sub(fresh));
             let since = state.now.checked_sub(STEADY);
+            let before = old.unwrap_or(new);
             let steady =
-                since.is_some_and(|since| state.truth.was_shown_throughout(owner, &value, since));
+                since.is_some_and(|since| state.truth.was_proved_throughout(before, since));
             (shown, steady)
         });
-        if !from.holds() && to.holds() && !shown {
+        let notices = self.notices(&row.item.key);
+        // By consent, and proved later.
+        let is_given = notices.as_ref().is_ok_and(|notices| {
+            notices.iter().any(|notice| matches!(notice, Notice::TransferAccepted { .. }))
+        });
+        if !from.holds() && to.holds() && !shown && !is_given {
             broken(Invariant::NothingWithoutClaim, format!("{name} is held without a proof"));
         }
-        if from.holds() && to == Status::Pending && steady && self.batch.lease.is_some() {
+        let is_reset = new.challenge().generation > old.map_or(0, |old| old.challenge().generation);
+        if from.holds()
+            && to == Status::Pending
+            && steady
+            && self.batch.lease.is_some()
+            && !is_reset
+        {
             let message = format!("{name} was taken away although the proof is there");
             broken(Invariant::NothingWithoutClaim, message);
         }
 
         let look = new.evidence(Topic::Ownership);
         let is_new = old.is_some_and(|old| old.evidence(Topic::Ownership).at != look.at);
-        if is_new && look.last == Verdict::Refuted && steady {
+        if is_new && look.last == Verdict::Refuted && steady && !is_reset {
             let message = format!("the proof of {name} is there, and was found to be gone");
             broken(Invariant::NothingWithoutClaim, message);
         }
@@ -180,7 +193,10 @@ impl Committed<'_> {
         }
 
         let is_clean = new.placed().is_empty() && new.sweeps() == 0;
+        // Whoever has stopped it lets it go on.
+        let is_stopped = new.paused().is_some_and(|paused| paused.scope == PauseScope::Domain);
         let may_sleep = match to {
+            _ if is_stopped => true,
             Status::Removing => new.is_removed() && is_clean,
             Status::Pending => new.next_check_at().is_none(),
             _ => false,
@@ -190,7 +206,6 @@ impl Committed<'_> {
             broken(Invariant::NothingStuck, message);
         }
 
-        let notices = self.notices(&row.item.key);
         match notices {
             Ok(notices) => {
                 if let Some(message) = story(old, new, &notices) {
@@ -199,6 +214,7 @@ impl Committed<'_> {
                 if let Some(message) = self.excuses(name, &notices) {
                     broken(Invariant::WithinBudget, format!("{name}: {message}"));
                 }
+                self.claim(old, new, &notices, found);
                 self.core.with(|state| cells(state, old, new, &notices));
             }
             Err(message) => broken(Invariant::EventsComplete, message),
@@ -228,7 +244,7 @@ impl Committed<'_> {
         chain.check(&names, &public_key, now).map_err(|error| error.to_string())
     }
 
-    fn notices(&self, key: &Key) -> std::result::Result<Vec<Notice>, String> {
+    pub(super) fn notices(&self, key: &Key) -> std::result::Result<Vec<Notice>, String> {
         let entries = self.batch.log.iter().filter(|entry| entry.of == *key);
         entries
             .map(|entry| {

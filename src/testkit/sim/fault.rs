@@ -9,6 +9,8 @@ pub(super) enum Backend {
     Ca,
     /// The DNS provider.
     Dns,
+    /// What sends mail.
+    Mail,
     /// What looks names up.
     Resolver,
     /// What makes secrets storable.
@@ -44,6 +46,7 @@ impl Site {
                 | "lease"
                 | "open"
                 | "respond"
+                | "send"
                 | "trim"
         )
     }
@@ -51,7 +54,8 @@ impl Site {
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
-        /// A kind of fault. The number is its group in the durability reference, FK01 to FK52.
+        /// A kind of fault. The number is its group in the durability reference, FK01 to FK52; FK53
+        /// is mail, which has none there.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum FaultKind {
@@ -108,6 +112,9 @@ kinds! {
     CommitLostUnknown = 11, "commit_lost_unknown";
     /// FK12: somebody else writes the same row just before the commit.
     Contention = 12, "contention";
+    /// FK13: two commits wait for each other: after a second one of them is undone, and the other has
+    /// changed what both wanted.
+    Deadlock = 13, "deadlock";
     /// FK14: no connection to the store can be had.
     StoreExhausted = 14, "store_exhausted";
     /// FK15: a statement takes half a minute and is given up.
@@ -138,6 +145,8 @@ kinds! {
     Latency = 25, "latency";
     /// FK26: a call never ends; it may have taken effect.
     HalfOpen = 26, "half_open";
+    /// FK27: no service shows a certificate that can be trusted, for a while.
+    TlsFailure = 27, "tls_failure";
     /// FK28: 429 without `Retry-After`.
     RateLimited = 28, "rate_limited";
     /// FK28: 429 with `Retry-After`.
@@ -146,12 +155,16 @@ kinds! {
     AbsurdRetryAfter = 29, "absurd_retry_after";
     /// FK30: 503.
     Unavailable = 30, "unavailable";
+    /// FK31: the authority takes no nonce, its own newest included, for a while.
+    BadNonce = 31, "bad_nonce";
     /// FK32: the order is in processing for ever.
     StuckProcessing = 32, "stuck_processing";
     /// FK33: the order becomes invalid.
     OrderInvalid = 33, "order_invalid";
     /// FK34: authorizations that are valid are used again, so that orders start as ready.
     AuthorizationReused = 34, "authorization_reused";
+    /// FK35: authorizations that were valid are deactivated when the order is about to be finalized.
+    AuthorizationDeactivated = 35, "authorization_deactivated";
     /// FK36: the request to finalize is accepted and the reply is lost.
     FinalizeLost = 36, "finalize_lost";
     /// FK37: the request to finalize arrives twice, and the second answer is the one that is heard.
@@ -162,6 +175,10 @@ kinds! {
     WrongChain = 39, "wrong_chain";
     /// FK40: the certificate is for another key.
     WrongKey = 40, "wrong_key";
+    /// FK44: the authority does not know the account, for a while.
+    AccountGone = 44, "account_gone";
+    /// FK45: the authority opens no order before somebody has agreed to its new terms.
+    TermsChanged = 45, "terms_changed";
     /// FK48: a page in HTML with status 200 comes instead of an answer.
     Maintenance = 48, "maintenance";
     /// FK51a: the DNS provider accepts a change and publishes it ten minutes later.
@@ -178,13 +195,22 @@ kinds! {
     DnsRefused = 51, "dns_refused";
     /// FK51: a customer's zone leaves the DNS provider with all that is in it, and comes back empty.
     ZoneGone = 51, "zone_gone";
+    /// FK53: the mail server takes a mail that nobody ever gets.
+    MailLost = 53, "mail_lost";
+    /// FK53: the mail server takes a mail, and the reply is lost: it is sent again.
+    MailTwice = 53, "mail_twice";
+    /// FK53: the mail server knows no such mailbox.
+    MailRefused = 53, "mail_refused";
+    /// FK53: the mail server takes nothing from us, for a while.
+    MailClosed = 53, "mail_closed";
 }
 
 impl FaultKind {
     /// Returns whether it can strike there.
     pub(super) fn strikes(self, site: Site) -> bool {
         let Site { backend, method } = site;
-        let is_service = matches!(backend, Backend::Ca | Backend::Dns | Backend::Resolver);
+        let is_service =
+            matches!(backend, Backend::Ca | Backend::Dns | Backend::Mail | Backend::Resolver);
         match self {
             Self::KillBefore | Self::KillAfter | Self::Stop | Self::OutOfMemory => true,
             Self::ClockForward | Self::ClockBack | Self::Suspend => backend == Backend::Store,
@@ -198,6 +224,7 @@ impl FaultKind {
             | Self::CommitDoneUnknown
             | Self::CommitLostUnknown
             | Self::Contention
+            | Self::Deadlock
             | Self::DiskFull => backend == Backend::Store && method == "commit",
             Self::ReadOnly => backend == Backend::Store && site.is_write(),
             Self::StoreExhausted
@@ -209,7 +236,13 @@ impl FaultKind {
             | Self::DnsBogus
             | Self::DnsDisagreement
             | Self::DnsUnavailable => backend == Backend::Resolver,
-            Self::CaPartition => backend == Backend::Ca,
+            Self::CaPartition | Self::BadNonce => backend == Backend::Ca,
+            Self::AccountGone => backend == Backend::Ca && method != "enroll",
+            Self::TermsChanged => backend == Backend::Ca && method == "open",
+            Self::TlsFailure => matches!(backend, Backend::Ca | Backend::Dns | Backend::Mail),
+            Self::MailLost | Self::MailTwice | Self::MailRefused | Self::MailClosed => {
+                backend == Backend::Mail
+            }
             Self::HalfOpen => is_service || backend == Backend::Store,
             Self::Loss => is_service,
             Self::Latency => is_service && site.is_write(),
@@ -220,7 +253,7 @@ impl FaultKind {
             Self::StuckProcessing | Self::OrderInvalid => {
                 backend == Backend::Ca && method == "progress"
             }
-            Self::FinalizeLost | Self::FinalizeTwice => {
+            Self::AuthorizationDeactivated | Self::FinalizeLost | Self::FinalizeTwice => {
                 backend == Backend::Ca && method == "finalize"
             }
             Self::CertificateMissing | Self::WrongChain | Self::WrongKey => {
@@ -240,8 +273,12 @@ impl FaultKind {
         matches!(
             self,
             Self::ReadOnly
+                | Self::AccountGone
+                | Self::BadNonce
                 | Self::DiskFull
+                | Self::MailClosed
                 | Self::SlowStore
+                | Self::TlsFailure
                 | Self::DnsTimeout
                 | Self::DnsServFail
                 | Self::DnsBogus
@@ -258,11 +295,18 @@ impl FaultKind {
             Self::KillBefore | Self::KillAfter => 12,
             Self::Stop => 10,
             Self::OutOfMemory | Self::Suspend | Self::ClockForward | Self::ClockBack => 4,
-            Self::CommitCut | Self::CommitDoneUnknown | Self::CommitLostUnknown => 100,
+            Self::CommitCut
+            | Self::CommitDoneUnknown
+            | Self::CommitLostUnknown
+            | Self::Deadlock => 100,
             Self::Contention | Self::Loss => 400,
             Self::StoreExhausted | Self::StatementTimeout => 30,
             Self::ReadOnly
+            | Self::AccountGone
+            | Self::BadNonce
             | Self::DiskFull
+            | Self::MailClosed
+            | Self::TlsFailure
             | Self::SlowStore
             | Self::CaPartition
             | Self::StorePartition

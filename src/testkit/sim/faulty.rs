@@ -80,8 +80,11 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
         let site = Site::new(Backend::Store, "commit");
         let inner = Arc::clone(&self.inner);
         let fate = self.link.draw(site);
-        if let Fate::Special(FaultKind::Contention, _) = fate {
-            self.touch(&batch).await?;
+        match fate {
+            Fate::Special(FaultKind::Contention, _) => self.touch(batch.writes.iter()).await?,
+            // The other one began at the other end.
+            Fate::Undone(_) => self.touch(batch.writes.iter().rev()).await?,
+            _ => {}
         }
         self.link.call(site, fate, || async move { inner.commit(batch).await }).await
     }
@@ -123,9 +126,9 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
 }
 
 impl<S: Store + ?Sized> Faulty<S> {
-    /// Writes the first item of a batch as it is, so that its revision is another.
-    async fn touch(&self, batch: &Batch) -> Result<()> {
-        let put = batch.writes.iter().find_map(|write| match write {
+    /// Writes the first item of some writes as it is, so that its revision is another.
+    async fn touch<'a>(&self, mut writes: impl Iterator<Item = &'a Write> + Send) -> Result<()> {
+        let put = writes.find_map(|write| match write {
             Write::Put { key, .. } => Some(key.clone()),
             _ => None,
         });
@@ -437,6 +440,12 @@ impl<C: CertificateAuthority + ?Sized> CertificateAuthority for Faulty<C> {
         let (inner, account) = (Arc::clone(&self.inner), account.clone());
         let (order, csr) = (order.clone(), csr.to_vec());
         let fate = self.link.draw(site);
+        if let Fate::Special(FaultKind::AuthorizationDeactivated, _) = fate {
+            self.link.core.with(|state| {
+                state.truth.excuse(&order);
+                state.truth.spoil(&order);
+            });
+        }
         if let Fate::Special(FaultKind::FinalizeTwice, _) = fate {
             let _ = inner.finalize(&account, &order, &csr).await;
         }

@@ -16,9 +16,35 @@ use crate::{clock::Clock, store::Store};
 /// Makes an empty store that lives by a clock.
 type MakeStore = Arc<dyn Fn(Arc<dyn Clock>) -> Arc<dyn Store> + Send + Sync>;
 
+/// What histories are about.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// One tenant for a name, as a rule, and its certificates.
+    Certificates,
+    /// Several tenants who want the same names: contests, sales, transfers, mail, quarantine, and what
+    /// the platform's staff does.
+    Claims,
+    /// Every third history is about claims.
+    #[default]
+    Mixed,
+}
+
+impl Profile {
+    /// Returns what the history of a seed is about.
+    pub(super) const fn of(self, seed: u64) -> Self {
+        match self {
+            Self::Mixed if seed.is_multiple_of(3) => Self::Claims,
+            Self::Mixed => Self::Certificates,
+            told => told,
+        }
+    }
+}
+
 /// What histories are made of.
 #[derive(Clone)]
 pub struct Scenario {
+    pub(super) profile: Profile,
     pub(super) claims: usize,
     pub(super) processes: usize,
     pub(super) deeds: usize,
@@ -31,6 +57,7 @@ pub struct Scenario {
 impl fmt::Debug for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scenario")
+            .field("profile", &self.profile)
             .field("claims", &self.claims)
             .field("processes", &self.processes)
             .field("deeds", &self.deeds)
@@ -51,6 +78,7 @@ impl Scenario {
     /// Creates the scenario that nameplate itself is hunted with.
     pub fn new() -> Self {
         Self {
+            profile: Profile::Mixed,
             claims: MOST_CLAIMS,
             processes: 3,
             deeds: 8,
@@ -61,7 +89,21 @@ impl Scenario {
         }
     }
 
-    /// Sets how many claims a history may have: 1 to 4, of two tenants, two of them on one name.
+    /// Creates the scenario in which a mutant is looked for.
+    pub fn hunting(mutant: Mutant) -> Self {
+        let faults = mutant.faults().iter().copied();
+        Self::new().with_profile(mutant.profile()).with_faults(faults, 3).with_mutant(mutant)
+    }
+
+    /// Sets what histories are about.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Sets how many claims a history may have: 1 to 4. Those about claims have at least two, of two
+    /// tenants, on one name.
     #[must_use]
     pub fn with_claims(mut self, claims: usize) -> Self {
         self.claims = claims.clamp(1, MOST_CLAIMS);
@@ -128,6 +170,7 @@ impl Scenario {
         let mut history = History {
             seed,
             less: less.clone(),
+            is_of_claims: self.profile == Profile::Claims,
             breach: None,
             coverage: Coverage::default(),
             digest: 0,
@@ -260,6 +303,7 @@ impl FromStr for Less {
 pub struct History {
     seed: u64,
     less: Less,
+    is_of_claims: bool,
     breach: Option<Breach>,
     coverage: Coverage,
     digest: u64,
@@ -311,6 +355,9 @@ impl fmt::Display for History {
         let struck = self.struck.saturating_sub(u64::try_from(self.less.faults.len()).unwrap_or(0));
         writeln!(f, "  {struck} faults struck")?;
         write!(f, "replay: scripts/simulate --seed {} --count 1 --trace", self.seed)?;
+        if self.is_of_claims {
+            write!(f, " --claims")?;
+        }
         if self.less != Less::default() {
             write!(f, " --less {}", self.less)?;
         }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A promise that is checked. I1 to I12 are those of the durability reference.
+/// A promise that is checked. I1 to I12 are those of the durability reference; C1 to C7 are about
+/// claims of several tenants.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Invariant {
@@ -28,6 +29,20 @@ pub enum Invariant {
     EventsComplete,
     /// I12: no secret is in what is stored, told or shown.
     NoSecrets,
+    /// C1: a name changes hands by the consent of both, or by proof and after time to answer.
+    Consent,
+    /// C2: a code proves a claim once, and only in the hands of who got it.
+    CodeOnce,
+    /// C3: nothing of an earlier generation or holder comes back.
+    NothingComesBack,
+    /// C4: who has proved nothing changes nothing for who holds the name.
+    HolderUndisturbed,
+    /// C5: a name that rests is served by nobody else's wildcard.
+    Rests,
+    /// C6: nobody has more names than are allowed.
+    WithinCaps,
+    /// C7: an export holds all that was there, as it was.
+    ExportWhole,
     /// The store keeps its contract: what is read is what was committed.
     StoreContract,
     /// When the faults are over, everything comes to where it should be.
@@ -36,7 +51,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::OneOwner,
         Self::NothingWithoutClaim,
         Self::KeyKept,
@@ -48,6 +63,13 @@ impl Invariant {
         Self::NoOrphans,
         Self::EventsComplete,
         Self::NoSecrets,
+        Self::Consent,
+        Self::CodeOnce,
+        Self::NothingComesBack,
+        Self::HolderUndisturbed,
+        Self::Rests,
+        Self::WithinCaps,
+        Self::ExportWhole,
         Self::StoreContract,
         Self::ComesToRest,
     ];
@@ -66,6 +88,13 @@ impl Invariant {
             Self::NoOrphans => "I10",
             Self::EventsComplete => "I11",
             Self::NoSecrets => "I12",
+            Self::Consent => "C1",
+            Self::CodeOnce => "C2",
+            Self::NothingComesBack => "C3",
+            Self::HolderUndisturbed => "C4",
+            Self::Rests => "C5",
+            Self::WithinCaps => "C6",
+            Self::ExportWhole => "C7",
             Self::StoreContract => "store",
             Self::ComesToRest => "rest",
         }

@@ -49,6 +49,8 @@ pub(super) enum Fate {
     Fail(Error),
     /// It takes effect, and this is the answer.
     FailAfter(Error),
+    /// Nothing happens, and this is the answer after a second in which others got their way.
+    Undone(Error),
     /// Nobody ever answers; whether it takes effect.
     Hang(bool),
     /// It takes effect after this time, whether anybody waits or not.
@@ -168,10 +170,32 @@ impl Link {
             FaultKind::Unavailable => {
                 Fate::Fail(error(ErrorKind::Unavailable, "the service is not available"))
             }
+            FaultKind::TlsFailure => {
+                Fate::Fail(error(ErrorKind::Unavailable, "the certificate is not trusted"))
+            }
+            FaultKind::BadNonce => {
+                let refused = error(ErrorKind::Unavailable, "no nonce was good enough");
+                Fate::Fail(refused.with_code("badNonce"))
+            }
+            FaultKind::AccountGone => {
+                let refused = error(ErrorKind::Denied, "there is no such account");
+                Fate::Fail(refused.with_code("accountDoesNotExist"))
+            }
+            FaultKind::TermsChanged => {
+                let refused = error(ErrorKind::Denied, "the terms of service have changed");
+                Fate::Fail(refused.with_code("userActionRequired"))
+            }
+            FaultKind::MailClosed => {
+                Fate::Fail(error(ErrorKind::Denied, "the mail server does not let us in"))
+            }
+            FaultKind::MailRefused => Fate::Fail(error(ErrorKind::Refused, "no such mailbox")),
+            FaultKind::Deadlock => {
+                Fate::Undone(error(ErrorKind::Unavailable, "a deadlock was found"))
+            }
             FaultKind::Maintenance => {
                 Fate::Fail(error(ErrorKind::Malformed, "a page in HTML instead of an answer"))
             }
-            FaultKind::FinalizeLost | FaultKind::DnsReplyLost => {
+            FaultKind::FinalizeLost | FaultKind::DnsReplyLost | FaultKind::MailTwice => {
                 Fate::FailAfter(error(ErrorKind::Unknown, "the reply was lost"))
             }
             FaultKind::CertificateMissing => {
@@ -196,6 +220,10 @@ impl Link {
         let done = match fate {
             Fate::Fail(error) => Err(error),
             Fate::FailAfter(error) => send().await.and(Err(error)),
+            Fate::Undone(error) => {
+                self.core.sleep(SECOND).await;
+                Err(error)
+            }
             Fate::Hang(takes_effect) => {
                 if takes_effect {
                     let _ = send().await;

@@ -22,13 +22,17 @@
 //! that it is given. It may work on a thread of its own: virtual time stands still meanwhile.
 
 mod check;
+mod claims;
 mod core;
 mod coverage;
+mod deal;
 mod dice;
 mod fault;
 mod faulty;
+mod guard;
 mod history;
 mod invariant;
+mod letters;
 mod link;
 mod model;
 mod mutant;
@@ -36,6 +40,8 @@ mod people;
 mod plan;
 mod rest;
 mod run;
+mod story;
+mod title;
 mod truth;
 mod vault;
 mod view;
@@ -45,6 +51,6 @@ mod world;
 
 pub use coverage::{Coverage, UNREACHED};
 pub use fault::FaultKind;
-pub use history::{History, Less, Scenario};
+pub use history::{History, Less, Profile, Scenario};
 pub use invariant::{Breach, Invariant};
 pub use mutant::Mutant;

@@ -166,7 +166,13 @@ impl Model {
                         && !moved.contains(other)
                         && row.item.header.unique.contains(unique)
                 });
-                if other.is_some() {
+                let is_taken_beside = batch.writes.iter().any(|write| match write {
+                    Write::Put { key: other, header, .. } => {
+                        other != key && header.unique.contains(unique)
+                    }
+                    _ => false,
+                });
+                if other.is_some() || is_taken_beside {
                     return Some(Wrong::Taken(unique.clone()));
                 }
             }

@@ -10,7 +10,11 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::fault::FaultKind;
+use super::{
+    Profile,
+    fault::FaultKind,
+    guard::{is_dropped, misread},
+};
 use crate::{
     ca::{Account, CertificateAuthority, ChallengeType},
     certificate::Handle,
@@ -21,7 +25,10 @@ use crate::{
     record::RecordSet,
     resolver::{Answer, Lookup, Outcome, Resolver},
     secret::Secret,
-    store::{Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, Leased, Store, Write},
+    store::{
+        Batch, Body, Commit, Entry, Expect, Header, Item, Key, Kind, LeaseRequest, Leased, Store,
+        UniqueKey, Write,
+    },
     testkit::{AuthorityLayer, DnsLayer, StoreLayer},
     zone::{ChangeSet, SetChange},
 };
@@ -32,56 +39,101 @@ use crate::{
 pub enum Mutant {
     /// An effect is carried out before its intent is stored.
     ActFirst,
+    /// A wrong code proves a name as the one that was mailed does.
+    AnyCode,
+    /// A wrong code takes a name that is offered.
+    AnyOffer,
     /// The DNS provider is told to write whatever others have written meanwhile.
     ClobberOthers,
     /// The store takes commits under leases that have ended.
     DropFence,
     /// The store forgets wakes.
     DropWake,
+    /// What happened last is left out when it is asked for.
+    ForgetEntries,
     /// Records are not removed although it is said that they are.
     ForgetRecords,
+    /// A tenant may have as many names as it wants.
+    IgnoreCaps,
+    /// That a registration has changed is taken note of, and nothing follows.
+    IgnoreReports,
     /// The wait that the authority asks for is not heard.
     IgnoreRetryAfter,
+    /// What was made for an earlier generation is not given up.
+    KeepFormer,
+    /// Who has lost or removed a name keeps it from others.
+    KeepHold,
     /// A lease is taken for a year.
     KeepLease,
     /// What belongs to a domain is not deleted with it.
     LoseDeletes,
     /// What the authority calls an order is not stored.
     LoseHandle,
+    /// An offer never ends.
+    OfferForEver,
+    /// The next generation of a claim has the token of the one before.
+    OldToken,
     /// Another private key is stored than the one that was certified.
     OtherKey,
     /// A change overwrites one that came in between.
     Overwrite,
+    /// A claim that nobody has proved keeps others from holding the name.
+    PendingBlocks,
+    /// A code proves a name as often as it is given back.
+    ReusableCode,
     /// A server that cannot answer counts as a record that is not there.
     ServFailIsAbsence,
+    /// A holder whose proof is gone has no time to bring it back.
+    SkipCoolOff,
     /// What happens to a domain is not told.
     SkipLog,
+    /// A name that was removed does not rest.
+    SkipQuarantine,
     /// Two tenants may hold one name.
     SkipUnique,
     /// What was seen once is believed for ever.
     StaleAnswers,
+    /// In a contest the proof of the holder counts as gone.
+    TakeFromProver,
+    /// Who was given a name never has to prove it.
+    TrustForEver,
     /// An outcome that is not known counts as a refusal.
     UnknownIsRefusal,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 31] = [
         Self::ActFirst,
+        Self::AnyCode,
+        Self::AnyOffer,
         Self::ClobberOthers,
         Self::DropFence,
         Self::DropWake,
+        Self::ForgetEntries,
         Self::ForgetRecords,
+        Self::IgnoreCaps,
+        Self::IgnoreReports,
         Self::IgnoreRetryAfter,
+        Self::KeepFormer,
+        Self::KeepHold,
         Self::KeepLease,
         Self::LoseDeletes,
         Self::LoseHandle,
+        Self::OfferForEver,
+        Self::OldToken,
         Self::OtherKey,
         Self::Overwrite,
+        Self::PendingBlocks,
+        Self::ReusableCode,
         Self::ServFailIsAbsence,
+        Self::SkipCoolOff,
         Self::SkipLog,
+        Self::SkipQuarantine,
         Self::SkipUnique,
         Self::StaleAnswers,
+        Self::TakeFromProver,
+        Self::TrustForEver,
         Self::UnknownIsRefusal,
     ];
 
@@ -95,14 +147,29 @@ impl Mutant {
             Self::Overwrite => &[FaultKind::Contention],
             Self::ServFailIsAbsence => &[FaultKind::DnsDisagreement, FaultKind::DnsServFail],
             Self::UnknownIsRefusal => &[FaultKind::FinalizeLost],
-            Self::DropWake
-            | Self::ForgetRecords
-            | Self::LoseDeletes
-            | Self::LoseHandle
-            | Self::OtherKey
-            | Self::SkipLog
-            | Self::SkipUnique
-            | Self::StaleAnswers => &[],
+            _ => &[],
+        }
+    }
+
+    /// Returns what the histories are about in which it shows.
+    pub const fn profile(self) -> Profile {
+        match self {
+            Self::AnyCode
+            | Self::AnyOffer
+            | Self::ForgetEntries
+            | Self::IgnoreCaps
+            | Self::IgnoreReports
+            | Self::KeepFormer
+            | Self::KeepHold
+            | Self::OfferForEver
+            | Self::OldToken
+            | Self::PendingBlocks
+            | Self::ReusableCode
+            | Self::SkipCoolOff
+            | Self::SkipQuarantine
+            | Self::TakeFromProver
+            | Self::TrustForEver => Profile::Claims,
+            _ => Profile::Certificates,
         }
     }
 
@@ -110,20 +177,35 @@ impl Mutant {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ActFirst => "act_first",
+            Self::AnyCode => "any_code",
+            Self::AnyOffer => "any_offer",
             Self::ClobberOthers => "clobber_others",
             Self::DropFence => "drop_fence",
             Self::DropWake => "drop_wake",
+            Self::ForgetEntries => "forget_entries",
             Self::ForgetRecords => "forget_records",
+            Self::IgnoreCaps => "ignore_caps",
+            Self::IgnoreReports => "ignore_reports",
             Self::IgnoreRetryAfter => "ignore_retry_after",
+            Self::KeepFormer => "keep_former",
+            Self::KeepHold => "keep_hold",
             Self::KeepLease => "keep_lease",
             Self::LoseDeletes => "lose_deletes",
             Self::LoseHandle => "lose_handle",
+            Self::OfferForEver => "offer_for_ever",
+            Self::OldToken => "old_token",
             Self::OtherKey => "other_key",
             Self::Overwrite => "overwrite",
+            Self::PendingBlocks => "pending_blocks",
+            Self::ReusableCode => "reusable_code",
             Self::ServFailIsAbsence => "servfail_is_absence",
+            Self::SkipCoolOff => "skip_cool_off",
             Self::SkipLog => "skip_log",
+            Self::SkipQuarantine => "skip_quarantine",
             Self::SkipUnique => "skip_unique",
             Self::StaleAnswers => "stale_answers",
+            Self::TakeFromProver => "take_from_prover",
+            Self::TrustForEver => "trust_for_ever",
             Self::UnknownIsRefusal => "unknown_is_refusal",
         }
     }
@@ -138,10 +220,10 @@ impl fmt::Display for Mutant {
 /// A backend that is used or works in a broken way.
 #[derive(Debug)]
 pub(super) struct Broken<T: ?Sized> {
-    mutant: Option<Mutant>,
+    pub(super) mutant: Option<Mutant>,
     held: Mutex<BTreeMap<Key, Batch>>,
     answers: Mutex<Vec<(Lookup, Answer)>>,
-    inner: Arc<T>,
+    pub(super) inner: Arc<T>,
 }
 
 impl<T: ?Sized> Broken<T> {
@@ -218,8 +300,26 @@ impl<S: Store + ?Sized> StoreLayer for Broken<S> {
     fn inner(&self) -> &S {
         &self.inner
     }
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        let mut found = self.inner.get(keys).await?;
+        if self.is(Mutant::AnyCode) {
+            misread(self.mutant, &mut found);
+        }
+        Ok(found)
+    }
+
+    async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
+        let mut found = self.inner.find(unique).await?;
+        misread(self.mutant, &mut found);
+        Ok(found)
+    }
+
     async fn commit(&self, mut batch: Batch) -> Result<Commit> {
         self.spoil(&mut batch);
+        self.spoil_titles(&mut batch).await?;
+        if is_dropped(self.mutant, &batch) {
+            return Ok(Commit::Done);
+        }
         match self.mutant {
             Some(Mutant::ActFirst) => {
                 let Some((lease, _)) = &batch.lease else { return self.inner.commit(batch).await };
@@ -254,6 +354,14 @@ impl<S: Store + ?Sized> StoreLayer for Broken<S> {
             }
             _ => self.inner.commit(batch).await,
         }
+    }
+
+    async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
+        let mut entries = self.inner.entries(of, after, limit).await?;
+        if self.is(Mutant::ForgetEntries) {
+            entries.pop();
+        }
+        Ok(entries)
     }
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {

@@ -2,6 +2,7 @@
 
 use super::{
     core::Boxed,
+    deal::{answer, deal, resume},
     invariant::{Breach, Invariant},
     link::Link,
     model::Content,
@@ -11,10 +12,12 @@ use super::{
     world::World,
 };
 use crate::{
+    challenge::Method,
+    clock::Timestamp,
     domain::{Domain, Event, Purpose, Status, instructions},
     engine::Onboarding,
     error::{ErrorKind, Result},
-    id::{DomainId, OperationId, TenantId},
+    id::{CertificateId, DomainId, OperationId, TenantId},
     name::{DnsName, DomainName},
     record::{RecordData, RecordFields, RecordType},
     store::{Batch, Body, Expect, Key, Kind, Store, Write},
@@ -40,7 +43,7 @@ const FOREIGN: [&str; 4] = [
 ];
 
 /// Returns a claim with its domain, if it was added.
-fn claim(world: &World, number: usize) -> Option<(TenantId, Domain)> {
+pub(super) fn claim(world: &World, number: usize) -> Option<(TenantId, Domain)> {
     let claim = world.core.with(|state| state.truth.claims.get(number).cloned())?;
     Some((claim.tenant, claim.domain?))
 }
@@ -55,6 +58,7 @@ pub(super) fn act(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
         Deed::Host(number, there) => host(world, number, there),
         Deed::HandOver(number, away) => hand_over(world, number, away),
         Deed::Visit(number) => visit(world, number),
+        Deed::Deal(number, what) => return deal(world, process, number, what),
         _ => return command(world, process, deed),
     }
     None
@@ -182,8 +186,15 @@ async fn change(
 }
 
 /// Lets a customer add the records that they are asked for, or take them out.
-fn write(world: &World, number: usize, part: Part, there: bool) {
+///
+/// Who takes out all takes out as well what was asked for before.
+pub(super) fn write(world: &World, number: usize, part: Part, there: bool) {
     let Some((_, domain)) = claim(world, number) else { return };
+    // As its page shows it now.
+    let key = Key::new(Kind::Domain, domain.id());
+    let shown = world.store.model().rows.get(&key).and_then(|row| row.content.domain()).cloned();
+    let domain = shown.unwrap_or(domain);
+    let mut records = Vec::new();
     for instruction in instructions(&domain, &world.targets) {
         let wanted = match part {
             Part::All => true,
@@ -196,12 +207,35 @@ fn write(world: &World, number: usize, part: Part, there: bool) {
             _ => instruction.value.clone(),
         };
         if let (true, Ok(data)) = (wanted, RecordData::parse(instruction.record_type, &text)) {
-            world.core.with(|state| {
-                let now = state.now;
-                state.truth.edit(&instruction.name, &data, there, now);
-            });
+            records.push((instruction.name, data));
         }
     }
+    world.core.with(|state| {
+        let now = state.now;
+        if let Some(claim) = state.truth.claims.get_mut(number) {
+            if there {
+                let news = records.iter().filter(|record| !claim.written.contains(record));
+                let news: Vec<_> = news.cloned().collect();
+                claim.written.extend(news);
+            } else if part == Part::All {
+                records.extend(claim.written.iter().cloned());
+            }
+        }
+        for (name, data) in &records {
+            state.truth.edit(name, data, there, now);
+        }
+    });
+}
+
+/// Lets a customer publish again whatever was asked for, whenever.
+pub(super) fn write_again(world: &World, number: usize) {
+    world.core.with(|state| {
+        let now = state.now;
+        let claim = state.truth.claims.get(number);
+        for (name, data) in claim.map(|claim| claim.written.clone()).unwrap_or_default() {
+            state.truth.edit(&name, &data, true, now);
+        }
+    });
 }
 
 fn forbid(world: &World, there: bool) {
@@ -299,6 +333,7 @@ pub(super) fn bring_back(world: &World) {
     let zones = world.zones.clone();
     world.core.with(|state| zones.into_iter().for_each(|zone| state.truth.zones.host(zone)));
     give_back(world);
+    resume(world);
 }
 
 /// Lets somebody visit a name: what is served has to be right.
@@ -326,37 +361,57 @@ pub(super) fn served(world: &World, host: &DomainName) -> Option<Breach> {
             return Some(Breach::new(Invariant::OldServes, message));
         }
     };
-    let model = world.store.model();
-    let holder = model.domains().map(|(_, domain)| domain).find(|domain| {
-        let name = domain.name();
-        let covers = *name == *host
-            || name.is_wildcard()
-                && host
-                    .as_str()
-                    .split_once('.')
-                    .is_some_and(|(_, rest)| rest == name.base().as_str());
-        covers && domain.status().holds()
-    });
-    let wanted = holder
-        .and_then(Domain::certificate)
-        .filter(|served| served.is_valid(now))
-        .map(|served| served.id);
+    let (wanted, is_resting) = expected(world, host, now);
     let found = identity.as_ref().map(|identity| identity.certificate);
-    if found != wanted {
-        let message = format!("{host} is served with {found:?} and not with {wanted:?}");
-        return Some(Breach::new(Invariant::NothingWithoutClaim, message));
+    if found == wanted {
+        return None;
     }
-    None
+    let message = format!("{host} is served with {found:?} and not with {wanted:?}");
+    let invariant = if is_resting { Invariant::Rests } else { Invariant::NothingWithoutClaim };
+    Some(Breach::new(invariant, message))
+}
+
+/// Returns what a host has to be served with, and whether it rests.
+fn expected(world: &World, host: &DomainName, now: Timestamp) -> (Option<CertificateId>, bool) {
+    let resting = world.core.with(|state| {
+        let resting = state.truth.titles.resting.get(host).copied();
+        // When it was removed is not known to the second if the clock has jumped.
+        resting.filter(|(_, until)| now < *until)
+    });
+    let model = world.store.model();
+    for name in host.serving_names() {
+        let holder = model
+            .domains()
+            .map(|(_, domain)| domain)
+            .find(|domain| *domain.name() == name && domain.status().holds());
+        let Some(holder) = holder else { continue };
+        if let Some((tenant, _)) = resting
+            && name != *host
+            && holder.tenant() != tenant
+        {
+            return (None, true);
+        }
+        // Who was given a name is served once they have proved it.
+        let is_given = world.core.with(|state| state.truth.titles.taken.contains_key(&holder.id()));
+        let served = holder.certificate().filter(|served| served.is_valid(now) && !is_given);
+        return (served.map(|served| served.id), false);
+    }
+    (None, resting.is_some())
 }
 
 /// Lets everybody bring things in order when the storm is over.
 pub(super) fn mend(world: &World) -> Vec<Boxed> {
     forbid(world, false);
+    // What was ordered before the end may have been heard after it.
+    resume(world);
     let count = world.core.with(|state| state.truth.claims.len());
     for number in 0..count {
         adopt(world, number);
         let is_kept = world.core.with(|state| {
-            let is_kept = state.dice.chance(800);
+            let mut is_kept = state.dice.chance(800);
+            if is_kept && is_wanted_elsewhere(&state.truth.claims, number) {
+                is_kept = false;
+            }
             if let Some(claim) = state.truth.claims.get_mut(number) {
                 claim.is_kept = is_kept;
             }
@@ -368,6 +423,14 @@ pub(super) fn mend(world: &World) -> Vec<Boxed> {
         }
     }
     ask_again(world)
+}
+
+/// Returns whether somebody else wants to be served at a name whose challenges can lead to one only.
+fn is_wanted_elsewhere(claims: &[Claim], number: usize) -> bool {
+    let Some(claim) = claims.get(number) else { return false };
+    let name = claim.wanted.name();
+    let mut others = claims.iter().take(number);
+    name.is_wildcard() && others.any(|other| other.is_kept && other.wanted.name() == name)
 }
 
 /// Tells a tenant of the claim that is there, which it may not have heard of.
@@ -392,6 +455,9 @@ pub(super) fn ask_again(world: &World) -> Vec<Boxed> {
     let mut calls = Vec::new();
     let claims = world.core.with(|state| state.truth.claims.clone());
     for (number, claim) in claims.iter().enumerate() {
+        if claim.is_kept && is_unanswered(world, claim) {
+            calls.extend(answer(world, number));
+        }
         let status = claim.domain.as_ref().and_then(|domain| {
             let model = world.store.model();
             let row = model.rows.get(&Key::new(Kind::Domain, domain.id()))?;
@@ -407,6 +473,18 @@ pub(super) fn ask_again(world: &World) -> Vec<Boxed> {
         }
     }
     calls
+}
+
+/// Returns whether a mail about a claim waits for an answer.
+fn is_unanswered(world: &World, claim: &Claim) -> bool {
+    let model = world.store.model();
+    let id = claim.domain.as_ref().map(Domain::id);
+    let row = id.and_then(|id| model.rows.get(&Key::new(Kind::Domain, id)));
+    let domain = row.and_then(|row| row.content.domain());
+    domain.is_some_and(|domain| {
+        let is_used = domain.mail.as_ref().is_some_and(|mail| mail.is_used);
+        domain.challenge().method == Method::Email && !is_used
+    })
 }
 
 /// Lets all tenants leave.

@@ -3,12 +3,15 @@
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::{
-    Scenario,
+    Profile, Scenario,
+    deal::Deal,
     dice::Dice,
     fault::FaultKind,
     link::spell,
+    story::draw_rivals,
     weather::{Active, Weather},
 };
+use crate::challenge::Method;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -30,6 +33,8 @@ pub(super) enum Deed {
     Add(usize),
     Check(usize),
     Create(usize, usize, usize, u8),
+    /// Something that is about more than one tenant, or that the platform's staff does.
+    Deal(usize, Deal),
     Drop(usize, usize),
     /// Nobody but somebody else's authority may issue for the zone, or anybody may.
     Forbid(bool),
@@ -66,7 +71,9 @@ impl fmt::Display for Planned {
 /// What happens in a history, but for what follows from it.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) claims: Vec<usize>,
+    pub(super) profile: Profile,
+    /// Who claims what, and how it is proved if not in the usual way.
+    pub(super) claims: Vec<(usize, Option<Method>)>,
     pub(super) processes: usize,
     pub(super) storm: Duration,
     pub(super) deeds: Vec<Planned>,
@@ -80,20 +87,25 @@ pub(super) struct Plan {
     pub(super) skew: Duration,
     pub(super) reuse: Duration,
     pub(super) validity: Duration,
+    /// Whether tenants may have few names only.
+    pub(super) caps: bool,
+    /// Whether few certificates may be ordered only.
+    pub(super) is_tight: bool,
 }
 
 impl Plan {
     pub(super) fn draw(scenario: &Scenario, seed: u64) -> Self {
         let dice = &mut Dice::new(seed, 1);
-        let mut claims: Vec<usize> = Vec::new();
-        for claim in 0..scenario.claims {
-            // At least one, and seldom all.
-            if claims.is_empty() && claim.saturating_add(1) == scenario.claims || dice.chance(330) {
-                claims.push(claim);
-            }
-        }
+        let profile = scenario.profile.of(seed);
+        let is_of_claims = profile == Profile::Claims;
+        let claims = match is_of_claims {
+            true => draw_rivals(dice, scenario.claims),
+            false => draw_claims(dice, scenario.claims),
+        };
         let hours = match dice.chance(200) {
+            true if is_of_claims => 36 + dice_u32(dice, 36),
             true => 72 + dice_u32(dice, 72),
+            false if is_of_claims => 8 + dice_u32(dice, 16),
             false => 1 + dice_u32(dice, 6),
         };
         let storm = HOUR * hours;
@@ -109,9 +121,15 @@ impl Plan {
             skew: Duration::ZERO,
             reuse: Duration::ZERO,
             validity: if dice.chance(500) { DAY * 6 } else { DAY * 90 },
+            caps: is_of_claims && dice.chance(300),
+            is_tight: is_of_claims && dice.chance(250),
+            profile,
             claims,
         };
-        plan.draw_deeds(dice, count);
+        match is_of_claims {
+            true => plan.draw_stories(dice, count),
+            false => plan.draw_deeds(dice, count),
+        }
         plan.draw_faults(scenario, dice);
         plan
     }
@@ -148,7 +166,7 @@ impl Plan {
         self.deeds.sort_by_key(|planned| planned.at);
     }
 
-    fn draw_deed(&self, dice: &mut Dice) -> Deed {
+    pub(super) fn draw_deed(&self, dice: &mut Dice) -> Deed {
         let claim = dice.index(self.claims.len());
         let part = match dice.below(4) {
             0 => Part::All,
@@ -175,7 +193,7 @@ impl Plan {
         }
     }
 
-    fn plan(&mut self, dice: &mut Dice, at: Duration, deed: Deed) {
+    pub(super) fn plan(&mut self, dice: &mut Dice, at: Duration, deed: Deed) {
         let process = dice.index(self.processes);
         self.deeds.push(Planned { at, process, deed });
     }
@@ -221,6 +239,17 @@ impl Plan {
     }
 }
 
-fn dice_u32(dice: &mut Dice, end: u64) -> u32 {
+/// Draws who claims what: at least one, and seldom all.
+fn draw_claims(dice: &mut Dice, most: usize) -> Vec<(usize, Option<Method>)> {
+    let mut claims = Vec::new();
+    for claim in 0..most {
+        if claims.is_empty() && claim.saturating_add(1) == most || dice.chance(330) {
+            claims.push((claim, None));
+        }
+    }
+    claims
+}
+
+pub(super) fn dice_u32(dice: &mut Dice, end: u64) -> u32 {
     u32::try_from(dice.below(end.saturating_add(1))).unwrap_or_default()
 }

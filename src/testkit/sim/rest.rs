@@ -1,18 +1,27 @@
 //! What has to hold when everything has come to rest.
 
+use std::time::Duration;
+
 use super::{
     invariant::{Breach, Invariant},
     model::Content,
     people::served,
+    title::Report,
     watch::finish,
     world::World,
 };
 use crate::{
-    clock::Clock,
+    challenge::Method,
+    clock::{Clock, after},
     domain::{Domain, ManagedRecord, Reason, RecordState, Status},
     engine::Notice,
     store::{Key, Kind, Store},
 };
+
+/// How long ago a proof may have been there that is there.
+const STEADY: Duration = Duration::from_secs(60);
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Checks the platform some days after the last fault, while tenants are there.
 pub(super) fn at_rest(world: &World) -> Option<Breach> {
@@ -41,11 +50,18 @@ pub(super) fn at_rest(world: &World) -> Option<Breach> {
             Some(claim) if claim.is_kept && !is_held && status != Status::Active => {
                 return rest(format!("{name} is {status} although all is well: {waiting}"));
             }
-            Some(claim) if !claim.is_kept && status.holds() => {
+            Some(claim)
+                if !claim.is_kept
+                    && status.holds()
+                    && domain.challenge().method != Method::Email =>
+            {
                 let message = format!("{name} is {status} days after its proof is gone");
                 return Some(Breach::new(Invariant::NothingWithoutClaim, message));
             }
             _ => {}
+        }
+        if let Some(breach) = title(world, domain) {
+            return Some(breach);
         }
         if let Some(breach) = served(world, &visited(domain)) {
             return Some(breach);
@@ -55,6 +71,48 @@ pub(super) fn at_rest(world: &World) -> Option<Breach> {
         }
     }
     story(world)
+}
+
+/// Returns what is wrong with what a tenant has of a name.
+fn title(world: &World, domain: &Domain) -> Option<Breach> {
+    let (id, name) = (domain.id(), domain.name());
+    world.core.with(|state| {
+        if domain.status().holds() {
+            let since = state.now.saturating_sub(STEADY);
+            if !state.truth.was_proved(domain, since) {
+                let message = format!("{name} is held by {id}, who does not prove it");
+                return Some(Breach::new(Invariant::NothingWithoutClaim, message));
+            }
+        } else {
+            let is_bare = domain.certificate().is_none()
+                && domain.issuance().is_none()
+                && domain.records().is_empty()
+                && domain.placed().is_empty()
+                && domain.answers.is_empty();
+            // What is gone may come back with the same proof; what was given up does not.
+            if !is_bare && state.truth.titles.reset.contains(&id) && !domain.gives_up() {
+                let message = format!("{id} has something left of {name}, which it lost");
+                return Some(Breach::new(Invariant::NothingComesBack, message));
+            }
+        }
+        if domain.gives_up() {
+            let message = format!("{id} has yet to give up what it had of {name}");
+            return Some(Breach::new(Invariant::NothingComesBack, message));
+        }
+        let is_stale = |report: &&Report| {
+            report.is_noted
+                && report.tenant == domain.tenant()
+                && name.registrable() == Some(report.below.as_str())
+                && domain.challenge().issued_at < report.changed_at
+                && after(domain.created_at(), MINUTE) < report.changed_at
+        };
+        let stale = state.truth.titles.reports.iter().find(is_stale);
+        if let Some(report) = stale.filter(|_| domain.status().holds() && !state.truth.jumped) {
+            let message = format!("{name} is held by a proof from before {}", report.changed_at);
+            return Some(Breach::new(Invariant::NothingComesBack, message));
+        }
+        None
+    })
 }
 
 /// Returns a host that a domain covers.
@@ -106,7 +164,8 @@ pub(super) fn all_gone(world: &World) -> Option<Breach> {
             // are tidied away when they have expired.
             let is_ours = match key.kind {
                 Kind::Account | Kind::Sealing => true,
-                Kind::Ledger => row.item.header.expires.is_some(),
+                // How many names below a domain were ever added is counted for good.
+                Kind::Ledger => row.item.header.expires.is_some() || key.id.starts_with("below/"),
                 _ => false,
             };
             if !is_ours && !is_trace {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    Profile,
     core::{Boxed, Core, Order},
     fault::FaultKind,
     invariant::{Breach, Invariant},
@@ -22,6 +23,7 @@ use super::{
 use crate::clock::{Clock, Timestamp, between};
 
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Most polls of a history: whatever takes more goes in circles.
@@ -103,6 +105,12 @@ impl<'a> Run<'a> {
         let now = self.now();
         self.until(now + SECOND * 1200);
         self.order(people::mend(&self.world));
+        if self.plan.profile == Profile::Claims {
+            for hours in [1, 3, 9] {
+                self.until(now + HOUR * hours);
+                self.order(people::ask_again(&self.world));
+            }
+        }
         self.until(now + DAY);
         self.order(people::ask_again(&self.world));
         self.until(now + DAY * 5 / 2);

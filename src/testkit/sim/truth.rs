@@ -5,11 +5,13 @@ use std::{
     time::Duration,
 };
 
+use super::title::Titles;
 use crate::{
     ca::InMemoryCa,
     certificate::Handle,
+    challenge::Challenge,
     dns::InMemoryDns,
-    domain::Domain,
+    domain::{Domain, NewDomain},
     id::TenantId,
     name::{DnsName, DomainName},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
@@ -25,7 +27,7 @@ pub(super) struct Truth {
     pub(super) ca: Option<InMemoryCa>,
     /// Records that customers and others have put into zones.
     theirs: BTreeMap<(DnsName, RecordType), Vec<RecordData>>,
-    /// When a TXT value of theirs was there: from, and to if it is gone.
+    /// When a value of theirs that may be a proof was there: from, and to if it is gone.
     shown: BTreeMap<(DnsName, String), Vec<Span>>,
     /// Sets that the world sees as they were, and until when.
     unpublished: Overlay,
@@ -50,6 +52,18 @@ pub(super) struct Truth {
     pub(super) answered: BTreeSet<Vec<u8>>,
     /// Whether a zone has gone away with what was in it.
     pub(super) lost_zone: bool,
+    /// Who has which title to a name.
+    pub(super) titles: Titles,
+    /// How many names a tenant may have.
+    pub(super) caps: Option<Caps>,
+}
+
+/// How many names a tenant may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    pub(super) total: usize,
+    pub(super) pending: usize,
+    pub(super) below: usize,
 }
 
 /// From when something was there, and to when if it is gone.
@@ -69,11 +83,38 @@ pub(super) struct Hush {
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) tenant: TenantId,
-    pub(super) wanted: crate::domain::NewDomain,
+    pub(super) wanted: NewDomain,
     /// As it was added last.
     pub(super) domain: Option<Domain>,
     /// Whether the tenant wants it to serve when the storm is over.
     pub(super) is_kept: bool,
+    /// What was ever written into zones for it.
+    pub(super) written: Vec<(DnsName, RecordData)>,
+}
+
+impl Claim {
+    pub(super) const fn new(tenant: TenantId, wanted: NewDomain) -> Self {
+        Self { tenant, wanted, domain: None, is_kept: false, written: Vec::new() }
+    }
+}
+
+/// Returns how a value is remembered that may be a proof.
+fn proof(data: &RecordData) -> Option<String> {
+    match data {
+        RecordData::Txt(text) => Some(text.to_text()),
+        RecordData::Cname(target) => Some(format!("to {target}")),
+        _ => None,
+    }
+}
+
+/// Returns how a value is remembered that a challenge asks for.
+fn wanted(challenge: &Challenge) -> Option<(DnsName, String)> {
+    let value = challenge.value();
+    let text = match challenge.record_type()? {
+        RecordType::Cname => format!("to {value}"),
+        _ => Txt::from_text(&value).to_text(),
+    };
+    Some((challenge.owner.clone(), text))
 }
 
 impl Truth {
@@ -95,6 +136,8 @@ impl Truth {
             jumps: 0,
             answered: BTreeSet::new(),
             lost_zone: false,
+            titles: Titles::default(),
+            caps: None,
         }
     }
 
@@ -140,8 +183,8 @@ impl Truth {
     }
 
     fn show(&mut self, name: &DnsName, data: &RecordData, now: Duration) {
-        if let RecordData::Txt(text) = data {
-            self.shown.entry((name.clone(), text.to_text())).or_default().push((now, None));
+        if let Some(text) = proof(data) {
+            self.shown.entry((name.clone(), text)).or_default().push((now, None));
         }
     }
 
@@ -152,8 +195,8 @@ impl Truth {
                 self.theirs.remove(key);
             }
         }
-        if let RecordData::Txt(text) = data
-            && let Some(times) = self.shown.get_mut(&(key.0.clone(), text.to_text()))
+        if let Some(text) = proof(data)
+            && let Some(times) = self.shown.get_mut(&(key.0.clone(), text))
             && let Some((_, end)) = times.last_mut()
         {
             end.get_or_insert(now);
@@ -174,25 +217,32 @@ impl Truth {
         self.stale.retain(|(name, _), _| !name.is_within(zone));
     }
 
-    /// Returns whether a TXT value was there at any time since `since`.
-    pub(super) fn was_shown(&self, name: &DnsName, value: &str, since: Duration) -> bool {
-        let text = Txt::from_text(value).to_text();
-        self.shown
-            .get(&(name.clone(), text))
-            .is_some_and(|times| times.iter().any(|(_, end)| end.is_none_or(|end| end >= since)))
+    /// Returns whether the proof of a claim was there at some time since `since`.
+    pub(super) fn was_proved(&self, domain: &Domain, since: Duration) -> bool {
+        let Some(wanted) = wanted(domain.challenge()) else {
+            return self.answered_at(domain).is_some();
+        };
+        let times = self.shown.get(&wanted);
+        times.is_some_and(|times| times.iter().any(|(_, end)| end.is_none_or(|end| end >= since)))
     }
 
-    /// Returns whether a TXT value was there all the time since `since`.
-    pub(super) fn was_shown_throughout(
-        &self,
-        name: &DnsName,
-        value: &str,
-        since: Duration,
-    ) -> bool {
-        let text = Txt::from_text(value).to_text();
-        self.shown
-            .get(&(name.clone(), text))
-            .is_some_and(|times| times.iter().any(|(from, end)| *from <= since && end.is_none()))
+    /// Returns whether the proof of a claim was there all the time since `since`.
+    pub(super) fn was_proved_throughout(&self, domain: &Domain, since: Duration) -> bool {
+        let Some(wanted) = wanted(domain.challenge()) else {
+            // Whoever is told that somebody else has proved the name has to answer once more.
+            let doubted = self.titles.doubted.get(&domain.id()).copied();
+            return self
+                .answered_at(domain)
+                .is_some_and(|at| at <= since && doubted.is_none_or(|doubted| doubted < at));
+        };
+        let times = self.shown.get(&wanted);
+        times.is_some_and(|times| times.iter().any(|(from, end)| *from <= since && end.is_none()))
+    }
+
+    /// Returns when the mail about a claim in its present generation was last answered.
+    fn answered_at(&self, domain: &Domain) -> Option<Duration> {
+        let (generation, at) = self.titles.confirmed.get(&domain.id())?;
+        (*generation == domain.challenge().generation).then_some(*at)
     }
 
     /// Returns what is really in a zone.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -35,12 +38,33 @@ const FORMS: [&str; 7] = [
 pub(super) struct Vault {
     keys: Arc<dyn Keys>,
     sealer: Arc<dyn Sealer>,
+    /// What seals once the key was changed.
+    next: Option<Arc<dyn Sealer>>,
+    is_changed: Arc<AtomicBool>,
     sealed: Arc<Mutex<BTreeMap<String, Secret>>>,
 }
 
 impl Vault {
     pub(super) fn new(keys: Arc<dyn Keys>, sealer: Arc<dyn Sealer>) -> Self {
-        Self { keys, sealer, sealed: Arc::default() }
+        Self { keys, sealer, next: None, is_changed: Arc::default(), sealed: Arc::default() }
+    }
+
+    /// Adds what seals once the key was changed; it opens what was sealed before.
+    pub(super) fn with_next(mut self, next: Arc<dyn Sealer>) -> Self {
+        self.next = Some(next);
+        self
+    }
+
+    /// Changes the key, for all.
+    pub(super) fn change_key(&self) {
+        self.is_changed.store(true, Ordering::Relaxed);
+    }
+
+    fn sealer(&self) -> &Arc<dyn Sealer> {
+        match &self.next {
+            Some(next) if self.is_changed.load(Ordering::Relaxed) => next,
+            _ => &self.sealer,
+        }
     }
 
     fn sealed(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
@@ -85,17 +109,17 @@ impl Keys for Vault {
 #[async_trait]
 impl Sealer for Vault {
     fn keys(&self) -> Vec<SealingKeyId> {
-        self.sealer.keys()
+        self.sealer().keys()
     }
 
     async fn seal(&self, context: &Context, secret: &Secret) -> Result<Sealed> {
-        let sealed = self.sealer.seal(context, secret).await?;
+        let sealed = self.sealer().seal(context, secret).await?;
         self.sealed().insert(sealed.as_str().to_owned(), secret.clone());
         Ok(sealed)
     }
 
     async fn open(&self, context: &Context, sealed: &Sealed) -> Result<Secret> {
-        self.sealer.open(context, sealed).await
+        self.sealer().open(context, sealed).await
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     check,
     core::Core,
     invariant::{Breach, Invariant},
-    model::{Model, Wrong},
+    model::{Model, Row, Wrong},
     vault::Vault,
 };
 use crate::{
@@ -47,6 +47,25 @@ impl Watched {
 
     fn broken(&self, message: String) {
         self.core.breach(Breach::new(Invariant::StoreContract, message));
+    }
+
+    /// Tells exports that are under way what is there now.
+    fn archive(&self, changed: &[(Key, Option<Row>)]) {
+        let model = self.model();
+        self.core.with(|state| {
+            for archive in state.truth.titles.exports.values_mut() {
+                for (key, _) in changed {
+                    match model.rows.get(key) {
+                        Some(row) => {
+                            let operation = row.item.revision.operation;
+                            let entries = model.entries(key);
+                            archive.may.insert((key.clone(), operation), entries);
+                        }
+                        None => drop(archive.must.remove(key)),
+                    }
+                }
+            }
+        });
     }
 
     /// Checks that an item is as it was committed.
@@ -137,6 +156,7 @@ impl Store for Watched {
         match (&done, wrong) {
             (Commit::Done, None) => {
                 let before = self.model().apply(&copy, now);
+                self.archive(&before);
                 let breaches = {
                     let model = self.model();
                     let check = check::Committed {

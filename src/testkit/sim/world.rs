@@ -1,7 +1,7 @@
 //! A platform with its customers' zones, and processes that reach it on faulty ways.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
@@ -10,13 +10,14 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Scenario,
+    Profile, Scenario,
     core::{Core, Skewed},
     dice::{Dice, DiceRandom},
-    link::{Faulty, Link},
+    letters::Postman,
+    link::{self, Faulty},
     mutant::{Broken, Mutant},
     plan::Plan,
-    truth::{Claim, Truth},
+    truth::{Caps, Claim, Truth},
     vault::Vault,
     view::View,
     watch::Watched,
@@ -24,18 +25,20 @@ use super::{
 use crate::{
     ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
     certificate::Validation,
+    challenge::email::{Link, MailWish},
     clock::{Clock, Timestamp},
     dns::{Capabilities, DnsProvider, InMemoryDns},
     domain::{NewDomain, Targets},
-    engine::{Edge, Onboarding, Policy},
+    engine::{Budget, Edge, Onboarding, Policy},
     error::{Error, Result},
     id::TenantId,
     keys::InMemoryKeys,
+    mail::Mailer,
     name::{ClaimPolicy, DnsName},
     probe::{Fetch, Fetched, Probe},
     record::{RecordData, RecordSet, Ttl},
     resolver::{InMemoryResolver, Resolver},
-    seal::{InMemorySealer, Sealer},
+    seal::{InMemorySealer, Sealer, SealingKeyId},
     store::{InMemoryStore, Store},
     testkit::Layered,
 };
@@ -46,6 +49,8 @@ const START: i64 = 1_800_000_000;
 const DELEGATION: &str = "acme.platform.test";
 /// The platform's edge.
 const EDGE: &str = "edge.platform.test";
+/// Where records of the platform's lead that are proofs.
+const PROOFS: &str = "proofs.platform.test";
 /// The customers' zones.
 const ZONES: [&str; 2] = ["example.com", "example.net"];
 
@@ -59,6 +64,37 @@ const CLAIMS: [(u8, &str, Option<Validation>); 4] = [
 
 /// Most claims that a history may have.
 pub(super) const MOST_CLAIMS: usize = CLAIMS.len();
+
+/// The same for histories about claims: three tenants, and names that all of them want.
+const TITLES: [(u8, &str, Option<Validation>); 8] = [
+    (1, SHOP, None),
+    (2, SHOP, None),
+    (3, SHOP, None),
+    (2, "*.example.com", None),
+    (1, "*.wild.example.com", None),
+    (3, "*.wild.example.com", None),
+    (2, "www.example.net", Some(Validation::Dns01)),
+    (1, "www.example.net", Some(Validation::Dns01)),
+];
+
+const SHOP: &str = "shop.example.com";
+
+/// Numbers of claims in such histories that are on one name.
+pub(super) const RIVALS: [&[usize]; 3] = [&[0, 1, 2, 3], &[4, 5], &[6, 7]];
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// `Policy::contest_cool_off` in these histories.
+pub(super) const COOL_OFF: Duration = HOUR.saturating_mul(6);
+
+/// `Policy::transfer_ttl` in these histories.
+pub(super) const OFFER: Duration = HOUR.saturating_mul(4);
+
+/// `Policy::quarantine` in all histories.
+pub(super) const QUARANTINE: Duration = HOUR.saturating_mul(24 * 30);
+
+/// How many names a tenant may have in some of these histories.
+const CAPS: Caps = Caps { total: 3, pending: 2, below: 3 };
 
 /// A platform with its customers' zones.
 pub(super) struct World {
@@ -86,14 +122,24 @@ impl World {
         };
         let random = Arc::new(DiceRandom::new(Dice::new(seed, 2)));
         let mut claims = Vec::new();
-        for number in &plan.claims {
-            let Some((tenant, name, validation)) = CLAIMS.get(*number) else { continue };
+        let is_of_claims = plan.profile == Profile::Claims;
+        let cast: &[_] = if is_of_claims { &TITLES } else { &CLAIMS };
+        let mut owners = BTreeMap::new();
+        for (number, method) in &plan.claims {
+            let Some((tenant, name, validation)) = cast.get(*number) else { continue };
             let mut wanted: NewDomain = name.parse().map_err(broken)?;
             if let Some(validation) = validation {
                 wanted = wanted.with_validation(*validation);
             }
+            if let Some(method) = method {
+                let whom = whom(&wanted);
+                wanted = wanted.with_method(*method).with_mail(whom);
+            }
             let tenant = TenantId::from_bytes([*tenant; 16]);
-            claims.push(Claim { tenant, wanted, domain: None, is_kept: false });
+            if let Some(zone) = wanted.name().registrable() {
+                owners.entry(zone.to_owned()).or_insert(tenant);
+            }
+            claims.push(Claim::new(tenant, wanted));
         }
         let mut hosted = names(&ZONES)?;
         let customers = hosted.clone();
@@ -106,7 +152,9 @@ impl World {
         zones.set(edge.map_err(broken)?)?;
 
         let start = Timestamp::from_timestamp(START, 0).unwrap_or_default();
-        let truth = Truth::new(zones.clone(), claims);
+        let mut truth = Truth::new(zones.clone(), claims);
+        truth.titles.owners = owners;
+        truth.caps = plan.caps.then_some(CAPS);
         let core = Core::new(start, Dice::new(seed, 3), plan.weather(seed, muted), truth);
         let clock: Arc<dyn Clock> = Arc::new(core.clock().clone());
         let view = View { core: core.clone(), zones: zones.clone() };
@@ -123,7 +171,9 @@ impl World {
         core.with(|state| state.truth.ca = Some(ca.clone()));
         let keys = InMemoryKeys::new().with_random(random.clone());
         let sealer = InMemorySealer::new().with_random(random.clone());
-        let vault = Vault::new(Arc::new(keys), Arc::new(sealer));
+        let next = SealingKeyId::new("second").map(|key| sealer.clone().with_key(key));
+        let next = next.map_err(broken)?;
+        let vault = Vault::new(Arc::new(keys), Arc::new(sealer)).with_next(Arc::new(next));
         let store = match &scenario.store {
             Some(make) => make(clock),
             None => Arc::new(InMemoryStore::new(clock)),
@@ -135,7 +185,7 @@ impl World {
 
         let mut targets = Targets::cname(EDGE);
         targets = targets.with_addresses([[203, 0, 113, 10].into()], []);
-        let policy = policy(plan);
+        let policy = policy(plan, mutant);
         let parts = Parts {
             core: &core,
             random: &random,
@@ -150,22 +200,26 @@ impl World {
             Arc::new(zones.clone()),
             Arc::new(ca.clone()),
             Arc::new(vault.clone()),
+            Arc::new(Postman { core: core.clone() }),
         )?;
         let _ = probe.0.set(observer.edge());
         let mut processes = Vec::new();
         for number in 0..plan.processes {
-            let link = Link::new(core.clone(), number);
+            let link = link::Link::new(core.clone(), number);
             let zones: Arc<dyn DnsProvider> = Arc::new(zones.clone());
             let ca: Arc<dyn CertificateAuthority> = Arc::new(ca.clone());
             let resolver: Arc<dyn Resolver> = Arc::new(resolver.clone());
             let sealer: Arc<dyn Sealer> = Arc::new(vault.clone());
             let store = Faulty::new(Arc::new(store.clone()), link.clone());
+            let postman = Arc::new(Postman { core: core.clone() });
+            let mailer = Faulty::new(postman, link.clone());
             processes.push(parts.build(
                 Arc::new(Layered::new(spoiled(store, mutant))),
                 Arc::new(spoiled(Faulty::new(resolver, link.clone()), mutant)),
                 Arc::new(Layered::new(spoiled(Faulty::new(zones, link.clone()), mutant))),
                 Arc::new(Layered::new(spoiled(Faulty::new(ca, link.clone()), mutant))),
                 Arc::new(Faulty::new(sealer, link)),
+                Arc::new(mailer),
             )?);
         }
         let reports = processes.iter().map(|_| Arc::default()).collect();
@@ -193,15 +247,44 @@ const fn is_of_store(mutant: Mutant) -> bool {
 }
 
 /// The numbers of the engine, so that much happens in a few days.
-fn policy(plan: &Plan) -> Policy {
-    let hour = Duration::from_secs(3600);
+fn policy(plan: &Plan, mutant: Option<Mutant>) -> Policy {
     let mut policy = Policy::new();
-    policy.demote_over = hour * 36;
-    policy.recheck_refuted = hour * 6;
-    policy.recheck = hour * 48;
+    policy.demote_over = HOUR * 36;
+    policy.recheck_refuted = HOUR * 6;
+    policy.recheck = HOUR * 48;
     policy.max_failed_orders = 3;
     policy.batch = plan.batch;
+    policy.quarantine = QUARANTINE;
+    if plan.profile == Profile::Claims {
+        policy.contest_cool_off = COOL_OFF;
+        policy.transfer_ttl = OFFER;
+        policy.transfer_grace = HOUR * 4;
+        policy.transfer_cool_down = HOUR * 2;
+        policy.mail_spacing = Duration::from_secs(600);
+        policy.mail_budget = Budget::new(10, HOUR * 6);
+    }
+    if plan.caps {
+        let count = |count| u32::try_from(count).ok();
+        policy.max_claims = count(CAPS.total);
+        policy.max_pending = count(CAPS.pending);
+        policy.max_below = count(CAPS.below);
+        policy.adds = Some(Budget::new(6, HOUR));
+    }
+    if plan.is_tight {
+        policy.budgets.certificates = Some(Budget::new(3, HOUR * 6));
+        policy.budgets.duplicates = Some(Budget::new(2, HOUR * 6));
+        policy.budgets.orders = Some(Budget::new(6, HOUR));
+    }
+    if let Some(mutant) = mutant {
+        mutant.spoil_policy(&mut policy);
+    }
     policy
+}
+
+/// Has one person written to, and not five.
+fn whom(wanted: &NewDomain) -> MailWish {
+    let zone = wanted.name().registrable().unwrap_or_default();
+    MailWish::new().with_addresses([format!("hostmaster@{zone}")])
 }
 
 /// What all processes have in common.
@@ -222,7 +305,9 @@ impl Parts<'_> {
         zones: Arc<dyn DnsProvider>,
         ca: Arc<dyn CertificateAuthority>,
         sealer: Arc<dyn Sealer>,
+        mailer: Arc<dyn Mailer>,
     ) -> Result<Onboarding> {
+        let link = Link::new("https://plat.test/confirm")?;
         let allowed: Vec<DnsName> = ZONES.iter().filter_map(|zone| zone.parse().ok()).collect();
         let delegation: DnsName = DELEGATION.parse().map_err(broken)?;
         Onboarding::builder(store)
@@ -237,6 +322,8 @@ impl Parts<'_> {
             .with_random(self.random.clone())
             .with_claims(ClaimPolicy::new().with_allowed(allowed))
             .with_delegation_zone(delegation)
+            .with_proof_target(PROOFS.parse().map_err(broken)?)
+            .with_mailer(mailer, link)
             .with_policy(self.policy.clone())
             .build()
             .map_err(broken)
