@@ -11,7 +11,7 @@ use std::{
 
 use nameplate::{
     ca::{Authorization, AuthorizationStatus, OrderState, Progress, Publication},
-    certificate::{Chain, Handle, OrderStatus, Problem},
+    certificate::{Chain, Handle, OrderStatus, Permission, Problem},
     clock::{Clock, Timestamp, after},
     domain::{Domain, Event, Placed, Placement, Status},
     engine::{
@@ -502,6 +502,11 @@ impl Search {
                     public_key: issued.public_key.clone(),
                     request: vec![1],
                 }]
+            }
+            Question::Caa => {
+                let (at, record) = ("example.com".parse().unwrap(), "0 issue \";\"".to_owned());
+                let forbidden = Permission::Forbidden { at, record, add: None };
+                [Permission::Allowed, forbidden].map(Fact::Caa).to_vec()
             }
             Question::Visible { owner, value } => [Verdict::Confirmed, Verdict::Refuted]
                 .map(|verdict| Fact::Visible {
