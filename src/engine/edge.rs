@@ -134,14 +134,17 @@ impl Edge {
         }
         let keys = [codec::answer(host.as_str(), token), codec::hold(host)];
         let mut found = self.backends.store.find(&keys).await?.into_iter();
-        let (Some(Some(item)), Some(Some(holder))) = (found.next(), found.next()) else {
-            return Ok(None);
-        };
+        let Some(item) = found.next().flatten() else { return Ok(None) };
         let answer: Answer = codec::read_item(&item)?;
         // The worker that cleans up after somebody has lost the name may not have run yet.
-        let is_current = item.header.tenant == holder.header.tenant
-            && codec::read_domain(&holder).map_or(true, |it| it.has_answer(&answer.id));
-        Ok(is_current.then_some(answer.body))
+        let is_current = found.next().flatten().is_some_and(|holder| {
+            item.header.tenant == holder.header.tenant
+                && codec::read_domain(&holder).map_or(true, |it| it.has_answer(&answer.id))
+        });
+        if !is_current {
+            return Ok(None);
+        }
+        Ok(Some(answer.body))
     }
 
     /// Returns the domain that `host` belongs to, while its tenant holds it.
