@@ -12,11 +12,13 @@
 //! Exit codes: 0 if everything held, 1 if something did not, 2 for names that cannot be used here.
 
 mod common;
+#[path = "common/servers.rs"]
+mod servers;
 
 use std::{
     collections::BTreeSet,
     env,
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -27,7 +29,6 @@ use nameplate::{
     ca::Acme,
     certificate::Validation,
     clock::{SystemClock, TokioTimer},
-    dns::{Applied, DnsProvider, Rfc2136, TsigKey},
     domain::{Domain, Instruction, NewDomain, Status, Targets},
     engine::{Notice, Onboarding, Policy},
     id::{OsRandom, Random, TenantId},
@@ -39,9 +40,9 @@ use nameplate::{
     serve::Acceptor,
     store::InMemoryStore,
     transport::{CryptoProvider, HttpClient, Method, Request, ReqwestClient},
-    zone::{ChangeSet, SetChange},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use servers::{Servers, add};
 use tokio::{net::TcpListener, process::Command, sync::oneshot, task::JoinHandle};
 
 /// The platform's own zone, in which its edge lives, and the one in which it answers DNS challenges.
@@ -134,47 +135,7 @@ fn zones<S: AsRef<str>>(names: &[S]) -> Result<Vec<DnsName>, Failure> {
     names.iter().map(|name| Ok(name.as_ref().parse()?)).collect()
 }
 
-/// Where the servers are, as `scripts/servers` says.
-struct Servers {
-    knot: SocketAddr,
-    resolver: SocketAddr,
-    /// Algorithm, name and secret.
-    tsig: [String; 3],
-    /// Pebble's directory, and where it shows its root.
-    directory: String,
-    management: String,
-    /// The root of Pebble's own HTTPS, as PEM text.
-    authority: String,
-    /// Where Pebble looks for answers to HTTP-01, whatever the name.
-    http_port: u16,
-}
-
 impl Servers {
-    fn from_environment() -> Result<Self, Failure> {
-        let variable = |name: &str| {
-            let name = format!("NAMEPLATE_TEST_{name}");
-            env::var(&name).map_err(|_| format!("{name} is not set: please run scripts/lab"))
-        };
-        let tsig = ["TSIG_ALGORITHM", "TSIG_NAME", "TSIG_SECRET"].map(variable);
-        let [algorithm, name, secret] = tsig;
-        Ok(Self {
-            knot: variable("KNOT")?.parse()?,
-            resolver: variable("RESOLVER")?.parse()?,
-            tsig: [algorithm?, name?, secret?],
-            directory: variable("PEBBLE_DIRECTORY")?,
-            management: variable("PEBBLE_MANAGEMENT")?,
-            authority: std::fs::read_to_string(variable("PEBBLE_CA")?)?,
-            http_port: variable("HTTP01_PORT")?.parse()?,
-        })
-    }
-
-    /// Returns somebody who may change these zones.
-    fn provider(&self, zones: &[DnsName]) -> Result<Rfc2136, Failure> {
-        let [algorithm, name, secret] = &self.tsig;
-        let key = TsigKey::from_base64(name.parse()?, algorithm.parse()?, secret)?;
-        Ok(Rfc2136::builder(self.knot, key).with_zones(zones.iter().cloned()).build())
-    }
-
     /// Returns all records of a zone: owner, type and data.
     async fn records(&self, zone: &DnsName) -> Result<Vec<[String; 3]>, Failure> {
         let output = Command::new("kdig")
@@ -489,17 +450,6 @@ async fn leftovers(servers: &Servers, zones: &[DnsName], lives: &[Life]) -> Resu
     match ours.is_empty() {
         true => Ok(()),
         false => Err(format!("these records are left behind: {}", ours.join("; ")).into()),
-    }
-}
-
-/// Adds a record set to the zone that it belongs to, in which there is none yet.
-async fn add(dns: &Rfc2136, set: RecordSet) -> Result<(), Failure> {
-    let (name, record_type) = (set.name().clone(), set.record_type());
-    let zone = dns.zone_of(&name).await?.ok_or_else(|| format!("no zone holds {name}"))?;
-    let change = ChangeSet::new([SetChange::new(None, Some(set))?])?;
-    match dns.apply(&zone, &change).await?.into_iter().next() {
-        Some(Applied::Done) => Ok(()),
-        other => Err(format!("{name} {record_type} cannot be added: {other:?}").into()),
     }
 }
 
