@@ -1,14 +1,19 @@
-//! Processes that are killed, stopped and cannot write, on one SQLite file, Knot DNS and Pebble.
+//! Processes that are killed, stopped and cannot write, on one store, Knot DNS and Pebble.
 //!
 //! A test starts this binary again for the workers. They pass the points of a tape, at which they are
 //! killed or stopped, and are killed anywhere; others take their place. When everything has come to
 //! rest, every domain is active or says why not, the zone holds what is recorded and nothing else, and
 //! no order was opened again whose handle was stored.
 
+mod base;
 mod check;
 mod dice;
+mod fleet;
+mod outage;
 mod platform;
+mod proxy;
 mod siege;
+mod watch;
 mod worker;
 
 use std::{
@@ -38,8 +43,9 @@ async fn workers_that_are_killed_at_every_point_lose_nothing_and_leave_nothing()
         at_points: vec![Fault::Kill, Fault::Stop],
         stop_each: 8,
         http: true,
+        ..Plan::SMALL
     };
-    let mut siege = Siege::new(plan, None).await;
+    let mut siege = Siege::on_a_file(plan, None).await;
     siege.run(30, Instant::now()).await;
     check::all_is_well(&mut siege).await;
     siege.report();
@@ -79,8 +85,9 @@ async fn a_siege_on_a_small_disk() {
         stop_each: 1,
         // The other process has the port.
         http: false,
+        ..Plan::SMALL
     };
-    let mut siege = Siege::new(plan, Some(Path::new(&folder))).await;
+    let mut siege = Siege::on_a_file(plan, Some(Path::new(&folder))).await;
     let mut dice = dice::Dice::new(seed);
     for round in 0..24 {
         // Who is killed soon may not have been told.
@@ -89,7 +96,7 @@ async fn a_siege_on_a_small_disk() {
         }
         siege.run(0, after(1000 + dice.below(1500))).await;
         // Or there may be room in the write-ahead log for all that comes.
-        shorten(&siege.place.file);
+        shorten(siege.place.base.file());
         let mut file = File::create(&ballast).unwrap();
         while file.write_all(&[0; 512]).is_ok() {}
         siege.run(0, after(500 + dice.below(1000))).await;
@@ -110,11 +117,12 @@ async fn a_store_that_can_only_be_read_is_refused_and_left_as_it_is() {
         at_points: Vec::new(),
         stop_each: 1,
         http: true,
+        ..Plan::SMALL
     };
-    let mut siege = Siege::new(plan, None).await;
+    let mut siege = Siege::on_a_file(plan, None).await;
     siege.run(3, Instant::now()).await;
     siege.kill_all();
-    let file = siege.place.file.clone();
+    let file = siege.place.base.file().to_owned();
     let folder = file.parent().unwrap();
     let is_root = fs::metadata(folder).unwrap().uid() == 0;
 
@@ -149,7 +157,13 @@ async fn a_store_that_can_only_be_read_is_refused_and_left_as_it_is() {
 
 /// Returns why a worker that is started by a script does not start.
 fn refused(siege: &Siege, script: &str) -> String {
-    let role = Role { at: None, drags: false, tenants: None, script: Some(script.to_owned()) };
+    let role = Role {
+        at: None,
+        drags: false,
+        tenants: None,
+        through: None,
+        script: Some(script.to_owned()),
+    };
     let mut child = worker::command(&siege.place, &role).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let said = lines.map_while(Result::ok).find_map(|line| Said::read(&line));
@@ -177,8 +191,9 @@ async fn a_worker_that_cannot_write_for_a_while_does_no_harm() {
         at_points: Vec::new(),
         stop_each: 1,
         http: true,
+        ..Plan::SMALL
     };
-    let mut siege = Siege::new(plan, None).await;
+    let mut siege = Siege::on_a_file(plan, None).await;
     let mut faults = 0;
     // Who is killed soon may not have been told.
     while faults < 96 && !siege.has_failed("disk failed") {
@@ -195,10 +210,14 @@ fn after(millis: u64) -> Instant {
     Instant::now() + Duration::from_millis(millis)
 }
 
+/// Returns a number that the test is told.
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
 /// Runs for as many minutes as it is told, and not at all unless it is.
 #[tokio::test]
 async fn a_long_siege() {
-    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let Some(minutes) = number("NAMEPLATE_TEST_CRASH_MINUTES") else { return };
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut seed = number("NAMEPLATE_TEST_CRASH_SEED").unwrap_or_else(Plan::any_seed);
@@ -209,8 +228,9 @@ async fn a_long_siege() {
             at_points: vec![Fault::Kill, Fault::Stop],
             stop_each: 1,
             http: true,
+            ..Plan::SMALL
         };
-        let mut siege = Siege::new(plan, None).await;
+        let mut siege = Siege::on_a_file(plan, None).await;
         // A round of some minutes, so that what a store goes through once happens often.
         let round = Instant::now() + Duration::from_secs(180);
         siege.run(0, round.min(end)).await;

@@ -1,4 +1,4 @@
-//! The platform that several processes run: one SQLite file, Knot DNS and Pebble.
+//! The platform that several processes run: one store, Knot DNS and Pebble.
 
 use std::{
     env,
@@ -6,6 +6,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process,
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,11 +26,15 @@ use nameplate::{
     record::{Profile, Ttl, Txt},
     resolver::Hickory,
     seal::XChaChaSealer,
-    store::{Key, Kind, Sqlite, Store, UniqueKey},
+    store::{Key, Kind, Store, UniqueKey},
     testkit::{AuthorityLayer, DnsLayer, Layered, Tap, Tape},
     zone::{ChangeSet, SetChange},
 };
 
+use super::{
+    base::Base,
+    watch::{Listener, Watched},
+};
 use crate::{
     acme,
     rfc2136::{provider, zone},
@@ -42,15 +47,14 @@ pub(super) const TENANT: TenantId = TenantId::from_bytes([11; 16]);
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 /// Where a process finds what all of them share.
-const FILE: &str = "NAMEPLATE_TEST_FILE";
 const LEDGER: &str = "NAMEPLATE_TEST_LEDGER";
 const SUFFIX: &str = "NAMEPLATE_TEST_SUFFIX";
 
 /// What all processes share.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// The file of the store.
-    pub(super) file: PathBuf,
+    /// The store.
+    pub(super) base: Base,
     /// The file in which every order is written down before it is opened.
     pub(super) ledger: PathBuf,
     /// Below which all names are.
@@ -60,13 +64,14 @@ pub(super) struct Place {
 impl Place {
     /// Returns the place that another process was told of; `None` if it was told of none.
     pub(super) fn told() -> Option<Self> {
-        let (file, ledger) = (env::var_os(FILE)?.into(), env::var_os(LEDGER)?.into());
-        Some(Self { file, ledger, suffix: env::var(SUFFIX).ok()? })
+        let (base, ledger) = (Base::told()?, env::var_os(LEDGER)?.into());
+        Some(Self { base, ledger, suffix: env::var(SUFFIX).ok()? })
     }
 
-    /// Tells another process.
-    pub(super) fn tell(&self, command: &mut process::Command) {
-        command.env(FILE, &self.file).env(LEDGER, &self.ledger).env(SUFFIX, &self.suffix);
+    /// Tells another process, which reaches a database at the port `through`.
+    pub(super) fn tell(&self, command: &mut process::Command, through: Option<u16>) {
+        self.base.tell(command, through);
+        command.env(LEDGER, &self.ledger).env(SUFFIX, &self.suffix);
     }
 
     /// Returns a name below the suffix.
@@ -74,13 +79,8 @@ impl Place {
         format!("{label}.{}", self.suffix).parse().unwrap()
     }
 
-    /// Opens the store.
-    pub(super) async fn store(&self, wait: Duration) -> Result<Sqlite> {
-        Sqlite::builder(&self.file).with_busy_timeout(wait).open().await
-    }
-
     /// Puts the platform together as one process runs it.
-    pub(super) fn platform(&self, store: &Sqlite, tape: &Tape) -> Onboarding {
+    pub(super) fn platform(&self, store: &Arc<dyn Store>, tape: &Tape) -> Onboarding {
         let resolver = Hickory::builder([servers::resolver()])
             .with_zone(zone(), [servers::knot()])
             .build()
@@ -98,7 +98,9 @@ impl Place {
         policy.budgets = Budgets::UNLIMITED;
         // So that every process has something to do.
         policy.batch = 4;
-        Onboarding::builder(Tap::new(store.clone(), tape.clone()))
+        let store = Layered::new(Watched { inner: store.clone(), place: self.clone() });
+        Onboarding::builder(Tap::new(store, tape.clone()))
+            .with_subscriber(Listener(self.clone()))
             .with_brand("kills")
             .with_targets(
                 Targets::cname(self.edge().as_str()).with_addresses([[127, 0, 0, 1].into()], []),
@@ -125,6 +127,11 @@ impl Place {
         file.write_all(format!("{what} {process} {now} {rest}\n").as_bytes())
     }
 
+    /// The same, of this process.
+    pub(super) fn tell_of(&self, what: &str, rest: &str) -> io::Result<()> {
+        self.note(what, process::id(), rest)
+    }
+
     /// Returns the name of the platform's edge.
     pub(super) fn edge(&self) -> DnsName {
         self.name("edge")
@@ -140,27 +147,36 @@ pub(super) fn asked(step: &Instruction) -> RecordSet {
     RecordSet::new(step.name.clone(), Ttl::MINUTE, [data]).unwrap()
 }
 
-/// Adds a record set to the zone as its owner does.
-pub(super) async fn add(dns: &Rfc2136, set: RecordSet) {
-    let change = SetChange::new(None, Some(set)).unwrap();
-    dns.apply(&zone(), &change.into()).await.unwrap();
+/// Adds a record set to the zone as its owner does, who tries again while the server is away.
+pub(super) async fn add(dns: &Rfc2136, set: RecordSet, is_patient: bool) {
+    let changes: ChangeSet = SetChange::new(None, Some(set)).unwrap().into();
+    // A minute, far more than a server takes to come back.
+    for _ in 0..600 {
+        match dns.apply(&zone(), &changes).await {
+            // A conflict is what came of an attempt before.
+            Ok(_) => return,
+            Err(_) if is_patient => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    panic!("the DNS server is away");
 }
 
 /// A backend whose calls that change something are written down before they are made and after.
 #[derive(Debug)]
 struct Ledger<T> {
     inner: T,
-    store: Sqlite,
+    store: Arc<dyn Store>,
     place: Place,
 }
 
 impl<T> Ledger<T> {
-    fn new(inner: T, store: Sqlite, place: &Place) -> Self {
+    fn new(inner: T, store: Arc<dyn Store>, place: &Place) -> Self {
         Self { inner, store, place: place.clone() }
     }
 
     fn write(&self, what: &str, rest: &str) -> Result<()> {
-        self.place.note(what, process::id(), rest).map_err(|error| {
+        self.place.tell_of(what, rest).map_err(|error| {
             Error::new(ErrorKind::Unavailable, "ledger", "write", error.to_string())
         })
     }

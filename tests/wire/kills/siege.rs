@@ -1,9 +1,10 @@
-//! Two workers that are killed and stopped while tenants come, change their minds and go.
+//! Some workers that are killed and stopped while tenants come, change their minds and go.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, Command},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +17,6 @@ use nameplate::{
     error::{ErrorKind, Result},
     id::{DomainId, OsRandom, Random as _},
     record::Ttl,
-    store::Sqlite,
     testkit::Tape,
 };
 use tokio::{
@@ -25,18 +25,15 @@ use tokio::{
 };
 
 use super::{
+    base::{self, Base, Due},
     check,
     dice::Dice,
+    outage::{self, Outage, Outages, Slot},
     platform::{LEASE, Place, TENANT, add, asked},
+    proxy::Proxy,
     worker::{Role, Said, command},
 };
 use crate::{acme, rfc2136::provider, scratch::Scratch, servers};
-
-/// How many domains there are at a time.
-const DOMAINS: usize = 12;
-
-/// How many workers there are at a time.
-const WORKERS: usize = 2;
 
 /// How often a point is waited for.
 const TRIES: u32 = 8;
@@ -68,6 +65,8 @@ struct Process {
     number: usize,
     child: Child,
     input: ChildStdin,
+    /// Its way to the database.
+    slot: Option<Slot>,
     target: Option<Target>,
     /// What happens to it next, and when.
     next: (Next, Instant),
@@ -98,9 +97,27 @@ pub(super) struct Plan {
     pub(super) stop_each: u64,
     /// Whether some names are validated over HTTP, at the only port for it that there is.
     pub(super) http: bool,
+    /// How many domains there are at a time.
+    pub(super) domains: usize,
+    /// How many workers there are at a time.
+    pub(super) workers: usize,
+    /// Whether servers stop, and the network fails.
+    pub(super) outages: bool,
 }
 
 impl Plan {
+    /// Two workers on a file, where nothing happens to them.
+    pub(super) const SMALL: Self = Self {
+        seed: 0,
+        anywhere: Vec::new(),
+        at_points: Vec::new(),
+        stop_each: 1,
+        http: false,
+        domains: 12,
+        workers: 2,
+        outages: false,
+    };
+
     /// Returns a seed of chance.
     pub(super) fn any_seed() -> u64 {
         let mut seed = [0; 8];
@@ -113,7 +130,6 @@ impl Plan {
 pub(super) struct Siege {
     pub(super) place: Place,
     pub(super) nameplate: Onboarding,
-    pub(super) store: Sqlite,
     /// The ids of the processes that were stopped, so that what they did later may be late.
     pub(super) stopped: BTreeSet<u32>,
     /// What is in the zone that is not ours: owner, type, data.
@@ -135,27 +151,47 @@ pub(super) struct Siege {
     missed: Vec<Target>,
     names: usize,
     feed_at: Instant,
+    start_at: Instant,
+    /// The ways to the database, if it is one, and what is to be removed of it.
+    slots: Vec<Slot>,
+    outages: Option<Outages>,
+    suffered: BTreeMap<Outage, usize>,
     _folder: Scratch,
 }
 
 impl Siege {
     /// Prepares a siege, with the file of the store in `folder` or in one of its own.
-    pub(super) async fn new(plan: Plan, folder: Option<&std::path::Path>) -> Self {
+    pub(super) async fn on_a_file(plan: Plan, folder: Option<&std::path::Path>) -> Self {
         let own = Scratch::new();
+        let file = folder.unwrap_or_else(|| own.path()).join("store.db");
+        Self::new(plan, Base::Sqlite(file), own).await
+    }
+
+    /// Prepares a siege on PostgreSQL.
+    pub(super) async fn on_postgres(plan: Plan) -> Self {
+        let schema = format!("kills_{}_{}", std::process::id(), plan.seed);
+        Self::new(plan, Base::Postgres { url: servers::postgres(), schema }, Scratch::new()).await
+    }
+
+    async fn new(plan: Plan, base: Base, own: Scratch) -> Self {
         let seed = plan.seed;
         // The servers may outlive this process, and others may use them.
         let suffix = format!("k{}-{seed}.{}", std::process::id(), servers::zones()[0]);
-        let file = folder.unwrap_or_else(|| own.path()).join("store.db");
-        let place = Place { file, ledger: own.file("ledger"), suffix };
+        let place = Place { base, ledger: own.file("ledger"), suffix };
         println!("{} by seed {seed}", place.suffix);
-        let store = place.store(Duration::from_secs(20)).await.unwrap();
+        let store = place.base.open(Duration::from_secs(20)).await.unwrap();
         let nameplate = place.platform(&store, &Tape::new());
+        let mut slots = Vec::new();
+        if let Base::Postgres { url, .. } = &place.base {
+            for _ in 0..plan.workers {
+                let proxy = Proxy::open(base::port(url), outage::end_session).await;
+                slots.push(Slot { process: Arc::default(), proxy });
+            }
+        }
         if plan.http {
-            let edge = nameplate.edge();
+            let (edge, runtime) = (nameplate.edge(), tokio::runtime::Handle::current());
             acme::answer_too(move |host, token| {
                 let host = host.parse().ok()?;
-                let runtime =
-                    tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
                 runtime.block_on(edge.answer(&host, token)).ok()?
             });
         }
@@ -164,7 +200,6 @@ impl Siege {
             dice: Dice::new(seed),
             dns: provider(servers::knot()),
             nameplate,
-            store,
             stopped: BTreeSet::new(),
             foreign: BTreeSet::new(),
             all: BTreeMap::new(),
@@ -184,6 +219,10 @@ impl Siege {
             missed: Vec::new(),
             names: 0,
             feed_at: Instant::now(),
+            start_at: Instant::now(),
+            slots,
+            outages: None,
+            suffered: BTreeMap::new(),
             _folder: own,
             place,
             plan,
@@ -191,14 +230,21 @@ impl Siege {
         let address = RecordData::A([127, 0, 0, 1].into());
         let edge = RecordSet::new(siege.place.edge(), Ttl::MINUTE, [address]).unwrap();
         siege.publish(edge).await;
+        if siege.plan.outages {
+            let dice = Dice::new(siege.dice.draw());
+            siege.outages = Some(Outages::begin(dice, siege.place.clone(), siege.slots.clone()));
+        }
         siege
     }
 
-    /// Goes on until every point was hit, at least `faults` faults happened, and `until` is over.
+    /// Goes on until every point was hit, at least `faults` faults and every outage happened, and `until`
+    /// is over.
     pub(super) async fn run(&mut self, faults: usize, until: Instant) {
         let start = Instant::now();
         loop {
-            let done = self.faults.values().sum::<usize>() >= faults && Instant::now() >= until;
+            let done = self.faults.values().sum::<usize>() >= faults
+                && Instant::now() >= until
+                && (self.outages.is_none() || self.has_seen_every_outage());
             let hit = self.targets.is_empty()
                 && self.processes.iter().all(|process| process.target.is_none())
                 && (self.plan.at_points.is_empty() || !self.points.is_empty());
@@ -207,8 +253,8 @@ impl Siege {
                 return;
             }
             // Another worker would do what happens only once where nothing happens to it.
-            let workers = if self.awaits_enrollment() { 1 } else { WORKERS };
-            while self.processes.len() < workers {
+            let workers = if self.awaits_enrollment() { 1 } else { self.plan.workers };
+            while self.processes.len() < workers && Instant::now() >= self.start_at {
                 self.start_besieged();
             }
             self.listen(Duration::from_millis(20)).await;
@@ -245,11 +291,28 @@ impl Siege {
         let tenants = Some(self.dice.draw());
         // A write that is too long is an error then, and not the end of the process.
         let script = Some("trap '' XFSZ; exec \"$@\"".to_owned());
-        let role = Role { at, drags, tenants, script };
-        self.start(&role, target, (next.0, Instant::now() + next.1));
+        let slot = self.free_slot();
+        let through = slot.as_ref().map(|slot| slot.proxy.port());
+        let role = Role { at, drags, tenants, through, script };
+        self.start(&role, slot, target, (next.0, Instant::now() + next.1));
     }
 
-    fn start(&mut self, role: &Role, target: Option<Target>, next: (Next, Instant)) {
+    /// Returns a way to the database that nobody uses, if there is a database.
+    fn free_slot(&self) -> Option<Slot> {
+        let is_free = |slot: &&Slot| {
+            let used = self.processes.iter().filter_map(|process| process.slot.as_ref());
+            !used.map(|used| used.proxy.port()).any(|port| port == slot.proxy.port())
+        };
+        self.slots.iter().find(is_free).cloned()
+    }
+
+    fn start(
+        &mut self,
+        role: &Role,
+        slot: Option<Slot>,
+        target: Option<Target>,
+        next: (Next, Instant),
+    ) {
         let mut child = command(&self.place, role).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         self.started += 1;
@@ -263,7 +326,10 @@ impl Siege {
             }
             let _ = say.send((number, None));
         });
-        self.processes.push(Process { number, child, input, target, next });
+        if let Some(slot) = &slot {
+            *slot.process.lock().unwrap() = Some(child.id());
+        }
+        self.processes.push(Process { number, child, input, slot, target, next });
     }
 
     /// Takes note of what processes say, for a while.
@@ -293,15 +359,15 @@ impl Siege {
             Some(Said::Refused(why)) => {
                 // One that is stopped in the middle of a commit holds up all that write.
                 let is_stopped = |process: &Process| process.next.0 == Next::Resume;
-                assert!(
-                    why.contains("locked") && self.processes.iter().any(is_stopped),
-                    "a worker cannot start: {why}"
-                );
+                let is_locked = why.contains("locked") && self.processes.iter().any(is_stopped);
+                assert!(is_locked || self.outages.is_some(), "a worker cannot start: {why}");
                 let Some(place) = place else { return };
                 let mut process = self.processes.remove(place);
                 process.child.kill().unwrap();
                 process.child.wait().unwrap();
                 self.targets.extend(process.target);
+                // As a service manager does, which tries again after a while.
+                self.start_at = Instant::now() + Duration::from_millis(200);
             }
             None => {
                 let Some(place) = place else { return };
@@ -401,8 +467,9 @@ impl Siege {
         for domain in &there {
             self.come(domain).await;
         }
-        if there.len() < DOMAINS {
-            for _ in there.len()..DOMAINS {
+        if there.len() < self.plan.domains {
+            // No more than a few, since others are waited for as well.
+            for _ in (there.len()..self.plan.domains).take(12) {
                 let name = self.next_name();
                 let _ = self.nameplate.add(&TENANT, name).await;
             }
@@ -442,7 +509,7 @@ impl Siege {
 
     async fn publish(&mut self, set: RecordSet) {
         self.foreign.extend(check::lines(&set));
-        add(&self.dns, set).await;
+        add(&self.dns, set, self.plan.outages).await;
     }
 
     /// Kills every worker.
@@ -455,13 +522,17 @@ impl Siege {
 
     /// Ends everything that happens, lets healthy workers go on, and waits until nothing is due.
     pub(super) async fn settle(&mut self) {
+        if let Some(outages) = self.outages.take() {
+            self.suffered = outages.end().await;
+        }
         self.kill_all();
         let rest = (Next::Rest, Instant::now() + Duration::from_secs(3600));
-        for _ in 0..WORKERS {
-            let role = Role { at: None, drags: false, tenants: None, script: None };
-            self.start(&role, None, rest);
+        for _ in 0..self.plan.workers {
+            let role = Role { at: None, drags: false, tenants: None, through: None, script: None };
+            self.start(&role, None, None, rest);
         }
-        let (start, end) = (Instant::now(), Instant::now() + Duration::from_secs(180));
+        let patience = Duration::from_secs(180 + 2 * self.plan.domains as u64);
+        let (start, end) = (Instant::now(), Instant::now() + patience);
         let mut restless = Vec::new();
         while Instant::now() < end {
             self.listen(Duration::from_millis(500)).await;
@@ -478,12 +549,18 @@ impl Siege {
     async fn restless(&mut self) -> Result<Vec<String>> {
         let mut restless = Vec::new();
         let now = SystemClock.now();
-        let dues = check::dues(&self.place.file).unwrap();
-        assert!(dues.len() >= self.all.len(), "{} of {} domains", dues.len(), self.all.len());
-        for (id, due) in dues {
-            let Some(wait) = due.map(|due| due - now).filter(|wait| wait.num_minutes() < 10) else {
+        let dues = self.place.base.dues();
+        let domains = dues.iter().filter(|due| !due.is_feed).count();
+        assert!(domains >= self.all.len(), "{domains} of {} domains", self.all.len());
+        for Due { is_feed, id, at } in dues {
+            let Some(wait) = at.map(|at| at - now).filter(|wait| wait.num_minutes() < 10) else {
                 continue;
             };
+            if is_feed {
+                restless.push(format!("the feed of {id}, {wait}"));
+                continue;
+            }
+            let id: DomainId = id.parse().unwrap();
             match self.nameplate.get(&TENANT, id).await {
                 Ok(domain) => {
                     restless.push(format!(
@@ -518,6 +595,17 @@ impl Siege {
         }
     }
 
+    /// Returns whether all has happened that can happen to everybody.
+    fn has_seen_every_outage(&self) -> bool {
+        let counts = self.outages.as_ref().map(Outages::counts).unwrap_or_default();
+        Outage::ALL.iter().all(|outage| counts.contains_key(outage))
+    }
+
+    /// Returns whether servers have stopped, and the network has failed.
+    pub(super) fn has_suffered(&self) -> bool {
+        !self.suffered.is_empty()
+    }
+
     /// Returns whether those who could not write were told why.
     pub(super) fn has_failed(&self, why: &str) -> bool {
         self.failed.iter().any(|failed| failed.contains(why))
@@ -533,6 +621,9 @@ impl Siege {
         );
         for ((point, fault), count) in &self.faults {
             println!("  {fault:?} {point}: {count}");
+        }
+        for (outage, count) in &self.suffered {
+            println!("  {outage:?}: {count}");
         }
         for target in &self.missed {
             println!("  {:?} {}: not reached", target.fault, target.point);

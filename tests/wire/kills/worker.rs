@@ -47,6 +47,8 @@ pub(super) struct Role {
     pub(super) drags: bool,
     /// What its tenants do follows from it; `None` if they do nothing.
     pub(super) tenants: Option<u64>,
+    /// The port through which it reaches a database.
+    pub(super) through: Option<u16>,
     /// What it is started by, such as a shell that sets limits: a script that ends in `exec "$@"`.
     pub(super) script: Option<String>,
 }
@@ -109,7 +111,7 @@ pub(super) fn command(place: &Place, role: &Role) -> Command {
         None => Command::new(itself),
     };
     command.args(["--exact", "kills::worker::the_worker_process", "--nocapture"]);
-    place.tell(&mut command);
+    place.tell(&mut command, role.through);
     if let Some((point, passes)) = &role.at {
         command.env(AT, format!("{passes} {point}"));
     }
@@ -135,7 +137,7 @@ async fn the_worker_process() {
         // Whoever has started it is gone.
         process::exit(0);
     });
-    let store = match place.store(Duration::from_secs(1)).await {
+    let store = match place.base.open(Duration::from_secs(1)).await {
         Ok(store) => store,
         Err(error) => return Said::Refused(error.to_string()).tell(),
     };
