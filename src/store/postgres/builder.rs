@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::{Config, NoTls, config::Host};
 
-use super::{COMPONENT, Postgres, Shared, schema::Schema};
+use super::{
+    COMPONENT, Postgres, Shared,
+    schema::{STEPS, Schema, Step},
+};
 use crate::{
     clock::{Timer, TokioTimer},
     error::{Error, ErrorKind, Result},
@@ -162,6 +165,10 @@ impl PostgresBuilder {
     ///
     /// As [`Postgres::connect`].
     pub async fn open(self) -> Result<Postgres> {
+        self.open_with(STEPS).await
+    }
+
+    pub(super) async fn open_with(self, steps: &'static [Step]) -> Result<Postgres> {
         let schema = Schema::new(&self.schema)?;
         let (pool, place) = match &self.source {
             Source::Url(url) => self.pool(url)?,
@@ -178,7 +185,7 @@ impl PostgresBuilder {
             timer: self.timer,
             random: self.random,
         });
-        Postgres::start(shared).await
+        Postgres::start(shared, steps).await
     }
 
     /// Returns a pool for a URL, and where that leads in words without a secret.

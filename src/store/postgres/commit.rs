@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use futures_util::future::join_all;
-use tokio_postgres::{error::SqlState, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     Shared,
@@ -185,6 +185,7 @@ impl Shared {
                 woken: column(&row, 5)?,
                 leased_until: column(&row, 6)?,
                 due_since: column(&row, 7)?,
+                wanted: column(&row, 8)?,
             };
             seen.schedule.insert(row::key(&row, 0)?, slot);
         }
@@ -223,22 +224,11 @@ impl Shared {
         step(plan.taken.is_empty(), &sql.insert_unique, &taken);
         step(plan.log.is_empty(), &sql.insert_log, &log);
         steps.push(Box::pin(link.simple(&sql.commit)));
+        // The first failure explains the others: the server refuses all that follows.
         let mut done = Ok(());
         for step in join_all(steps).await {
-            done = first(done, step);
+            done = done.and(step);
         }
         done
-    }
-}
-
-/// Returns the failure that explains the others: after the first refusal the server refuses all that
-/// follows, and its connection may break on top.
-fn first(before: Attempt<()>, next: Attempt<()>) -> Attempt<()> {
-    match (&before, &next) {
-        (Ok(()), Err(failure)) if failure.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
-            before
-        }
-        (Ok(()), _) => next,
-        _ => before,
     }
 }

@@ -1,6 +1,9 @@
 //! Leases: one statement and one commit for all that are asked for.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use tokio_postgres::{Row, types::Type};
 
@@ -8,6 +11,7 @@ use super::{
     Shared,
     failure::Failure,
     link::Parameter,
+    place::Poll,
     read::{columns, is_text},
     row::{self, column, count, instant, length, number},
 };
@@ -17,8 +21,10 @@ use crate::{
     store::{Item, Key, Kind, Lease, LeaseRequest, Leased},
 };
 
+type Attempt<T> = std::result::Result<T, Failure>;
+
 /// Where the columns of the item begin, in the rows of a lease.
-const ITEM: usize = 7;
+const ITEM: usize = 8;
 
 /// How often what is due is looked for again when others took all that was found.
 const LOOKS: usize = 4;
@@ -47,49 +53,100 @@ impl Shared {
         let rows = match &wanted.only {
             Some(key) => self.lease_these(std::slice::from_ref(key), wanted.duration).await?,
             None if self.distributed => self.lease_in_two(&kinds, wanted).await?,
-            None => {
-                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-                let (ahead, limit) = (self.ahead(), i64::from(clamped(wanted.limit)));
-                let by = length(wanted.duration);
-                let parameters: [Parameter<'_>; 4] = [
-                    (&ahead, Type::INT8),
-                    (&kinds, Type::TEXT_ARRAY),
-                    (&limit, Type::INT8),
-                    (&by, Type::INT8),
-                ];
-                self.change("lease", &self.sql.lease, &parameters).await?
-            }
+            None => self.lease_in_one(&kinds, wanted).await?,
         };
         let taken = self.readable("lease", taken(&rows))?;
         self.leased(taken).await
     }
 
+    /// Leases what is due and nobody has locked.
+    async fn lease_in_one(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Result<Vec<Row>> {
+        let poll = self.places.poll(kinds);
+        let (ahead, limit, by) = (self.ahead(), limit(wanted), length(wanted.duration));
+        let parameters: [Parameter<'_>; 6] = [
+            (&ahead, Type::INT8),
+            (&poll.names, Type::TEXT_ARRAY),
+            (&limit, Type::INT8),
+            (&poll.above, Type::INT8_ARRAY),
+            (&poll.looked_at, Type::INT8_ARRAY),
+            (&by, Type::INT8),
+        ];
+        let rows = self.change("lease", &self.sql.lease, &parameters).await?;
+        self.readable("lease", self.note(&poll, &rows, 7, limit))?;
+        Ok(rows)
+    }
+
     /// Finds what is due, and leases what is still due when the lock is had.
     async fn lease_in_two(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Result<Vec<Row>> {
-        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-        let limit = i64::from(clamped(wanted.limit));
+        let limit = limit(wanted);
         let mut looks = 0;
         loop {
             looks += 1;
-            let ahead = self.ahead();
-            let parameters: [Parameter<'_>; 3] =
-                [(&ahead, Type::INT8), (&kinds, Type::TEXT_ARRAY), (&limit, Type::INT8)];
+            let (poll, ahead) = (self.places.poll(kinds), self.ahead());
+            let parameters: [Parameter<'_>; 5] = [
+                (&ahead, Type::INT8),
+                (&poll.names, Type::TEXT_ARRAY),
+                (&limit, Type::INT8),
+                (&poll.above, Type::INT8_ARRAY),
+                (&poll.looked_at, Type::INT8_ARRAY),
+            ];
             let found = self.read("lease", &self.sql.due, &parameters).await?;
-            let due: std::result::Result<Vec<Key>, Failure> = found
-                .iter()
-                .filter(|row| matches!(row.try_get::<_, Option<&str>>(1), Ok(Some(_))))
-                .map(|row| row::key(row, 1))
-                .collect();
+            let due: Attempt<Vec<Key>> =
+                found.iter().filter(|row| is_lease(row)).map(|row| row::key(row, 1)).collect();
             let due = self.readable("lease", due)?;
             if due.is_empty() {
+                self.readable("lease", self.note(&poll, &found, 3, limit))?;
                 return Ok(found);
             }
             let rows = self.lease_these(&due, wanted.duration).await?;
-            // The first row may be the time alone.
+            self.readable("lease", self.note(&poll, &found, 3, limit))?;
             if looks == LOOKS || rows.iter().any(is_lease) {
                 return Ok(rows);
             }
         }
+    }
+
+    /// Remembers where the next poll begins. Column `place` of each row is its place.
+    fn note(&self, poll: &Poll, rows: &[Row], place: usize, limit: i64) -> Attempt<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let mut found: BTreeMap<Kind, i64> = BTreeMap::new();
+        let mut count = 0_i64;
+        for row in rows.iter().filter(|row| is_lease(row)) {
+            count = count.saturating_add(1);
+            let place: i64 = column(row, place)?;
+            let lowest = found.entry(row::kind(column(row, 1)?)?).or_insert(place);
+            *lowest = place.min(*lowest);
+        }
+        self.places.note(poll, column(first, 0)?, &found, count < limit);
+        Ok(())
+    }
+
+    pub(super) async fn explain_lease(&self, wanted: &LeaseRequest) -> Result<Vec<String>> {
+        if self.distributed {
+            let message = "distributed mode is for engines that explain in other ways";
+            return Err(self.error(ErrorKind::Unsupported, "explain_lease", message));
+        }
+        let explained = self.limited(self.explain_once(wanted)).await;
+        self.readable("explain_lease", explained)
+    }
+
+    async fn explain_once(&self, wanted: &LeaseRequest) -> Attempt<Vec<String>> {
+        let poll = self.places.poll(&wanted.kinds);
+        let (ahead, limit, by) = (self.ahead(), limit(wanted), length(wanted.duration));
+        let parameters: [Parameter<'_>; 6] = [
+            (&ahead, Type::INT8),
+            (&poll.names, Type::TEXT_ARRAY),
+            (&limit, Type::INT8),
+            (&poll.above, Type::INT8_ARRAY),
+            (&poll.looked_at, Type::INT8_ARRAY),
+            (&by, Type::INT8),
+        ];
+        let link = self.link().await?;
+        link.simple(&self.sql.begin).await?;
+        let rows = link.rows(&self.sql.explain, &parameters).await?;
+        link.simple(&self.sql.rollback).await?;
+        link.keep();
+        rows.iter().map(|row| column(row, 0)).collect()
     }
 
     async fn lease_these(&self, keys: &[Key], by: Duration) -> Result<Vec<Row>> {
@@ -146,7 +203,7 @@ impl Shared {
             (&tokens, Type::INT8_ARRAY),
         ];
         let rows = self.change("extend", &self.sql.extend, &parameters).await?;
-        let extended: std::result::Result<HashMap<(Key, u64), Timestamp>, Failure> = rows
+        let extended: Attempt<HashMap<(Key, u64), Timestamp>> = rows
             .iter()
             .map(|row| {
                 let token = count(column(row, 2)?)?;
@@ -162,8 +219,8 @@ impl Shared {
     }
 }
 
-fn clamped(limit: u32) -> u32 {
-    limit.clamp(1, LeaseRequest::MAX_LIMIT)
+fn limit(wanted: &LeaseRequest) -> i64 {
+    wanted.limit.clamp(1, LeaseRequest::MAX_LIMIT).into()
 }
 
 /// Whether a row is more than the time.
@@ -172,7 +229,7 @@ fn is_lease(row: &Row) -> bool {
 }
 
 /// Reads what a statement has leased.
-fn taken(rows: &[Row]) -> std::result::Result<Taken, Failure> {
+fn taken(rows: &[Row]) -> Attempt<Taken> {
     let mut taken = Taken::default();
     for row in rows {
         taken.now = Some(instant(column(row, 0)?)?);
@@ -192,7 +249,7 @@ fn taken(rows: &[Row]) -> std::result::Result<Taken, Failure> {
 
 /// Reads one lease, and its item unless that has changed since the statement began: a statement sees
 /// what it locks as it is, and everything else as it was then.
-fn leased(row: &Row) -> std::result::Result<(Lease, Option<Item>), Failure> {
+fn leased(row: &Row) -> Attempt<(Lease, Option<Item>)> {
     let key = row::key(row, 1)?;
     let counter = count(column(row, 3)?)?;
     let (since, token, until) = (column(row, 4)?, column(row, 5)?, column(row, 6)?);

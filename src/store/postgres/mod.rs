@@ -5,12 +5,16 @@ mod commit;
 mod failure;
 mod lease;
 mod link;
+mod place;
 mod plan;
 mod read;
 mod row;
 mod schema;
 mod sql;
 mod subset;
+
+#[cfg(all(test, feature = "__servers"))]
+mod tests;
 
 use std::{
     fmt,
@@ -26,7 +30,8 @@ use deadpool_postgres::Pool;
 
 pub use self::builder::PostgresBuilder;
 use self::{
-    schema::{STEPS, Schema},
+    place::Places,
+    schema::{Schema, Step},
     sql::{Limits, Sql},
 };
 use super::{
@@ -88,6 +93,8 @@ struct Shared {
     distributed: bool,
     /// Microseconds by which the time is ahead of that of the database.
     ahead: AtomicI64,
+    /// Where polls begin.
+    places: Places,
     /// How long one attempt of a call may take.
     patience: Duration,
     timer: Arc<dyn Timer>,
@@ -121,6 +128,7 @@ impl Shared {
             schema,
             distributed,
             ahead: AtomicI64::new(0),
+            places: Places::default(),
             patience: statement.saturating_mul(3),
             timer,
             random,
@@ -171,10 +179,23 @@ impl Postgres {
         PostgresBuilder::of_pool(pool)
     }
 
-    async fn start(shared: Shared) -> Result<Self> {
+    async fn start(shared: Shared, steps: &'static [Step]) -> Result<Self> {
         shared.sql.check(shared.distributed)?;
-        shared.prepare(STEPS).await?;
+        shared.prepare(steps).await?;
         Ok(Self(Arc::new(shared)))
+    }
+
+    /// Says how the database finds what is due, what that takes and how many pages it looks at: the answer
+    /// of `EXPLAIN (ANALYZE, BUFFERS)`, line by line. Nothing is leased.
+    ///
+    /// For whoever wonders why leasing is slow; `docs/postgres.md` says what to look for.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` in distributed mode, whose engines explain in other ways; else as
+    /// [`lease`](Store::lease).
+    pub async fn explain_lease(&self, wanted: &LeaseRequest) -> Result<Vec<String>> {
+        self.0.explain_lease(wanted).await
     }
 
     /// Makes time pass for this store and its clones, for tests: the database goes by its own clock.

@@ -6,6 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::{
     link::Parameter,
+    place::BACKDATED,
     row::{Uuid, carries, micros, number},
 };
 use crate::store::{
@@ -36,15 +37,35 @@ pub(super) struct Slot {
     pub(super) leased_until: Option<i64>,
     /// When it was due for that lease.
     pub(super) due_since: Option<i64>,
+    /// Its place among those that wait: the longest due first.
+    pub(super) wanted: Option<i64>,
 }
 
 impl Slot {
     const fn new(token: i64) -> Self {
-        Self { counter: 0, token, due: None, woken: None, leased_until: None, due_since: None }
+        Self {
+            counter: 0,
+            token,
+            due: None,
+            woken: None,
+            leased_until: None,
+            due_since: None,
+            wanted: None,
+        }
+    }
+
+    /// Gives it a new place if it is due at another time than `before`: behind all that was looked at
+    /// when it was not due yet, for a poll does not look there again.
+    fn placed(self, before: Option<&Self>, now: i64) -> Self {
+        let due = self.due_at();
+        if before.is_some_and(|before| before.due_at() == due) {
+            return self;
+        }
+        Self { wanted: due.map(|at| at.max(now.saturating_sub(BACKDATED))), ..self }
     }
 
     /// Returns when the next lease may be given.
-    fn wanted(&self) -> Option<i64> {
+    fn due_at(&self) -> Option<i64> {
         self.leased_until.or_else(|| self.due.into_iter().chain(self.woken).min())
     }
 }
@@ -150,7 +171,7 @@ impl<'a> Slots<'a> {
         self.woken.push(slot.woken);
         self.leased_until.push(slot.leased_until);
         self.due_since.push(slot.due_since);
-        self.wanted.push(slot.wanted());
+        self.wanted.push(slot.wanted);
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -404,11 +425,13 @@ impl<'a> Change<'a> {
             (slot.leased_until, slot.due_since) = (None, None);
         }
         for (key, slot) in slots {
-            match seen.schedule.get(key) {
+            let before = seen.schedule.get(key);
+            let slot = slot.placed(before, seen.now);
+            match before {
                 Some(before) if *before == slot => {}
                 Some(_) => plan.slots.push(key, &slot),
                 // What never wanted attention needs no schedule.
-                None if slot.wanted().is_none() => {}
+                None if slot.wanted.is_none() => {}
                 None => plan.new_slots.push(key, &slot),
             }
         }

@@ -106,7 +106,8 @@ pub(super) fn text_key(row: &Row, first: usize) -> Result<(&str, &str), Failure>
     Ok((column(row, first)?, column(row, first.saturating_add(1))?))
 }
 
-fn kind(text: &str) -> Result<Kind, Failure> {
+/// Returns the kind of a stored name.
+pub(super) fn kind(text: &str) -> Result<Kind, Failure> {
     text.parse().map_err(|_| Failure::Stored(format!("`{text}` is not a kind that is known here")))
 }
 

@@ -3,7 +3,11 @@
 //! A [`Statement`] is made here and nowhere else, and nothing but a statement is run, so that what
 //! [`subset`](super::subset) says of these texts holds for all that the database is ever asked.
 
-use super::{schema::Schema, subset};
+use super::{
+    place::{LOOK_AGAIN, NEVER},
+    schema::Schema,
+    subset,
+};
 use crate::error::Result;
 
 /// The text of one statement, or of several that take no parameters.
@@ -26,20 +30,27 @@ const COLUMNS: &str = "i.kind, i.id, i.counter, i.operation, i.tenant, i.name, i
      i.due, i.carries, i.body";
 
 /// The columns of what was leased, in front of those of the item.
-const LEASED: &str = "n.now, l.kind, l.id, l.counter, l.due_since, l.token, l.leased_until";
+const LEASED: &str =
+    "n.now, l.kind, l.id, l.counter, l.due_since, l.token, l.leased_until, l.place";
 
 /// What a lease sets.
-const LEASING: &str = "due_since = s.wanted, token = s.token + 1, leased_until = {now} + $4, \
-     wanted = {now} + $4, woken = NULL";
+const LEASING: &str = "due_since = coalesce(s.leased_until, least(s.due, s.woken)), \
+     token = s.token + 1, leased_until = {now} + {by}, wanted = {now} + {by}, woken = NULL";
 
 /// What a lease returns.
-const RETURNING: &str = "RETURNING s.kind, s.id, s.counter, s.due_since, s.token, s.leased_until";
+const RETURNING: &str =
+    "RETURNING s.kind, s.id, s.counter, s.due_since, s.token, s.leased_until, {place} AS place";
 
 /// What is due of each kind, the longest due first, and no more than can be needed.
-const DUE: &str = "SELECT p.kind, p.id FROM unnest($2::text[]) AS k (kind) CROSS JOIN LATERAL \
-     (SELECT s.kind, s.id, s.wanted FROM {s}.schedule AS s \
-     WHERE s.kind = k.kind AND s.wanted <= {now} ORDER BY s.wanted LIMIT $3 {lock}) AS p \
-     ORDER BY p.wanted LIMIT $3";
+///
+/// Above an instant below which all has been leased, so that what was leased since the last vacuum is
+/// not walked over by every poll; and above nothing if it is a while since all was looked at.
+const DUE: &str = "SELECT p.kind, p.id, p.wanted FROM \
+     unnest($2::text[], $4::bigint[], $5::bigint[]) AS k (kind, above, looked_at) \
+     CROSS JOIN LATERAL (SELECT s.kind, s.id, s.wanted FROM {s}.schedule AS s \
+     WHERE s.kind = k.kind AND s.wanted <= {now} AND s.wanted > \
+     CASE WHEN {now} - k.looked_at BETWEEN 0 AND {look_again} THEN k.above ELSE {never} END \
+     ORDER BY s.wanted LIMIT $3 {lock}) AS p ORDER BY p.wanted LIMIT $3";
 
 /// Joins leases with their items, and has a row with the time if there are none.
 const WITH_ITEMS: &str = "SELECT {leased}, {columns} FROM (SELECT {now} AS now) AS n \
@@ -79,6 +90,8 @@ pub(super) struct Sql {
     pub(super) insert_log: Statement,
     /// Leases what is due in one statement that skips what others have locked.
     pub(super) lease: Statement,
+    /// Says how the database goes about that.
+    pub(super) explain: Statement,
     /// Finds what is due, without a lock.
     pub(super) due: Statement,
     /// Leases what was found, if it is still due.
@@ -114,10 +127,10 @@ impl Sql {
             let text = template
                 .replace("{keys}", KEYS)
                 .replace("{with_items}", WITH_ITEMS)
-                .replace("{leasing}", LEASING)
-                .replace("{returning}", RETURNING)
                 .replace("{leased}", LEASED)
                 .replace("{columns}", COLUMNS)
+                .replace("{look_again}", &LOOK_AGAIN.to_string())
+                .replace("{never}", &NEVER.to_string())
                 .replace("{now}", NOW)
                 .replace("{s}", schema.quoted());
             Statement(text)
@@ -128,6 +141,14 @@ impl Sql {
                  WHERE {filter} AND i.id > $1 ORDER BY i.id LIMIT $2"
             ))
         };
+        let lease = format!(
+            "WITH picked AS MATERIALIZED ({}), \
+             leased AS (UPDATE {{s}}.schedule AS s SET {} FROM picked AS p \
+             WHERE s.kind = p.kind AND s.id = p.id {}) {{with_items}}",
+            DUE.replace("{lock}", "FOR UPDATE SKIP LOCKED"),
+            LEASING.replace("{by}", "$6"),
+            RETURNING.replace("{place}", "p.wanted")
+        );
         Self {
             // What is set lasts for the transaction, whoever uses the connection after it.
             begin: sql(&format!(
@@ -161,7 +182,7 @@ impl Sql {
                  JOIN {s}.items AS i ON i.kind = w.kind AND i.id = w.id \
                  ORDER BY i.kind, i.id FOR UPDATE OF i"),
             look_schedule: sql("SELECT s.kind, s.id, s.counter, s.token, s.due, s.woken, \
-                 s.leased_until, s.due_since FROM {keys} \
+                 s.leased_until, s.due_since, s.wanted FROM {keys} \
                  JOIN {s}.schedule AS s ON s.kind = w.kind AND s.id = w.id \
                  ORDER BY s.kind, s.id FOR UPDATE OF s"),
             look_unique: sql("SELECT u.key, u.kind, u.id FROM {s}.unique_keys AS u \
@@ -205,21 +226,20 @@ impl Sql {
             insert_log: sql("INSERT INTO {s}.log (kind, id, number, at, body) \
                  SELECT w.* FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], \
                  $5::text[]) AS w"),
-            lease: sql(&format!(
-                "WITH picked AS MATERIALIZED ({}), \
-                 leased AS (UPDATE {{s}}.schedule AS s SET {{leasing}} FROM picked AS p \
-                 WHERE s.kind = p.kind AND s.id = p.id {{returning}}) {{with_items}}",
-                DUE.replace("{lock}", "FOR UPDATE SKIP LOCKED")
-            )),
+            explain: sql(&format!("EXPLAIN (ANALYZE, BUFFERS) {lease}")),
+            lease: sql(&lease),
             due: sql(&format!(
-                "SELECT n.now, d.kind, d.id FROM (SELECT {{now}} AS now) AS n \
+                "SELECT n.now, d.kind, d.id, d.wanted FROM (SELECT {{now}} AS now) AS n \
                  LEFT JOIN ({}) AS d ON true",
                 DUE.replace("{lock}", "")
             )),
-            lease_these: sql("WITH leased AS (UPDATE {s}.schedule AS s SET {leasing} \
+            lease_these: sql(&format!(
+                "WITH leased AS (UPDATE {{s}}.schedule AS s SET {} \
                  FROM unnest($2::text[], $3::text[]) AS w (kind, id) \
-                 WHERE s.kind = w.kind AND s.id = w.id AND s.wanted <= {now} {returning}) \
-                 {with_items}"),
+                 WHERE s.kind = w.kind AND s.id = w.id AND s.wanted <= {{now}} {}) {{with_items}}",
+                LEASING.replace("{by}", "$4"),
+                RETURNING.replace("{place}", "s.due_since")
+            )),
             extend: sql("UPDATE {s}.schedule AS s \
                  SET leased_until = {now} + $4, wanted = {now} + $4 \
                  FROM unnest($2::text[], $3::text[], $5::bigint[]) AS w (kind, id, token) \
@@ -286,6 +306,7 @@ impl Sql {
             insert_unique,
             insert_log,
             lease,
+            explain,
             due,
             lease_these,
             extend,
@@ -339,7 +360,7 @@ impl Sql {
             create_schema,
             create_versions,
         ];
-        portable.into_iter().map(|it| (it, false)).chain([(lease, true)]).collect()
+        portable.into_iter().map(|it| (it, false)).chain([(lease, true), (explain, true)]).collect()
     }
 
     /// Holds every statement that is run in this mode against the subset.
