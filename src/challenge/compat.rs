@@ -32,7 +32,7 @@
 //!         Err(problems) => return Ok((422, json!({ "errors": problems }))),
 //!     };
 //!     let locale = order.locale.as_deref().map(Locale::of).unwrap_or_default();
-//!     let wish = MailWish::new().with_addresses(order.emails)?.with_locale(locale);
+//!     let wish = MailWish::new().with_addresses(order.emails).with_locale(locale);
 //!     let wanted = NewDomain::from(order.name).with_method(order.method).with_mail(wish);
 //!     let domain = nameplate.add(tenant, wanted).await?;
 //!     // The number by which the customer knows it is the platform's to keep.
