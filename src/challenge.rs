@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use http::HttpProof;
-pub use label::{CompatLabel, LabelPolicy};
+pub use label::{AccountLabel, CompatLabel, LabelPolicy};
 pub use method::{Method, MethodError, Scope};
 pub use state::{ChallengeEvent, State};
 pub use terms::Terms;
@@ -93,10 +93,9 @@ impl Brand {
         DnsName::from(name.base()).child(&label).map_err(|error| too_long(name, &label, error))
     }
 
-    /// Returns the name at which the owner of `name` publishes a proof whose token is a label.
-    fn child(&self, name: &DomainName, token: &str) -> Result<DnsName> {
-        let label = format!("_{token}");
-        self.owner(name)?.child(&label).map_err(|error| too_long(name, &label, error))
+    /// Returns the name of a proof with a further label in front.
+    fn child(&self, name: &DomainName, label: &str) -> Result<DnsName> {
+        self.owner(name)?.child(label).map_err(|error| too_long(name, label, error))
     }
 }
 

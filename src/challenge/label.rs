@@ -1,8 +1,10 @@
 //! Under which labels proofs by TXT records are published.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
-use crate::name::DnsName;
+use crate::{encoding::base32, name::DnsName};
 
 /// Under which label a proof of [`Method::DnsTxt`](super::Method::DnsTxt) is published.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -12,11 +14,47 @@ pub enum LabelPolicy {
     /// `_<brand>-wildcard-challenge` for a wildcard.
     #[default]
     Branded,
+    /// The branded one with a label in front of it that stands for an account, for platforms of one
+    /// brand that prove the same names side by side: `_<account>._<brand>-challenge`.
+    Account(AccountLabel),
     /// One of a published API, for a platform whose customers have instructions that say so.
     ///
     /// Such a label says neither by whom the proof is asked for nor for what, so hosts are proved by
     /// it and no wildcards.
     Compat(CompatLabel),
+}
+
+/// A label that stands for an account: an installation of the platform, or somebody in between.
+///
+/// The same for the same account, also after a restart, and says nothing of it to who does not know
+/// its id.
+///
+/// ```
+/// use nameplate::challenge::AccountLabel;
+///
+/// let label = AccountLabel::of("acme production, b51f7c0e9d");
+/// assert_eq!(label, AccountLabel::of("acme production, b51f7c0e9d"));
+/// assert_ne!(label, AccountLabel::of("acme staging, 77d2041ae3"));
+/// assert_eq!(label.to_string().len(), 17);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct AccountLabel([u8; ACCOUNT_BYTES]);
+
+/// Bytes of the digest of an account in its label: 16 characters.
+const ACCOUNT_BYTES: usize = 10;
+
+impl AccountLabel {
+    /// Makes the label of an account by its id. One that can be guessed can be recognized.
+    pub fn of(account: &str) -> Self {
+        let digest = Sha256::new().chain_update(b"account\0").chain_update(account).finalize();
+        Self(digest.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for AccountLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "_{}", base32(&self.0))
+    }
 }
 
 /// A label of a published API.

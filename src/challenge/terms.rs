@@ -94,7 +94,7 @@ impl Terms {
     /// Returns whether proofs of some name are published at `name`, or would be above it.
     pub(crate) fn is_proof_name(&self, name: &DnsName) -> bool {
         let is_compat = match self.labels {
-            LabelPolicy::Branded => false,
+            LabelPolicy::Account(_) | LabelPolicy::Branded => false,
             LabelPolicy::Compat(label) => label.is_proof_name(name),
         };
         is_compat || self.brand.is_proof_name(name)
@@ -103,6 +103,7 @@ impl Terms {
     /// Returns where the TXT record for a challenge is.
     fn owner(&self, name: &DomainName, chance: &[u8; 32]) -> Result<DnsName> {
         match self.labels {
+            LabelPolicy::Account(label) => self.brand.child(name, &label.to_string()),
             LabelPolicy::Branded => self.brand.owner(name),
             LabelPolicy::Compat(_) if name.is_wildcard() => Err(unfit(name, MethodError::Label)),
             LabelPolicy::Compat(label) => {
@@ -158,7 +159,7 @@ impl Terms {
                 let target =
                     self.target.clone().ok_or_else(|| unfit(name, MethodError::NoTarget))?;
                 challenge.token = base32(digest.get(..LABEL_BYTES).unwrap_or_default());
-                challenge.owner = self.brand.child(name, &challenge.token)?;
+                challenge.owner = self.brand.child(name, &format!("_{}", challenge.token))?;
                 challenge.target = Some(target);
             }
             Method::Http if name.is_wildcard() => return Err(unfit(name, MethodError::Wildcard)),

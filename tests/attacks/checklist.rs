@@ -1,16 +1,19 @@
 //! The checklist of draft-ietf-dnsop-domain-verification-techniques, where no attack has the same test.
 
+use std::sync::Arc;
+
 use nameplate::{
-    challenge::Method,
+    challenge::{AccountLabel, LabelPolicy, Method},
     domain::{NewDomain, Reason, Status, Targets},
     engine::{BuildError, Onboarding},
+    name::{ClaimPolicy, DnsName},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
-    resolver::Lookup,
+    resolver::{InMemoryResolver, Lookup},
     testkit::EndlessTimer,
 };
 
 use crate::{
-    common::{DELEGATION, TENANT, World, dns},
+    common::{DELEGATION, EDGE, TENANT, World, dns},
     platform::{look, proof, publish_texts},
 };
 
@@ -185,4 +188,64 @@ async fn dv23_a_short_ttl_is_proposed() {
             assert_eq!(step.ttl.as_secs(), 300, "{step}");
         }
     }
+}
+
+#[tokio::test]
+async fn dv27_dv28_two_accounts_of_one_brand_prove_one_name_side_by_side() {
+    let worlds = [World::new(), World::new()];
+    let mut owners = Vec::new();
+    for (world, account) in worlds.iter().zip(["production, 5c1e", "staging, 90ab"]) {
+        let platform = || {
+            Onboarding::builder(world.store.clone())
+                .with_brand("plat")
+                .with_proof_labels(LabelPolicy::Account(AccountLabel::of(account)))
+                .with_targets(Targets::cname(EDGE))
+                .with_resolver(InMemoryResolver::over(Arc::new(worlds[0].dns.clone())))
+                .with_dns(worlds[0].dns.clone())
+                .with_delegation_zone(dns(DELEGATION))
+                .with_authority(world.ca.clone())
+                .with_keys(world.keys.clone())
+                .with_sealer(world.sealer.clone())
+                .with_timer(EndlessTimer)
+                .with_random(world.random.clone())
+                .with_claims(ClaimPolicy::new().with_allowed([dns("example.com")]))
+                .build()
+                .unwrap()
+        };
+        for name in ["shop.example.com", "*.example.com"] {
+            let domain = platform().add(&TENANT, name.parse().unwrap()).await.unwrap();
+            let challenge = domain.challenge();
+            // The scope is said, and the label is the same after a restart.
+            let label = AccountLabel::of(account).to_string();
+            let scope = if name.starts_with('*') { "_plat-wildcard" } else { "_plat" };
+            let front = format!("{label}.{scope}-challenge.");
+            assert!(challenge.owner.as_str().starts_with(&front), "{}", challenge.owner);
+            let record = RecordData::Txt(Txt::from_text(&challenge.value()));
+            let set =
+                |at: &DnsName| RecordSet::new(at.clone(), Ttl::MINUTE, [record.clone()]).unwrap();
+            // Where proofs are without the label it is none.
+            let above = challenge.owner.parent().unwrap();
+            worlds[0].dns.set(set(&above)).unwrap();
+            let looked = platform().check(&TENANT, domain.id()).await.unwrap();
+            assert_eq!(looked.status(), Status::Pending);
+            worlds[0].dns.remove(&above, RecordType::Txt);
+            worlds[0].dns.set(set(&challenge.owner)).unwrap();
+            let looked = platform().check(&TENANT, domain.id()).await.unwrap();
+            assert!(looked.status().holds(), "{}", looked.waiting_on());
+            owners.push(challenge.owner.clone());
+        }
+    }
+    owners.sort_unstable();
+    owners.dedup();
+    assert_eq!(owners.len(), 4);
+}
+
+#[test]
+fn dv28_the_label_of_an_account_is_made_of_it_alone_and_says_nothing() {
+    let label = AccountLabel::of("production, 5c1e").to_string();
+    assert_eq!(label, AccountLabel::of("production, 5c1e").to_string());
+    assert_ne!(label, AccountLabel::of("production, 5c1f").to_string());
+    let rest = label.strip_prefix('_').unwrap();
+    assert!(rest.bytes().all(|c| matches!(c, b'a'..=b'z' | b'2'..=b'7')), "{label}");
+    assert_eq!(rest.len(), 16);
 }
