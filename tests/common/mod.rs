@@ -295,6 +295,30 @@ impl World {
         )
     }
 
+    /// Another process on the same world but for its store, which looks names up in a way of its own.
+    pub fn replica(
+        &self,
+        store: impl Store,
+        resolver: impl Resolver,
+        timer: impl Timer,
+    ) -> Onboarding {
+        let parts = Self::parts(
+            store,
+            resolver,
+            self.dns.clone(),
+            self.ca.clone(),
+            &self.pages,
+            self.mailer.clone(),
+            &self.keys,
+            &self.sealer,
+            &self.random,
+            &self.policy,
+            timer,
+            Self::claims(),
+        );
+        parts.build().unwrap()
+    }
+
     /// Adds a name for the usual tenant.
     pub async fn add(&self, name: &str) -> Domain {
         self.onboarding.add(&TENANT, name.parse().unwrap()).await.unwrap()

@@ -15,6 +15,7 @@ mod managed;
 mod ownership;
 mod postgres;
 mod relocation;
+mod replicas;
 mod resolver;
 mod rfc2136;
 #[path = "../common/scratch.rs"]
