@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::{
     check, number,
-    siege::{Fault, Plan, Siege},
+    plan::{Fault, Plan},
+    siege::Siege,
 };
 
 /// Set where the servers are nobody else's.

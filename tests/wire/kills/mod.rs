@@ -10,6 +10,7 @@ mod check;
 mod dice;
 mod fleet;
 mod outage;
+mod plan;
 mod platform;
 mod proxy;
 mod siege;
@@ -26,7 +27,8 @@ use std::{
     time::Duration,
 };
 
-use siege::{Fault, Plan, Siege};
+use plan::{Fault, Plan};
+use siege::Siege;
 use tokio::time::Instant;
 use worker::{Role, Said};
 
