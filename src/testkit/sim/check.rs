@@ -219,9 +219,7 @@ impl Committed<'_> {
             }
             Err(message) => broken(Invariant::EventsComplete, message),
         }
-        if self.batch.lease.is_some() {
-            self.core.with(|state| heard(state, old, new));
-        }
+        self.core.with(|state| heard(state, old, new, self.batch.lease.is_some()));
     }
 
     fn matches(
@@ -335,6 +333,10 @@ fn cells(state: &mut State, old: Option<&Domain>, new: &Domain, notices: &[Notic
     }
     let Some(old) = old else { return };
     // An event that keeps the status is told by what else it changes.
+    let is_reset = |notice: &Notice| matches!(notice, Notice::OwnershipReset { .. });
+    if old.status() == new.status() && notices.iter().any(is_reset) {
+        state.coverage.cell(old.status(), Event::OwnershipReset);
+    }
     let (before, after) = (old.evidence(Topic::Ownership), new.evidence(Topic::Ownership));
     let is_confirmed = before != after && after.last == Verdict::Confirmed;
     if old.status() == new.status() && is_confirmed && old.status().holds() {
@@ -350,13 +352,14 @@ fn cells(state: &mut State, old: Option<&Domain>, new: &Domain, notices: &[Notic
 }
 
 /// Takes note that the engine has written down that a service asked for patience.
-fn heard(state: &mut State, old: Option<&Domain>, new: &Domain) {
+fn heard(state: &mut State, old: Option<&Domain>, new: &Domain, is_leased: bool) {
     let is_proved = old.is_some_and(|old| !old.status().holds()) && new.status().holds();
     if old.is_none() || is_proved {
         // Whoever claims a name knows nothing of what others were told.
         state.truth.hushed.retain(|(name, _), _| name != new.name());
     }
-    if old.is_some_and(|old| new.service_failures > old.service_failures) {
+    let is_told = old.is_some_and(|old| new.service_failures > old.service_failures);
+    if is_told && is_leased {
         for ((name, _), hush) in &mut state.truth.hushed {
             hush.known |= name == new.name();
         }

@@ -59,6 +59,11 @@ impl Plan {
     /// Draws the deeds of a history about claims.
     pub(super) fn draw_stories(&mut self, dice: &mut Dice, count: usize) {
         let mut at = Duration::ZERO;
+        if dice.chance(250) {
+            // Whoever comes first and proves nothing has nothing.
+            self.plan(dice, at, Deed::Add(1));
+            at += SECOND * dice_u32(dice, 3600);
+        }
         for claim in 0..self.claims.len() {
             if claim == 0 || dice.chance(300) {
                 at = self.prove(dice, at, claim);
@@ -114,7 +119,7 @@ impl Plan {
     fn draw_story(&mut self, dice: &mut Dice, at: Duration) {
         let claim = if dice.chance(700) { 0 } else { dice.index(self.claims.len()) };
         let rival = self.rival(dice, claim);
-        match dice.below(16) {
+        match dice.below(17) {
             0..=3 => self.contest(dice, at, claim, rival),
             4 | 5 => {
                 let is_reported = dice.chance(500);
@@ -150,6 +155,12 @@ impl Plan {
                 self.within(dice, at, LATE, Deed::Deal(claim, Deal::Pause(what, false)));
                 self.within(dice, at, SOON, Deed::Deal(claim, Deal::Reseal));
                 self.within(dice, at, SOON, Deed::Deal(claim, Deal::Export));
+            }
+            15 => {
+                // The authority may not issue, and then the registration changes.
+                self.plan(dice, Duration::ZERO, Deed::Forbid(true));
+                self.within(dice, at, LATE, Deed::Deal(claim, Deal::Report));
+                self.within(dice, at, LATE, Deed::Forbid(false));
             }
             _ => {
                 for number in 0..=u8::try_from(dice.below(4)).unwrap_or_default() {
