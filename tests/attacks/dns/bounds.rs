@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use nameplate::{
+    clock::Clock,
     error::ErrorKind,
     record::RecordType,
     resolver::{Failure, Hickory, Lookup, Mode, Outcome, Resolver},
@@ -15,7 +17,10 @@ use super::{
     },
     server::{Act, CNAME, NXDOMAIN, Over, SERVFAIL, Server, TC, TXT, name, strings},
 };
-use crate::web::until;
+use crate::{
+    common::{TENANT, World, run_until},
+    web::until,
+};
 
 #[tokio::test]
 async fn r01_a_server_that_says_nothing_is_asked_three_times() {
@@ -280,4 +285,36 @@ async fn a_lookup_sends_what_it_needs_and_no_more() {
     }
     drop(scene);
     assert_eq!(server.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_nothing_is_due() {
+    let server = Server::new(|asked| asked.reply().code(NXDOMAIN).say()).await;
+    let world = World::new();
+    let resolver = Hickory::builder([server.address])
+        .with_zone("example.com".parse().unwrap(), [server.address])
+        .with_clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let platform = world.process((|store| store, |_| resolver, |dns| dns, |ca| ca));
+    for number in 0..10 {
+        let name = format!("shop{number}.example.com");
+        platform.add(&TENANT, name.parse().unwrap()).await.unwrap();
+    }
+    run_until(&platform, &world.store, &world.clock, world.clock.now()).await;
+    let proofs = server.asked().into_iter().filter(|asked| asked.record_type == TXT);
+    assert_eq!(proofs.count(), 10, "each proof is looked for once, with one question");
+
+    let due = world.store.next_due().unwrap();
+    let worker = platform.worker();
+    for now in [world.clock.now(), due - TimeDelta::microseconds(1)] {
+        world.clock.set(now);
+        for _ in 0..100 {
+            assert_eq!(worker.step().await.unwrap().leased, 0);
+        }
+        assert_eq!(server.asked().len(), 0);
+    }
+    world.clock.set(due);
+    worker.step().await.unwrap();
+    assert_ne!(server.asked().len(), 0);
 }
