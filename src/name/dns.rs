@@ -74,7 +74,8 @@ impl DnsName {
     pub fn from_labels<L: AsRef<[u8]>>(
         labels: impl IntoIterator<Item = L>,
     ) -> Result<Self, DnsNameError> {
-        let mut builder = Builder::default();
+        // Room for most names, so that it does not grow.
+        let mut builder = Builder { text: String::with_capacity(64), ..Builder::default() };
         for label in labels {
             for octet in label.as_ref() {
                 builder.push(*octet)?;

@@ -274,7 +274,7 @@ impl Rfc2136 {
         for _ in 0..ATTEMPTS {
             let question = message::question(name, record_type).map_err(too_much(operation))?;
             let answer = self.exchange(operation, question, ErrorKind::Unavailable).await?;
-            let reply = Reply::from(&answer);
+            let reply = Reply::from(answer);
             let (found, is_referral) = find(&reply, zone, name, record_type);
             if found.is_empty() && !is_referral {
                 if reply.authoritative {

@@ -12,6 +12,7 @@ use std::{
     collections::HashMap,
     mem,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -139,12 +140,12 @@ impl Resolver for Hickory {
             return Ok(answer);
         }
         let search = Search::new(hickory, lookup.mode);
-        let found = async {
+        let found = pin!(async {
             match lookup.mode {
                 Mode::Authoritative => search.authoritative(lookup).await,
                 Mode::Recursive => search.recursive(lookup).await,
             }
-        };
+        });
         let found = within(&*hickory.timer, hickory.limits.deadline, found).await;
         let answer = found.unwrap_or_else(|| Ok(Answer::new(Outcome::Timeout)))?;
         let answer = search.complete(answer);
@@ -305,8 +306,9 @@ struct Turnstile<'a> {
     zone: Option<&'a DnsName>,
 }
 
-#[async_trait]
 impl Gate for Turnstile<'_> {
+    type Pass = ();
+
     async fn pass(&self, server: SocketAddr) -> Result<(), NoReply> {
         let Inner { limits, rate, clock, timer, .. } = self.search.hickory;
         if self.search.questions.fetch_add(1, Ordering::Relaxed) >= limits.questions {

@@ -2,18 +2,15 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    pin::pin,
     time::Duration,
 };
 
-use async_trait::async_trait;
-use hickory_proto::{
-    op::{Edns, Message, OpCode, Query, ResponseCode},
-    rr::{DNSClass, Name, rdata::opt::EdnsOption},
-};
-use tokio::net::UdpSocket;
+use hickory_proto::op::{OpCode, ResponseCode};
+use tokio::{io::Interest, net::UdpSocket as Registered};
 
-use super::{Code, Reply, Unfit, convert, decode, tcp, to_name, to_type, within};
+use super::{Code, HEADER_LEN, Reply, Unfit, convert, decode, tcp, within};
 use crate::{
     clock::Timer,
     id::{OsRandom, Random},
@@ -35,6 +32,17 @@ const COOKIE: u16 = 10;
 
 /// The octets of a cookie that are ours (RFC 7873 section 4).
 const COOKIE_LEN: usize = 8;
+
+/// The octets of an OPT record with a cookie.
+const OPT_LEN: usize = 11 + 4 + COOKIE_LEN;
+
+/// The class IN (RFC 1035 section 3.2.4).
+const CLASS_IN: [u8; 2] = [0, 1];
+
+/// The bits of the flags that a question may have, RD in the first octet of them.
+const RD: u8 = 0x01;
+const AD: u8 = 0x20;
+const CD: u8 = 0x10;
 
 /// Who is to find the answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,20 +67,22 @@ pub(crate) struct Question {
 }
 
 /// Says whether a message may be sent.
-#[async_trait]
 pub(crate) trait Gate: Sync {
+    /// What is held for as long as the message has no answer.
+    type Pass: Send;
+
     /// Returns when one more message may be sent to `server`; fails if none may.
-    async fn pass(&self, server: SocketAddr) -> Result<(), NoReply>;
+    fn pass(&self, server: SocketAddr) -> impl Future<Output = Result<Self::Pass, NoReply>> + Send;
 }
 
 /// What an answer may cost.
-pub(crate) struct Terms<'a> {
+pub(crate) struct Terms<'a, G> {
     /// What is waited with.
     pub(crate) timer: &'a dyn Timer,
     /// How long each message is waited for.
     pub(crate) wait: Duration,
     /// What each message has to pass.
-    pub(crate) gate: &'a dyn Gate,
+    pub(crate) gate: &'a G,
 }
 
 /// Why a question has no answer.
@@ -93,10 +103,10 @@ pub(crate) enum NoReply {
 /// Asks `server` once.
 ///
 /// Asks over UDP and, when the answer is cut off or looks forged, over TCP (RFC 7766 section 5).
-pub(crate) async fn ask(
+pub(crate) async fn ask<G: Gate>(
     server: SocketAddr,
     question: &Question,
-    terms: &Terms<'_>,
+    terms: &Terms<'_, G>,
 ) -> Result<Reply, NoReply> {
     let reply = Request::new(question, Edns0::Sent)?.send(server, terms).await?;
     if reply.code == Code::Format {
@@ -124,8 +134,9 @@ enum Edns0 {
 #[derive(Debug)]
 struct Request {
     id: u16,
-    /// With the name in random case (draft-vixie-dnsext-dns0x20), which an answer has to echo.
-    query: Query,
+    /// In random case (draft-vixie-dnsext-dns0x20), which an answer has to echo.
+    name: Vec<u8>,
+    record_type: [u8; 2],
     /// Never used twice, so that it is one more thing that a forger has to guess.
     cookie: [u8; COOKIE_LEN],
     octets: Vec<u8>,
@@ -134,37 +145,55 @@ struct Request {
 impl Request {
     /// Encodes `question` with a random id, a name in random case and a random cookie.
     fn new(question: &Question, edns: Edns0) -> Result<Self, NoReply> {
-        let invalid = |error| NoReply::Local(io::Error::new(io::ErrorKind::InvalidInput, error));
-        let mut name: Name = to_name(&question.name).map_err(invalid)?;
-        name.randomize_label_case();
-        let query = Query::query(name, to_type(question.record_type).map_err(invalid)?);
+        let Some(code) = question.record_type.code() else {
+            let message = format!("{} is no type of DNS", question.record_type);
+            return Err(NoReply::Local(io::Error::new(io::ErrorKind::InvalidInput, message)));
+        };
+        let Chance { id, cookie, case } = Chance::draw()?;
+        let mut name = question.name.to_wire();
+        randomize_case(&mut name, &case);
+        let record_type = code.to_be_bytes();
 
-        let mut message = Message::query();
-        message.metadata.recursion_desired = question.recursion != Recursion::Off;
-        message.metadata.checking_disabled = question.recursion == Recursion::Unchecked;
-        // RFC 6840 section 5.7: asks for AD without asking for signatures.
-        message.metadata.authentic_data = question.recursion == Recursion::On;
-        message.add_query(query.clone());
-        let mut cookie = [0; COOKIE_LEN];
-        OsRandom.fill(&mut cookie).map_err(|error| NoReply::Local(io::Error::other(error)))?;
+        let (high, low) = match question.recursion {
+            Recursion::Off => (0, 0),
+            // RFC 6840 section 5.7: asks for AD without asking for signatures.
+            Recursion::On => (RD, AD),
+            Recursion::Unchecked => (RD, CD),
+        };
+        let additionals = u8::from(edns == Edns0::Sent);
+        let mut octets = Vec::with_capacity(HEADER_LEN + name.len() + 4 + OPT_LEN);
+        octets.extend(id);
+        octets.extend([high, low, 0, 1, 0, 0, 0, 0, 0, additionals]);
+        octets.extend_from_slice(&name);
+        octets.extend(record_type);
+        octets.extend(CLASS_IN);
         if edns == Edns0::Sent {
-            let mut edns = Edns::new();
-            edns.set_max_payload(UDP_PAYLOAD);
-            edns.options_mut().insert(EdnsOption::Unknown(COOKIE, cookie.to_vec()));
-            message.set_edns(edns);
+            // RFC 6891 section 6.1.2: the root as owner, the size as class, version 0 and no flags.
+            octets.extend([0, 0, 41]);
+            octets.extend(UDP_PAYLOAD.to_be_bytes());
+            octets.extend([0, 0, 0, 0]);
+            // One option of 8 octets.
+            octets.extend([0, 12]);
+            octets.extend(COOKIE.to_be_bytes());
+            octets.extend([0, 8]);
+            octets.extend(cookie);
         }
-        let octets = message.to_vec().map_err(invalid)?;
-        Ok(Self { id: message.metadata.id, query, cookie, octets })
+        Ok(Self { id: u16::from_be_bytes(id), name, record_type, cookie, octets })
     }
 
     /// Asks over UDP, then if need be over TCP.
-    async fn send(&self, server: SocketAddr, terms: &Terms<'_>) -> Result<Reply, NoReply> {
-        terms.gate.pass(server).await?;
-        match self.send_datagram(server, terms).await {
+    async fn send<G: Gate>(
+        &self,
+        server: SocketAddr,
+        terms: &Terms<'_, G>,
+    ) -> Result<Reply, NoReply> {
+        let pass = terms.gate.pass(server).await?;
+        match self.send_datagram(server, terms.timer, terms.wait).await {
             Err(NoReply::Garbage) => {}
             other => return other,
         }
-        terms.gate.pass(server).await?;
+        drop(pass);
+        let _pass = terms.gate.pass(server).await?;
         // From here on the server has answered: that TCP is silent does not make it absent.
         let octets = tcp(server, &self.octets, terms.timer, terms.wait).await;
         let octets = octets.map_err(|_| NoReply::Garbage)?;
@@ -172,34 +201,61 @@ impl Request {
     }
 
     /// Asks over UDP; [`NoReply::Garbage`] is for TCP to try again.
-    async fn send_datagram(&self, server: SocketAddr, terms: &Terms<'_>) -> Result<Reply, NoReply> {
-        let any: SocketAddr = match server {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = match UdpSocket::bind(any).await {
+    async fn send_datagram(
+        &self,
+        server: SocketAddr,
+        timer: &dyn Timer,
+        wait: Duration,
+    ) -> Result<Reply, NoReply> {
+        let socket = match open(server) {
             Ok(socket) => socket,
             // A machine without IPv6 has no way to the server, but nothing is wrong with it.
             Err(_) if server.is_ipv6() => return Err(NoReply::Silence),
             Err(error) => return Err(NoReply::Local(error)),
         };
-        let asked = async {
-            // The kernel then drops what comes from elsewhere, and reports a closed port.
-            socket.connect(server).await.ok()?;
-            socket.send(&self.octets).await.ok()?;
-            let mut buffer = vec![0; UDP_BUFFER];
+        // The kernel then drops what comes from elsewhere, and reports a closed port.
+        let is_sent = match socket.connect(server).and_then(|()| socket.send(&self.octets)) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(_) => return Err(NoReply::Silence),
+        };
+        // Only now, as it costs a turn of the runtime to find out that a new socket can be written to.
+        let socket = Registered::from_std(socket).map_err(NoReply::Local)?;
+        let asked = pin!(async {
+            if !is_sent {
+                socket.send(&self.octets).await.ok()?;
+            }
             for _ in 0..DATAGRAMS {
-                let length = socket.recv(&mut buffer).await.ok()?;
-                match self.read(buffer.get(..length).unwrap_or_default(), Over::Udp) {
+                match self.receive(&socket).await.ok()? {
                     Err(Unfit::Stray) => {}
                     Err(Unfit::Broken) => return Some(Err(NoReply::Garbage)),
                     Ok(reply) => return Some(Ok(reply)),
                 }
             }
             None
-        };
-        let answered = within(terms.timer, terms.wait, asked).await;
+        });
+        let answered = within(timer, wait, asked).await;
         answered.flatten().unwrap_or(Err(NoReply::Silence))
+    }
+
+    /// Reads one datagram.
+    async fn receive(&self, socket: &Registered) -> io::Result<Result<Reply, Unfit>> {
+        loop {
+            // A port that is closed may be reported before the runtime knows of the socket.
+            if socket.ready(Interest::READABLE | Interest::ERROR).await?.is_error() {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            // Here and not longer: nothing is kept for each question while it is waited.
+            let mut buffer = [0; UDP_BUFFER];
+            match socket.try_recv(&mut buffer) {
+                Ok(length) => {
+                    let octets = buffer.get(..length).unwrap_or_default();
+                    return Ok(self.read(octets, Over::Udp));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Reads an answer: of this id, opcode and question, whole (RFC 5452 section 9.1).
@@ -212,14 +268,18 @@ impl Request {
         if cookie.is_some_and(|cookie| !cookie.starts_with(&self.cookie)) {
             return Err(Unfit::Stray);
         }
-        match message.queries.as_slice() {
-            [query] if query.query_type != self.query.query_type => return Err(Unfit::Stray),
-            [query] if query.query_class != DNSClass::IN => return Err(Unfit::Stray),
-            [query] if query.name != self.query.name => return Err(Unfit::Stray),
-            [query] if over == Over::Udp && !query.name.eq_case(&self.query.name) => {
+        let echo = Echo::of(octets, self.name.len()).ok_or(Unfit::Stray);
+        match (message.queries.as_slice(), echo) {
+            ([_], Err(unfit)) => return Err(unfit),
+            ([_], Ok(echo)) if echo.record_type != self.record_type => return Err(Unfit::Stray),
+            ([_], Ok(echo)) if echo.class != CLASS_IN => return Err(Unfit::Stray),
+            ([_], Ok(echo)) if !echo.name.eq_ignore_ascii_case(&self.name) => {
+                return Err(Unfit::Stray);
+            }
+            ([_], Ok(echo)) if over == Over::Udp && echo.name != self.name => {
                 return Err(Unfit::Broken);
             }
-            [_] => {}
+            ([_], Ok(_)) => {}
             // A server that does not understand the question need not repeat it.
             _ if matches!(
                 Code::from(message.metadata.response_code),
@@ -234,8 +294,64 @@ impl Request {
         if over == Over::Udp && message.metadata.response_code == ResponseCode::BADCOOKIE {
             return Err(Unfit::Broken);
         }
-        Ok(Reply::from(&message))
+        Ok(Reply::from(message))
     }
+}
+
+/// What nobody can guess of a question.
+struct Chance {
+    id: [u8; 2],
+    cookie: [u8; COOKIE_LEN],
+    /// A bit for each octet that a name can have.
+    case: [u8; 32],
+}
+
+impl Chance {
+    /// Asks the system for all of it at once.
+    fn draw() -> Result<Self, NoReply> {
+        let mut octets = [0; 2 + COOKIE_LEN + 32];
+        OsRandom.fill(&mut octets).map_err(|error| NoReply::Local(io::Error::other(error)))?;
+        let [i0, i1, c0, c1, c2, c3, c4, c5, c6, c7, case @ ..] = octets;
+        Ok(Self { id: [i0, i1], cookie: [c0, c1, c2, c3, c4, c5, c6, c7], case })
+    }
+}
+
+/// The question of an answer, as it was sent.
+#[derive(Clone, Copy, Debug)]
+struct Echo<'a> {
+    name: &'a [u8],
+    record_type: [u8; 2],
+    class: [u8; 2],
+}
+
+impl<'a> Echo<'a> {
+    /// Takes a name of this length from an answer, and what follows.
+    fn of(octets: &'a [u8], length: usize) -> Option<Self> {
+        let (name, rest) = octets.get(HEADER_LEN..)?.split_at_checked(length)?;
+        let [high, low, class_high, class_low] = *rest.first_chunk()?;
+        Some(Self { name, record_type: [high, low], class: [class_high, class_low] })
+    }
+}
+
+/// Turns letters of a name into the other case where a bit is set. A length is never a letter.
+fn randomize_case(name: &mut [u8], case: &[u8; 32]) {
+    let bits = case.iter().flat_map(|octet| (0..8).map(move |bit| (octet >> bit) & 1 == 1));
+    for (octet, flips) in name.iter_mut().zip(bits) {
+        if flips && octet.is_ascii_alphabetic() {
+            *octet ^= 0x20;
+        }
+    }
+}
+
+/// Opens a socket with a port of its own, as the kernel chooses it.
+fn open(server: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 #[cfg(test)]

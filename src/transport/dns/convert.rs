@@ -18,7 +18,7 @@ use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, NULL};
 use super::Entry;
 use crate::{
     name::DnsName,
-    record::{RecordData, RecordType},
+    record::{RecordData, RecordType, Txt},
 };
 
 /// Returns the name as `hickory-proto` has it.
@@ -66,6 +66,13 @@ pub(crate) fn to_data(data: &RecordData) -> Result<RData, ProtoError> {
 
 /// Returns the data as we have them, `None` for data that make no sense.
 fn from_data(record_type: RecordType, data: &RData) -> Option<RecordData> {
+    // The most frequent ones, without the way over their octets.
+    match data {
+        RData::A(address) => return Some(RecordData::A(address.0)),
+        RData::AAAA(address) => return Some(RecordData::Aaaa(address.0)),
+        RData::TXT(text) => return Txt::from_strings(&text.txt_data).map(RecordData::Txt),
+        _ => {}
+    }
     let mut octets = Vec::new();
     let mut encoder = BinEncoder::new(&mut octets);
     // Without compression.
@@ -75,8 +82,8 @@ fn from_data(record_type: RecordType, data: &RData) -> Option<RecordData> {
 }
 
 /// Returns the records of class IN, in their order.
-pub(super) fn entries(records: &[Record]) -> Vec<Entry> {
-    let entry = |record: &Record| {
+pub(super) fn entries(records: Vec<Record>) -> Vec<Entry> {
+    let entry = |record: Record| {
         let owner = from_name(&record.name)?;
         let record_type = RecordType::from_code(record.record_type().into());
         (record.dns_class == DNSClass::IN).then(|| Entry {
@@ -84,10 +91,10 @@ pub(super) fn entries(records: &[Record]) -> Vec<Entry> {
             record_type,
             ttl: if record.ttl > i32::MAX.unsigned_abs() { 0 } else { record.ttl },
             data: from_data(record_type, &record.data),
-            wire: record.data.clone(),
+            wire: record.data,
         })
     };
-    records.iter().filter_map(entry).collect()
+    records.into_iter().filter_map(entry).collect()
 }
 
 /// Returns the data of an EDNS option that `hickory-proto` does not know.

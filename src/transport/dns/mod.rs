@@ -105,8 +105,8 @@ pub(crate) struct Reply {
     pub(crate) additionals: Vec<Entry>,
 }
 
-impl From<&Message> for Reply {
-    fn from(message: &Message) -> Self {
+impl From<Message> for Reply {
+    fn from(message: Message) -> Self {
         let extended_error =
             message.edns.as_ref().and_then(|edns| convert::option(edns, EXTENDED_ERROR));
         Self {
@@ -115,9 +115,9 @@ impl From<&Message> for Reply {
             authentic: message.metadata.authentic_data,
             extended_error: extended_error
                 .and_then(|data| data.first_chunk().map(|code| u16::from_be_bytes(*code))),
-            answers: convert::entries(&message.answers),
-            authorities: convert::entries(&message.authorities),
-            additionals: convert::entries(&message.additionals),
+            answers: convert::entries(message.answers),
+            authorities: convert::entries(message.authorities),
+            additionals: convert::entries(message.additionals),
         }
     }
 }

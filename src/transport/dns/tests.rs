@@ -43,7 +43,7 @@ fn data_survive_the_way_there_and_back() {
         let mut message = Message::response(1, OpCode::Query);
         message.add_answer(Record::from_rdata(name, 60, to_data(&data).unwrap()));
         let message = decode(&octets(&message), 1, OpCode::Query).unwrap();
-        let entries = convert::entries(&message.answers);
+        let entries = convert::entries(message.answers);
         assert_eq!(entries[0].data.as_ref(), Some(&data), "{text}");
         assert_eq!(entries[0].data.as_ref().unwrap().to_string(), data.to_string());
     }
@@ -59,7 +59,7 @@ fn other_classes_are_left_out_and_unknown_types_have_their_octets() {
         code: 65280.into(),
         rdata: hickory_proto::rr::rdata::NULL::with(vec![1, 2, 3]),
     };
-    let entries = convert::entries(&[address, chaos, Record::from_rdata(name, 1, unknown)]);
+    let entries = convert::entries(vec![address, chaos, Record::from_rdata(name, 1, unknown)]);
     assert_eq!(entries.len(), 2);
     assert_eq!((entries[0].ttl, entries[0].data.is_some()), (0, true));
     assert_eq!(entries[1].record_type, RecordType::from_code(65280));
@@ -79,7 +79,7 @@ proptest! {
         let mut message = Message::response(1, OpCode::Query);
         message.add_answer(Record::from_rdata(name, 60, to_data(&data).unwrap()));
         let message = decode(&octets(&message), 1, OpCode::Query).unwrap();
-        let entries = convert::entries(&message.answers);
+        let entries = convert::entries(message.answers);
         prop_assert_eq!(entries[0].data.as_ref(), Some(&data));
     }
 
@@ -92,7 +92,7 @@ proptest! {
             octets[..12].copy_from_slice(&[0, 7, 0x84, 0, 0, 1, 0, 2, 0, 1, 0, 1]);
         }
         if let Ok(message) = decode(&octets, 7, OpCode::Query) {
-            let _ = Reply::from(&message);
+            let _ = Reply::from(message);
         }
     }
 
@@ -117,7 +117,7 @@ proptest! {
             octets[at] = octet;
         }
         if let Ok(message) = decode(&octets, 7, OpCode::Query) {
-            for entry in Reply::from(&message).answers {
+            for entry in Reply::from(message).answers {
                 if let Some(RecordData::Txt(txt)) = entry.data {
                     let _ = Txt::to_text(&txt);
                 }
