@@ -165,6 +165,7 @@ fn the_numbers_on_the_page_are_those_of_the_limits() {
         format!("`failure`: {} s", dns.failure.as_secs()),
         format!("`failure_most`: {} min", dns.failure_most.as_secs() / 60),
         format!("`rate`: {}", dns.rate.unwrap()),
+        format!("`under_way`: {}", dns.under_way),
         format!("`Lookup::MAX_CHAIN` ({})", Lookup::MAX_CHAIN),
         format!("`Lookup::MAX_RECORDS` ({})", Lookup::MAX_RECORDS),
         format!("`Lookup::MAX_BYTES` ({} KiB)", Lookup::MAX_BYTES / 1024),

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::{COMPONENT, Hickory, Inner, Limits, failures::Failures, rate::Rate, recursive};
+use super::{
+    COMPONENT, Hickory, Inner, Limits, failures::Failures, lanes::Lanes, rate::Rate, recursive,
+};
 use crate::{
     clock::{Clock, SystemClock, Timer, TokioTimer},
     error::{Error, ErrorKind, Result},
@@ -173,6 +175,7 @@ impl HickoryBuilder {
         }
         Ok(Hickory(Arc::new(Inner {
             rate: Rate::new(self.limits.rate),
+            lanes: Lanes::new(self.limits.under_way),
             failures: Failures::new(self.limits.failure, self.limits.failure_most),
             servers: self.servers,
             zones: self.zones,

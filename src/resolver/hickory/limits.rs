@@ -20,6 +20,7 @@ use crate::{
 /// | `failure` | 1 s | 1 s | 5 min |
 /// | `failure_most` | 5 min | 1 s | 5 min |
 /// | `rate` | 10 | 1 | 1,000 |
+/// | `under_way` | 64 | 1 | 1,024 |
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -44,6 +45,13 @@ pub struct Limits {
     /// The zones of public suffixes are not counted, since all names below share them; their servers
     /// are.
     pub rate: Option<u32>,
+    /// Most messages to one server that have no answer yet. Those beyond wait until there is one, the
+    /// first for a millisecond at most and each behind it for one more: who is silent, or slow for
+    /// some, keeps nobody from an answer.
+    ///
+    /// The socket of a server as it comes holds some 250 small messages; what is sent to it at once
+    /// beyond that is lost.
+    pub under_way: u32,
 }
 
 impl Default for Limits {
@@ -57,6 +65,7 @@ impl Default for Limits {
             failure: Duration::from_secs(1),
             failure_most: Duration::from_mins(5),
             rate: Some(10),
+            under_way: 64,
         }
     }
 }
@@ -84,6 +93,7 @@ impl Limits {
             ("servers", servers, 16),
             ("questions", self.questions, 64),
             ("rate", self.rate.unwrap_or(1), 1000),
+            ("under_way", self.under_way, 1024),
         ] {
             if value < 1 || value > most {
                 return Err(invalid(format!(

@@ -3,6 +3,7 @@
 mod authoritative;
 mod builder;
 mod failures;
+mod lanes;
 mod limits;
 mod rate;
 mod read;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 
 use self::{
     failures::Failures,
+    lanes::{Entrance, Lanes, Room},
     rate::{Asked, Rate},
     read::renamed,
 };
@@ -57,11 +59,12 @@ const COMPONENT: &str = "hickory";
 ///
 /// An answer counts only if it repeats id, type, name (in the random case in which it was asked) and
 /// cookie, and comes to the fresh port that the question was sent from. What does not fit into 1,232
-/// octets, or looks forged, is fetched over TCP. What a lookup takes of time and traffic is in its
-/// [`Limits`]; over them it is [`Outcome::Timeout`] or [`Failure::ServFail`].
+/// octets, or looks forged, is fetched over TCP. No more messages are under way to one server than
+/// it can keep until it reads them. What a lookup takes of time and traffic is in its [`Limits`];
+/// over them it is [`Outcome::Timeout`] or [`Failure::ServFail`].
 ///
 /// A failure is remembered for a while (RFC 9520), and the same question is then not asked again.
-/// Clones share that memory, and the count of what they send to whom.
+/// Clones share that memory, and the count of what they send to whom and what is under way.
 ///
 /// Needs a tokio runtime with I/O and time enabled. It spawns no task and holds no socket between
 /// lookups.
@@ -86,6 +89,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
     rate: Rate,
+    lanes: Lanes,
     failures: Failures,
 }
 
@@ -150,7 +154,8 @@ impl Resolver for Hickory {
         let answer = found.unwrap_or_else(|| Ok(Answer::new(Outcome::Timeout)))?;
         let answer = search.complete(answer);
         // What we kept ourselves from asking says nothing about the servers.
-        if !search.is_held.load(Ordering::Relaxed) {
+        let is_queueing = search.queueing.load(Ordering::Relaxed) > 0;
+        if !search.is_held.load(Ordering::Relaxed) && !is_queueing {
             hickory.failures.note(lookup, &answer, hickory.clock.now());
         }
         Ok(answer)
@@ -166,6 +171,8 @@ struct Search<'a> {
     questions: AtomicU32,
     /// Whether a server or a zone had to be left alone.
     is_held: AtomicBool,
+    /// How many messages wait for room on the way to a server.
+    queueing: AtomicU32,
     /// The addresses of name servers that were looked up.
     known: Mutex<HashMap<DnsName, Vec<IpAddr>>>,
     notes: Mutex<Notes>,
@@ -239,6 +246,7 @@ impl<'a> Search<'a> {
             mode,
             questions: AtomicU32::new(0),
             is_held: AtomicBool::new(false),
+            queueing: AtomicU32::new(0),
             known: Mutex::default(),
             notes: Mutex::default(),
         }
@@ -307,13 +315,30 @@ struct Turnstile<'a> {
 }
 
 impl Gate for Turnstile<'_> {
-    type Pass = ();
+    type Pass = Room;
 
-    async fn pass(&self, server: SocketAddr) -> Result<(), NoReply> {
-        let Inner { limits, rate, clock, timer, .. } = self.search.hickory;
+    async fn pass(&self, server: SocketAddr) -> Result<Room, NoReply> {
+        let Inner { limits, lanes, timer, .. } = self.search.hickory;
         if self.search.questions.fetch_add(1, Ordering::Relaxed) >= limits.questions {
             return Err(NoReply::Spent);
         }
+        self.take_turn(server).await?;
+        match lanes.enter(server) {
+            Entrance::Open(room) => Ok(room),
+            Entrance::Full(queue) => {
+                self.search.queueing.fetch_add(1, Ordering::Relaxed);
+                let room = queue.wait(&**timer).await;
+                self.search.queueing.fetch_sub(1, Ordering::Relaxed);
+                Ok(room)
+            }
+        }
+    }
+}
+
+impl Turnstile<'_> {
+    /// Waits until a server and a zone that a delegation led to may be asked again.
+    async fn take_turn(&self, server: SocketAddr) -> Result<(), NoReply> {
+        let Inner { limits, rate, clock, timer, .. } = self.search.hickory;
         let Some(zone) = self.zone.filter(|_| limits.rate.is_some()) else { return Ok(()) };
         let mut asked = vec![Asked::Server(server)];
         if !is_public_suffix(zone) {

@@ -7,8 +7,9 @@ use nameplate::{
     clock::Clock,
     error::ErrorKind,
     record::RecordType,
-    resolver::{Failure, Hickory, Lookup, Mode, Outcome, Resolver},
+    resolver::{Failure, Hickory, Limits, Lookup, Mode, Outcome, Resolver},
 };
+use tokio::task::yield_now;
 
 use super::{
     scene::{
@@ -285,6 +286,33 @@ async fn a_lookup_sends_what_it_needs_and_no_more() {
     }
     drop(scene);
     assert_eq!(server.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn r26_no_more_than_so_many_messages_are_under_way_to_one_server() {
+    let server = Server::new(guarded(|_| Vec::new())).await;
+    let mut limits = Limits::default();
+    limits.under_way = 2;
+    let scene = Scene::with(&server, |builder| builder.with_limits(limits));
+    for mode in MODES {
+        scene.rightful(mode).await;
+        server.asked();
+        let looking = [(); 5].map(|()| scene.start(mode));
+        until("two are under way", || server.count() == 2).await;
+        for _ in 0..1000 {
+            yield_now().await;
+        }
+        assert_eq!(server.asked().len(), 2, "{mode:?}");
+        // A server that says nothing holds up the others for a moment only.
+        for waited in 1..=3 {
+            scene.timer.ring(Duration::from_millis(waited)).await;
+            until("the next one goes", || server.count() == 1).await;
+            server.asked();
+        }
+        for looking in looking {
+            looking.abort();
+        }
+    }
 }
 
 #[tokio::test]
