@@ -23,11 +23,15 @@ fn strays(asked: &Asked) -> Vec<(&'static str, Act)> {
         wrong(&|reply| reply.question = Some([name, &numbers].concat()))
     };
     let same = &asked.question[..asked.question.len() - 4];
+    // With another first letter.
+    let mut similar = same.to_vec();
+    similar[1] ^= 1;
     vec![
         ("id", wrong(&|reply| reply.id ^= 1)),
         ("no response", wrong(&|reply| reply.flags &= !QR)),
         ("opcode", wrong(&|reply| reply.flags |= 4 << 11)),
         ("name", question(&name("other.example.test"), TXT, IN)),
+        ("similar name", question(&similar, TXT, IN)),
         ("type", question(same, A, IN)),
         ("class", question(same, TXT, 3)),
         ("cookie", wrong(&|reply| reply.options = vec![(10, vec![7; 8])])),
@@ -40,7 +44,7 @@ fn strays(asked: &Asked) -> Vec<(&'static str, Act)> {
 
 #[tokio::test]
 async fn r16_what_does_not_answer_the_question_is_passed_over() {
-    const STRAYS: usize = 11;
+    const STRAYS: usize = 12;
     for index in 0..STRAYS {
         let server = Server::new(guarded(move |asked| match asked.name.as_str() {
             // All of them, and then the answer.
