@@ -258,6 +258,16 @@ async fn a_store_of_another_platform_is_refused() {
         header: Header::default(),
         body: Body::new("{}".to_owned()),
     });
+    // What is looked at first says nothing of whose it is.
+    let kinds = [Kind::Sealing, Kind::Key, Kind::Certificate, Kind::Account, Kind::Registration];
+    let theirs = kinds.into_iter().fold(theirs, |batch, kind| {
+        batch.with(Write::Put {
+            key: Key::new(kind, "theirs"),
+            expect: Expect::Absent,
+            header: Header::default(),
+            body: Body::new("{}".to_owned()),
+        })
+    });
     assert_eq!(other.commit(theirs).await.unwrap(), Commit::Done);
     let before = content(&other).await;
     let mut relocation = platform.switch.relocate(Arc::new(other.clone())).unwrap();

@@ -167,35 +167,43 @@ impl Relocation {
         Ok(report)
     }
 
-    /// Refuses a store that is not for this, and removes what an earlier attempt left and is no more.
+    /// Refuses a store that is not for this, and then removes what an earlier attempt left and is no more.
     async fn clear(&self) -> Result<()> {
-        for kind in in_order() {
-            let mut after = None;
-            loop {
-                let page = page(&*self.to, kind, after).await?;
-                let keys: Vec<Key> = page.items.iter().map(|item| item.key.clone()).collect();
-                let here = self.from.get(&keys).await?;
-                let mut old = Vec::new();
-                for (there, here) in page.items.into_iter().zip(here) {
-                    match here {
-                        Some(here) if here.revision == there.revision => {}
-                        Some(here) if here.revision.counter > there.revision.counter => {
-                            old.push(there);
-                        }
-                        None if kind != Kind::Domain || self.has_written(&there.key) => {
-                            old.push(there);
-                        }
-                        _ => return Err(self.foreign(&there.key)),
+        // Nothing goes before all is known to be from here: satellites come first, and what they
+        // belong to tells whose they are.
+        for removes in [false, true] {
+            for kind in in_order() {
+                let mut after = None;
+                loop {
+                    let page = page(&*self.to, kind, after).await?;
+                    let old = self.outdated(kind, page.items).await?;
+                    if removes {
+                        self.remove(old).await?;
                     }
-                }
-                self.remove(old).await?;
-                after = page.next;
-                if after.is_none() {
-                    break;
+                    after = page.next;
+                    if after.is_none() {
+                        break;
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Returns those items of the other store that an earlier attempt left and are no more.
+    async fn outdated(&self, kind: Kind, items: Vec<Item>) -> Result<Vec<Item>> {
+        let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+        let here = self.from.get(&keys).await?;
+        let mut old = Vec::new();
+        for (there, here) in items.into_iter().zip(here) {
+            match here {
+                Some(here) if here.revision == there.revision => {}
+                Some(here) if here.revision.counter > there.revision.counter => old.push(there),
+                None if kind != Kind::Domain || self.has_written(&there.key) => old.push(there),
+                _ => return Err(self.foreign(&there.key)),
+            }
+        }
+        Ok(old)
     }
 
     fn foreign(&self, key: &Key) -> Error {
