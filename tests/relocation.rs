@@ -136,6 +136,38 @@ async fn a_wake_that_came_meanwhile_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_wake_from_before_the_move_is_not_lost() {
+    for is_leased in [false, true] {
+        let platform = Platform::new().await;
+        let switch = &platform.switch;
+        let key = Key::new(Kind::Domain, platform.waiting);
+        let one = LeaseRequest::of(key.clone(), MINUTE);
+        let wake = Batch::new(operation(1)).with(Write::Wake { key: key.clone() });
+        assert_eq!(switch.commit(wake).await.unwrap(), Commit::Done);
+        // Whoever was woken by it does not come to an end of what it does.
+        if is_leased {
+            assert_eq!(switch.lease(&one).await.unwrap().leases.len(), 1);
+        }
+        // However often the move is interrupted, up to the one that comes to its end.
+        for number in 0.. {
+            let new = platform.empty();
+            let to = Arc::new(Tap::new(new.clone(), Tape::stopping_at(number)));
+            let mut whole = Box::pin(async {
+                let mut relocation = switch.relocate(to).unwrap();
+                relocation.copy().await.unwrap();
+                relocation.drain().await.unwrap();
+                relocation.complete().await.unwrap();
+            });
+            let poll = whole.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if poll.is_ready() {
+                assert_eq!(new.lease(&one).await.unwrap().leases.len(), 1, "{is_leased}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_unique_key_that_moved_meanwhile_moves_again() {
     let platform = Platform::new().await;
     let (switch, new) = (&platform.switch, platform.empty());

@@ -7,7 +7,10 @@ use crate::{
     clock::between,
     error::{Error, ErrorKind, Result},
     id::OperationId,
-    store::{Batch, Commit, Entry, Expect, Filter, Item, Key, Kind, Page, Query, Store, Write},
+    store::{
+        Batch, Commit, Entry, Expect, Filter, Item, Key, Kind, LeaseRequest, Page, Query, Store,
+        Write,
+    },
     together::{Boxed, all},
 };
 
@@ -22,6 +25,9 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// How often an item is stored whose outcome the store cannot tell.
 const ATTEMPTS: usize = 5;
+
+/// How long what is due in the old store is set aside, so that all of it is seen.
+const ASIDE: Duration = Duration::from_secs(60);
 
 /// What was copied while the platform went on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -137,7 +143,9 @@ impl Relocation {
     ///
     /// Writes wait only for the last of it: they are refused as `Unavailable` with a wait of a
     /// second, and no work is leased. How long that takes goes by how much was written since
-    /// [`copy`](Self::copy) came to it. The old store is left as it is.
+    /// [`copy`](Self::copy) came to it, and how much is due. What the old store holds is left as it is;
+    /// what is due there is leased for a minute at the end of the pause, and woken in the other store
+    /// if only a wake made it due.
     ///
     /// # Errors
     ///
@@ -158,13 +166,34 @@ impl Relocation {
         keys.extend(differing);
         let keys: Vec<Key> = keys.into_iter().collect();
         self.catch_up(&keys).await?;
-        self.wake(woken.into_iter().collect()).await?;
+        let mut wakes = woken;
+        wakes.extend(self.unfinished().await?);
+        self.wake(wakes.into_iter().collect()).await?;
         report.again = u64::try_from(keys.len()).unwrap_or(u64::MAX);
         let ended = self.from.now().await?;
         report.pause = between(began, ended);
         paused.end();
         self.over = true;
         Ok(report)
+    }
+
+    /// Returns the roots that want attention for another reason than the due time in their headers, which
+    /// is all that the other store has: they were woken, or a lease of theirs ends here.
+    async fn unfinished(&self) -> Result<BTreeSet<Key>> {
+        let mut keys: BTreeSet<Key> = self.switch.state().given.keys().cloned().collect();
+        let roots: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.is_root()).collect();
+        let due = LeaseRequest::new(roots, LeaseRequest::MAX_LIMIT, ASIDE);
+        loop {
+            let mut leased = self.from.lease(&due).await?;
+            if leased.leases.is_empty() && leased.unreadable == 0 {
+                return Ok(keys);
+            }
+            let now = leased.now;
+            leased.leases.retain(|(_, item)| item.header.due.is_none_or(|due| due > now));
+            keys.extend(leased.leases.iter().map(|(lease, _)| lease.key.clone()));
+            // The next attempt finds them by that, if this one fails.
+            self.switch.state().note(&leased);
+        }
     }
 
     /// Refuses a store that is not for this, and then removes what an earlier attempt left and is no more.
