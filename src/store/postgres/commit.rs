@@ -54,18 +54,18 @@ impl Shared {
                 Ok(Commit::Done) => return Ok(Commit::Done),
                 Ok(refused) if !tries.in_doubt => return Ok(refused),
                 Ok(refused) => {
-                    return match self.earlier(change.batch).await? {
-                        Earlier::Done => Ok(Commit::Done),
-                        Earlier::Nothing => Ok(refused),
-                        Earlier::Unknown => {
-                            let message = format!(
-                                "{}: the connection broke while the change was made; it may have \
-                                 been there",
-                                self.place
-                            );
-                            Err(self.error(ErrorKind::Unknown, operation, message))
-                        }
+                    let what = match self.earlier(change.batch).await {
+                        Ok(Earlier::Done) => return Ok(Commit::Done),
+                        Ok(Earlier::Nothing) => return Ok(refused),
+                        Ok(Earlier::Unknown) => "it may have been there".to_owned(),
+                        // That it cannot be looked for says nothing of whether it happened.
+                        Err(error) => format!("it may be there: {}", error.message()),
                     };
+                    let message = format!(
+                        "{}: the connection broke while the change was made; {what}",
+                        self.place
+                    );
+                    return Err(self.error(ErrorKind::Unknown, operation, message));
                 }
                 Err(failure) => {
                     carefully |= failure.is_taken();

@@ -215,6 +215,23 @@ async fn a_cut_commit_is_unknown_only_where_nothing_can_tell() {
 }
 
 #[tokio::test]
+async fn a_cut_commit_that_cannot_be_looked_for_is_unknown() {
+    let (database, proxy, store) = scene(false).await;
+    // What is stored cannot be read back.
+    let spoil = format!(
+        "CREATE FUNCTION {0}.spoil() RETURNS trigger LANGUAGE plpgsql AS          $$ BEGIN NEW.expires := 9223372036854775807; RETURN NEW; END $$; \
+         CREATE TRIGGER spoil BEFORE INSERT ON {0}.items \
+         FOR EACH ROW EXECUTE FUNCTION {0}.spoil()",
+        database.schema()
+    );
+    connect(database.url()).await.batch_execute(&spoil).await.unwrap();
+    proxy.cut_next(Cut::After);
+    let error = store.commit(whole("one")).await.unwrap_err();
+    assert!(proxy.is_spent());
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
+}
+
+#[tokio::test]
 async fn a_cut_commit_that_somebody_else_came_before_is_stale() {
     let (_database, proxy, store) = scene(false).await;
     store.commit(whole("one")).await.unwrap();
