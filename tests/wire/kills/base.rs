@@ -11,6 +11,7 @@ use std::{
 use nameplate::{
     clock::Timestamp,
     error::Result,
+    id::DomainId,
     store::{Postgres, Sqlite, Store},
 };
 
@@ -103,6 +104,16 @@ impl Base {
             at: at.and_then(Timestamp::from_timestamp_micros),
         };
         rows.into_iter().map(due).collect()
+    }
+
+    /// Has a database work on a domain at once that nobody can ask for any more.
+    pub(super) fn hurry(&self, id: DomainId) {
+        let Self::Postgres { url, schema } = self else { return };
+        let statement = format!(
+            "UPDATE \"{schema}\".schedule SET wanted = (extract(epoch FROM now()) * 1000000)::bigint \
+             WHERE kind = 'domain' AND id = '{id}' AND wanted IS NOT NULL"
+        );
+        psql(url, &statement).unwrap();
     }
 
     /// Asserts that nothing is damaged.

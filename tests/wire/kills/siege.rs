@@ -542,6 +542,10 @@ impl Siege {
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     restless.push(format!("{id} is gone, {wait}"));
+                    // What is swept once more waits long after it failed some times.
+                    if wait.num_seconds() > 4 {
+                        self.place.base.hurry(id);
+                    }
                 }
                 Err(error) => return Err(error),
             }
