@@ -1,5 +1,7 @@
 //! Upgrades, by versions of the tables that are for these tests alone, on a real server.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
+
 use std::env;
 
 use tokio_postgres::NoTls;
