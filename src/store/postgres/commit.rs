@@ -147,15 +147,15 @@ impl Shared {
 
     /// Begins a transaction, and locks and reads all that it depends on, in one round trip.
     async fn look(&self, link: &Link, change: Change<'_>, carefully: bool) -> Attempt<Seen> {
-        let (items, slots) = (columns(change.items()), columns(change.slots()));
+        let (items, slots) = (columns(change.items(carefully)), columns(change.slots()));
         let unique = change.unique(carefully);
         let ahead = self.ahead();
+        let has_items = !items.1.is_empty();
         let items: [Parameter<'_>; 2] =
             [(&items.0, Type::TEXT_ARRAY), (&items.1, Type::TEXT_ARRAY)];
         let has_slots = !slots.1.is_empty();
         let slots: [Parameter<'_>; 2] =
             [(&slots.0, Type::TEXT_ARRAY), (&slots.1, Type::TEXT_ARRAY)];
-        let has_items = !change.batch.writes.is_empty();
         let wanted: [Parameter<'_>; 1] = [(&unique, Type::TEXT_ARRAY)];
         let time: [Parameter<'_>; 1] = [(&ahead, Type::INT8)];
         let rows = async |needed: bool, statement: &Statement, parameters: &[Parameter<'_>]| {

@@ -1,6 +1,6 @@
 //! What a batch changes, decided from what is locked: no statement decides anything.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio_postgres::types::Type;
 
@@ -12,6 +12,9 @@ use super::{
 use crate::store::{
     Batch, Commit, Entry, Expect, Header, Key, Lease, Revision, Then, UniqueKey, Write,
 };
+
+/// From how many new items on a batch is written without a look.
+const BULK: usize = 50;
 
 /// An item as a batch finds it.
 #[derive(Clone, Debug)]
@@ -282,8 +285,19 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// Whether it is nothing but many new items. They are written without a look, unless `carefully`:
+    /// the database refuses what is there, and that is rare where so many are added.
+    fn is_bulk(&self, carefully: bool) -> bool {
+        let writes = &self.batch.writes;
+        let is_new = |write| matches!(write, &Write::Put { expect: Expect::Absent, .. });
+        !carefully && writes.len() >= BULK && writes.iter().all(is_new)
+    }
+
     /// Returns the items that have to be looked at, and locked.
-    pub(super) fn items(&self) -> BTreeSet<&'a Key> {
+    pub(super) fn items(&self, carefully: bool) -> Vec<&'a Key> {
+        if self.is_bulk(carefully) {
+            return Vec::new();
+        }
         let key = |write: &'a Write| match write {
             Write::Put { key, .. } | Write::Delete { key, .. } | Write::Wake { key } => key,
         };
@@ -292,7 +306,7 @@ impl<'a> Change<'a> {
 
     /// Returns the items whose schedules have to be looked at, and locked: one that is not there has
     /// none.
-    pub(super) fn slots(&self) -> BTreeSet<&'a Key> {
+    pub(super) fn slots(&self) -> Vec<&'a Key> {
         let key = |write: &'a Write| match write {
             Write::Put { expect: Expect::Absent, .. } => None,
             Write::Put { key, .. } | Write::Delete { key, .. } | Write::Wake { key } => Some(key),
@@ -306,6 +320,9 @@ impl<'a> Change<'a> {
     /// An item that is there mostly keeps those that it has; if it does not, and loses a race for a new
     /// one, the batch is looked at once more with `carefully`.
     pub(super) fn unique(&self, carefully: bool) -> Vec<&'a str> {
+        if self.is_bulk(carefully) {
+            return Vec::new();
+        }
         let of = |write: &'a Write| match write {
             Write::Put { expect, header, .. } if carefully || *expect == Expect::Absent => {
                 header.unique.as_slice()
@@ -344,13 +361,16 @@ impl<'a> Change<'a> {
 
     /// Returns the unique keys that cannot be taken.
     fn taken(&self, seen: &Seen) -> Vec<UniqueKey> {
-        let mut written = BTreeSet::new();
+        let mut written = HashSet::new();
         for write in &self.batch.writes {
+            if seen.holders.is_empty() {
+                break;
+            }
             if let Write::Put { key, .. } | Write::Delete { key, .. } = write {
                 written.insert(key);
             }
         }
-        let mut wanted = BTreeSet::new();
+        let mut wanted = HashSet::new();
         let mut taken = Vec::new();
         for write in &self.batch.writes {
             let Write::Put { key, header, .. } = write else { continue };
@@ -370,8 +390,9 @@ impl<'a> Change<'a> {
     pub(super) fn plan(&self, seen: &'a Seen) -> Plan<'a> {
         let mut plan = Plan::default();
         let batch = self.batch;
-        let mut slots: BTreeMap<&'a Key, Slot> = BTreeMap::new();
+        let mut slots: HashMap<&'a Key, Slot> = HashMap::with_capacity(batch.writes.len());
         let mut counters: HashMap<&'a Key, u64> = HashMap::new();
+        let are_counted = !batch.log.is_empty() || batch.writes.iter().any(is_wake);
         let slot_of = |key: &Key, counter: u64| {
             let slot = seen.schedule.get(key).copied().unwrap_or_else(|| Slot::new(seen.now));
             Slot { counter: number(counter), ..slot }
@@ -391,7 +412,9 @@ impl<'a> Change<'a> {
                     let rows = if found.is_some() { &mut plan.items } else { &mut plan.new_items };
                     let operation = Uuid(*batch.operation.as_bytes());
                     rows.push(key, counter, operation, header, body.as_str());
-                    counters.insert(key, counter);
+                    if are_counted {
+                        counters.insert(key, counter);
+                    }
                     let slot = Slot { due: header.due.map(micros), ..slot_of(key, counter) };
                     slots.insert(key, slot);
                 }
@@ -473,9 +496,16 @@ impl<'a> Plan<'a> {
     }
 }
 
+const fn is_wake(write: &Write) -> bool {
+    matches!(write, Write::Wake { .. })
+}
+
 /// Whether a lease is the latest of its root and has not ended.
 fn is_held(lease: &Lease, seen: &Seen) -> bool {
     seen.schedule.get(&lease.key).is_some_and(|slot| {
         slot.token == number(lease.token) && slot.leased_until.is_some_and(|until| seen.now < until)
     })
 }
+
+#[cfg(test)]
+mod tests;
