@@ -4,6 +4,7 @@
 mod cuts;
 pub(crate) mod database;
 mod faults;
+mod polls;
 
 use std::time::Duration;
 

@@ -33,6 +33,12 @@ impl Database {
         &self.url
     }
 
+    /// Connects with one more setting.
+    #[cfg(feature = "postgres-tls")]
+    pub(crate) fn ask_for(&mut self, setting: &str, value: &str) {
+        self.url = format!("{}?{setting}={value}", self.url);
+    }
+
     pub(crate) fn schema(&self) -> &str {
         &self.schema
     }

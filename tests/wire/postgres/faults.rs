@@ -239,3 +239,49 @@ async fn time_is_that_of_the_database_wherever_it_is_asked_from() {
         assert!((before..=after).contains(&now.timestamp_micros()), "{now}");
     }
 }
+
+#[cfg(feature = "postgres-tls")]
+#[tokio::test]
+async fn connections_are_encrypted_if_they_are_to_be() {
+    use nameplate::transport::CryptoProvider::Ring;
+
+    let admin = connect(&servers::postgres()).await;
+    let sessions = async |name: &str| {
+        let encrypted = "SELECT bool_and(s.ssl) FROM pg_stat_ssl AS s JOIN pg_stat_activity AS a \
+             ON a.pid = s.pid WHERE a.application_name = $1";
+        admin.query(encrypted, &[&name]).await.unwrap()[0].get::<_, Option<bool>>(0)
+    };
+    let roots = std::fs::read_to_string(servers::postgres_ca()).unwrap();
+    let mut database = Database::new(servers::postgres());
+    let label = database.schema().to_owned();
+    database.ask_for("application_name", &label);
+    let store = database.builder().with_tls_roots(Ring, roots.clone()).open().await.unwrap();
+    store.commit(whole("one")).await.unwrap();
+    assert_eq!(sessions(&label).await, Some(true));
+
+    // Not what the platform trusts, and not a server that does not encrypt.
+    let stranger = database.builder().with_tls(Ring).open().await.unwrap_err();
+    let pooler = Database::new(servers::pgbouncer());
+    let plain = pooler.builder().with_tls_roots(Ring, roots).open().await.unwrap_err();
+    let url = format!("{}?sslmode=require", servers::postgres());
+    let without = Postgres::builder(&url).open().await.unwrap_err();
+    for error in [stranger, plain, without] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.message().contains("no encrypted connection"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_pool_of_a_platform_is_shared() {
+    let (one, two) = (Database::new(servers::postgres()), Database::new(servers::postgres()));
+    let manager =
+        deadpool_postgres::Manager::new(one.url().parse().unwrap(), tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).max_size(1).build().unwrap();
+    for database in [&one, &two] {
+        let builder = Postgres::builder_with_pool(pool.clone()).with_schema(database.schema());
+        let store = builder.open().await.unwrap();
+        store.commit(whole("one")).await.unwrap();
+        assert_eq!(pool.status().size, 1);
+        assert_eq!(format!("{store:?}").matches(database.schema()).count(), 1);
+    }
+}
