@@ -14,6 +14,8 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "store/cost.rs"]
+mod cost;
 #[path = "store/driver.rs"]
 mod driver;
 #[path = "../tests/common/held.rs"]
@@ -21,17 +23,10 @@ mod held;
 #[path = "../tests/common/scratch.rs"]
 mod scratch;
 
-use std::{
-    alloc::System,
-    fs,
-    hint::black_box,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{alloc::System, fs, path::Path, sync::Arc, time::Duration};
 
 use common::World;
-use cpu_time::ProcessTime;
+use cost::{Cost, header, show};
 use driver::{Driver, Row};
 use held::{NAME, held, operation, put};
 use nameplate::{
@@ -50,11 +45,6 @@ const TOGETHER: u32 = 100;
 /// How long a lease lasts.
 const LEASE: Duration = Duration::from_secs(60);
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn instant() -> Instant {
-    Instant::now()
-}
-
 /// How much is measured.
 #[derive(Clone, Copy)]
 struct Turns {
@@ -62,57 +52,6 @@ struct Turns {
     find: usize,
     lease: usize,
     idle: usize,
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    quantile(&mut values, 0.5)
-}
-
-fn quantile(values: &mut [f64], part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let index = ((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1));
-    values.get(index).copied().unwrap_or_default()
-}
-
-/// What one side of a race has cost: CPU and wall time of each turn, in microseconds.
-#[derive(Default)]
-struct Cost {
-    cpu: Vec<f64>,
-    wall: Vec<f64>,
-}
-
-impl Cost {
-    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let (cpu, wall) = (ProcessTime::now(), instant());
-        let done = black_box(work());
-        self.cpu.push(cpu.elapsed().as_secs_f64() * 1e6);
-        self.wall.push(wall.elapsed().as_secs_f64() * 1e6);
-        done
-    }
-}
-
-/// Prints what `unit` things of a turn cost each, in CPU time, beside the driver if it took turns.
-fn show(size: u32, what: &str, unit: f64, store: Cost, driver: Option<Cost>) {
-    let cpu = median(store.cpu.clone()) / unit;
-    let mut wall = store.wall;
-    let (p50, p99) = (quantile(&mut wall, 0.5), quantile(&mut wall, 0.99));
-    print!("{size:>9} {what:<36} {cpu:>10.2} ");
-    match driver {
-        Some(driver) => {
-            let ratios = store.cpu.iter().zip(&driver.cpu).map(|(ours, theirs)| ours / theirs);
-            let ratio = median(ratios.collect());
-            print!("{:>10.2} {ratio:>7.2} ", median(driver.cpu) / unit);
-        }
-        None => print!("{:>10} {:>7} ", "-", "-"),
-    }
-    println!("{p50:>10.0} {p99:>10.0}");
-}
-
-fn header() {
-    println!(
-        "{:>9} {:<36} {:>10} {:>10} {:>7} {:>10} {:>10}",
-        "domains", "CPU and wall time, microseconds", "store", "driver", "ratio", "p50", "p99"
-    );
 }
 
 /// Returns how much memory this process has, in megabytes.
