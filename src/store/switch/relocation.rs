@@ -177,8 +177,9 @@ impl Relocation {
         Ok(report)
     }
 
-    /// Returns the roots that want attention for another reason than the due time in their headers, which
-    /// is all that the other store has: they were woken, or a lease of theirs ends here.
+    /// Returns the roots that want attention for another reason than their headers' due time.
+    ///
+    /// That is all that the other store has of them: they were woken, or a lease of theirs ends here.
     async fn unfinished(&self) -> Result<BTreeSet<Key>> {
         let mut keys: BTreeSet<Key> = self.switch.state().given.keys().cloned().collect();
         let roots: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.is_root()).collect();
@@ -196,7 +197,7 @@ impl Relocation {
         }
     }
 
-    /// Refuses a store that is not for this, and then removes what an earlier attempt left and is no more.
+    /// Refuses a store that is not for this; then removes what an earlier attempt left and is no more.
     async fn clear(&self) -> Result<()> {
         // Nothing goes before all is known to be from here: satellites come first, and what they
         // belong to tells whose they are.

@@ -219,7 +219,8 @@ async fn a_cut_commit_that_cannot_be_looked_for_is_unknown() {
     let (database, proxy, store) = scene(false).await;
     // What is stored cannot be read back.
     let spoil = format!(
-        "CREATE FUNCTION {0}.spoil() RETURNS trigger LANGUAGE plpgsql AS          $$ BEGIN NEW.expires := 9223372036854775807; RETURN NEW; END $$; \
+        "CREATE FUNCTION {0}.spoil() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN NEW.expires := 9223372036854775807; RETURN NEW; END $$; \
          CREATE TRIGGER spoil BEFORE INSERT ON {0}.items \
          FOR EACH ROW EXECUTE FUNCTION {0}.spoil()",
         database.schema()
