@@ -102,7 +102,7 @@ impl<S: Store + ?Sized> Broken<S> {
                             None
                         }
                         _ => {
-                            self.take_hold(header).await?;
+                            self.take_hold(key, header).await?;
                             None
                         }
                     }
@@ -116,14 +116,14 @@ impl<S: Store + ?Sized> Broken<S> {
         Ok(())
     }
 
-    /// Lets who has proved nothing have what only holders have, unless somebody has it.
-    async fn take_hold(&self, header: &mut Header) -> Result<()> {
+    /// Lets who has proved nothing have what only holders have, unless somebody else has it.
+    async fn take_hold(&self, key: &Key, header: &mut Header) -> Result<()> {
         let (Some("pending"), Some(name)) = (header.status.as_deref(), &header.name) else {
             return Ok(());
         };
         let hold = UniqueKey::new("hold", &[name.as_str()]);
         let found = self.inner.find(std::slice::from_ref(&hold)).await?;
-        if found.iter().all(Option::is_none) {
+        if found.iter().flatten().all(|holder| holder.key == *key) {
             header.unique.push(hold);
         }
         Ok(())
