@@ -457,6 +457,10 @@ pub(super) fn ask_again(world: &World) -> Vec<Boxed> {
     let mut calls = Vec::new();
     let claims = world.core.with(|state| state.truth.claims.clone());
     for (number, claim) in claims.iter().enumerate() {
+        if claim.is_kept {
+            // What is asked for may be another record since.
+            write(world, number, Part::All, true);
+        }
         if claim.is_kept && is_unanswered(world, claim) {
             calls.extend(answer(world, number));
         }
