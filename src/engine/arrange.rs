@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::backends::Backends;
+use super::{backends::Backends, records::HeldByOthers};
 use crate::{
     dns::{Applied, DnsProvider},
     domain::{Domain, RecordState},
@@ -176,7 +176,15 @@ impl Backends {
             let types = records.into_iter().map(|managed| managed.record().record_type());
             types.collect::<Vec<_>>()
         });
-        if !wanted.is_empty() && !self.held_by_others(domain, &[owner]).await?.is_empty() {
+        let others = match wanted.as_slice() {
+            [] => HeldByOthers::default(),
+            _ => self.held_by_others(domain, &[owner]).await?,
+        };
+        if !others.unreadable.is_empty() {
+            let message = format!("whether {owner} is somebody else's cannot be read");
+            return Err(error(ErrorKind::Unavailable, OPERATION, message));
+        }
+        if !others.barred.is_empty() {
             let message = format!("{owner} is not available for records of {}", domain.name());
             return Err(error(ErrorKind::Refused, OPERATION, message));
         }

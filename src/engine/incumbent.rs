@@ -1,18 +1,21 @@
 //! Whoever has a name that somebody else proved, was given, or lost: read, and changed in a batch
 //! that changes the other one too.
 
+use std::iter;
+
 use super::{
     backends::Backends,
     codec,
     decide::Settings,
     feed::announce,
     notice::Notice,
-    root::{DomainRoot, Holder, Root, Toward},
+    pauses::Pauses,
+    root::{DomainRoot, Fact, Holder, Root, Toward},
 };
 use crate::{
     challenge::Method,
     clock::{Timestamp, whole_second},
-    domain::{Delegation, Domain, Event, Fresh, ResetCause},
+    domain::{Delegation, Domain, Event, Fresh, PauseScope, ResetCause},
     error::{Error, ErrorKind, Result},
     evidence::{Found as Sight, Observation, Seen, Topic, Verdict},
     id::TenantId,
@@ -66,14 +69,32 @@ impl Incumbent {
             return Holder::of(domain, now);
         }
         let Settings { policy, .. } = &backends.settings;
-        let look = Box::pin(backends.proof(domain, now));
-        let looked = within(&*backends.timer, policy.call_timeout, look).await;
+        let looked = if self.is_paused(backends).await {
+            None
+        } else {
+            let look = Box::pin(backends.proof(domain, now));
+            within(&*backends.timer, policy.call_timeout, look).await
+        };
         let (verdict, seen) = looked.unwrap_or((Verdict::Unknown, Seen::of(Sight::Timeout)));
         let subject = domain.subject(Topic::Ownership);
         let mut seen_now = domain.clone();
         seen_now.observe(&Observation::new(subject, verdict, now, seen), policy.spacing);
         seen_now.next_check_at = None;
         Holder::of(&seen_now, now)
+    }
+
+    /// Whether an operator has stopped looks for the proof, or it cannot be told.
+    async fn is_paused(&self, backends: &Backends) -> bool {
+        let domain = &self.root.domain;
+        let pauses = Pauses::read(backends, iter::once(&self.item)).await;
+        domain.paused().is_some()
+            || pauses.map_or(true, |pauses| {
+                pauses.facts(Some(domain.tenant())).iter().any(|fact| {
+                    let Fact::Paused(paused) = fact else { return false };
+                    let stops = [PauseScope::Tenant, PauseScope::Resolver, PauseScope::Probe];
+                    stops.contains(&paused.scope)
+                })
+            })
     }
 
     /// Returns the changes that a decision of somebody else's makes to it.
@@ -174,7 +195,7 @@ impl Backends {
         let registrable = name.registrable().and_then(|it| it.parse::<DnsName>().ok());
         let Some(registrable) = registrable else { return Ok(Vec::new()) };
         let covered = |at: &DnsName| name.is_wildcard() || *at != base;
-        let names = std::iter::successors(Some(base.clone()), DnsName::parent)
+        let names = iter::successors(Some(base.clone()), DnsName::parent)
             .take_while(|at| at.is_within(&registrable))
             .flat_map(|at| {
                 let wildcard = (at != base).then(|| format!("*.{at}"));

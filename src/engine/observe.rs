@@ -61,7 +61,7 @@ impl Backends {
                     None => Err(misplaced()),
                 };
                 // It is asked again at every visit: nothing waits for it.
-                Ok(Fact::Barred { owners: barred.unwrap_or_default() })
+                Ok(Fact::Barred { owners: barred.unwrap_or_default().barred })
             }
             Question::Visible { owner, value } => Ok(self.visible(owner, value).await),
         };

@@ -455,6 +455,7 @@ async fn admit(
     if zones.chain(backends.claims.reserved()).any(|ours| host.is_within(ours)) {
         return not_available();
     }
+    // What cannot be read may be held.
     if !backends.held_by_others(domain, &[owner]).await?.is_empty() {
         return not_available();
     }
@@ -484,6 +485,22 @@ fn names_from(owner: &DnsName, base: &DnsName) -> impl Iterator<Item = DnsName> 
         .take_while(move |name| name.is_within(&base))
 }
 
+/// At which names records are another tenant's business.
+#[derive(Debug, Default)]
+pub(super) struct HeldByOthers {
+    /// For certain.
+    pub(super) barred: Vec<DnsName>,
+    /// As it may be: who holds them cannot be read, now or by this release. Nothing is written there,
+    /// and what is there stays.
+    pub(super) unreadable: Vec<DnsName>,
+}
+
+impl HeldByOthers {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.barred.is_empty() && self.unreadable.is_empty()
+    }
+}
+
 impl Backends {
     /// Returns at which of these names, at a domain or below it, records are another tenant's
     /// business: it holds a name between, or one that covers it, or such a name rests with it.
@@ -491,7 +508,7 @@ impl Backends {
         &self,
         domain: &Domain,
         owners: &[&DnsName],
-    ) -> Result<Vec<DnsName>> {
+    ) -> Result<HeldByOthers> {
         let base = DnsName::from(domain.name().base());
         let is_wildcard = domain.name().is_wildcard();
         let mut asked = Vec::new();
@@ -507,7 +524,7 @@ impl Backends {
         }
         let keys: Vec<_> = asked.iter().map(|(key, _)| key.clone()).collect();
         if keys.is_empty() {
-            return Ok(Vec::new());
+            return Ok(HeldByOthers::default());
         }
         let found = self.store.find(&keys).await?;
         let others = |item: &Item| item.header.tenant != Some(domain.tenant());
@@ -517,15 +534,19 @@ impl Backends {
             .filter_map(|(item, (_, owner))| Some((item.filter(others)?, owner)))
             .collect();
         if held.is_empty() {
-            return Ok(Vec::new());
+            return Ok(HeldByOthers::default());
         }
         let now = self.store.now().await?;
-        // What cannot be read may be held.
-        let bars = |item: &Item| codec::read_domain(item).map_or(true, |other| other.bars(now));
-        let mut barred: Vec<_> =
-            held.iter().filter(|(item, _)| bars(item)).map(|(_, owner)| (*owner).clone()).collect();
-        barred.dedup();
-        Ok(barred)
+        let mut others = HeldByOthers::default();
+        for (item, owner) in held {
+            match codec::read_domain(&item) {
+                Ok(other) if other.bars(now) => others.barred.push(owner.clone()),
+                Ok(_) => {}
+                Err(_) => others.unreadable.push(owner.clone()),
+            }
+        }
+        others.barred.dedup();
+        Ok(others)
     }
 }
 

@@ -99,7 +99,8 @@ impl Draft<'_> {
     fn cleared(&mut self, owner: &DnsName, version: u64) {
         let now = self.now();
         let domain = &mut self.root.domain;
-        domain.sweeps.retain(|sweep| sweep.owner != *owner || sweep.at > now);
+        // One that is in doubt still was not when this began, or something may have come since.
+        domain.sweeps.retain(|it| it.owner != *owner || it.at > now || it.is_in_doubt);
         let notices = &mut self.notices;
         let before = domain.records.len();
         domain.records.retain(|managed| {

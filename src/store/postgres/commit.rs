@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{ErrorKind, Result},
-    store::{Batch, Commit, Entry, Expect, Item, Key, Write},
+    store::{Batch, Commit, Entry, Expect, Item, Key, Revision, Write},
 };
 
 type Attempt<T> = std::result::Result<T, Failure>;
@@ -86,22 +86,27 @@ impl Shared {
             }
         }
         let keys: Vec<Key> = expected.iter().map(|(key, ..)| key.clone()).collect();
-        let items = self.get(&keys).await?;
-        for ((_, expect, is_put), item) in expected.iter().zip(items) {
-            let revision = item.map(|item| item.revision);
-            if *is_put && revision.is_some_and(|found| found.operation == batch.operation) {
-                return Ok(Earlier::Done);
-            }
-            let unchanged = match expect {
-                Expect::Absent => revision.is_none(),
-                Expect::Revision(before) => revision == Some(*before),
-            };
-            // A batch is there as a whole or not at all.
-            if unchanged {
-                return Ok(Earlier::Nothing);
+        let found = self.get(&keys).await?.into_iter().map(|item| item.map(|item| item.revision));
+        let found: Vec<_> = expected.iter().zip(found).collect();
+        // A batch is there as a whole or not at all: one write tells of all.
+        let is_ours = |is_put: bool, revision: Option<Revision>| {
+            is_put && revision.is_some_and(|revision| revision.operation == batch.operation)
+        };
+        if found.iter().any(|((_, _, is_put), revision)| is_ours(*is_put, *revision)) {
+            return Ok(Earlier::Done);
+        }
+        let mut absent = false;
+        for ((_, expect, _), revision) in found {
+            match expect {
+                Expect::Revision(before) if revision == Some(*before) => {
+                    return Ok(Earlier::Nothing);
+                }
+                Expect::Revision(_) => return Ok(Earlier::Unknown),
+                Expect::Absent => absent |= revision.is_none(),
             }
         }
-        Ok(Earlier::Unknown)
+        // What is not there may have been created and deleted since; a few seconds make that unlikely.
+        Ok(if absent { Earlier::Nothing } else { Earlier::Unknown })
     }
 
     async fn limited_change(&self, change: Change<'_>, carefully: bool) -> Attempt<Commit> {
