@@ -230,8 +230,9 @@ fn fences(ledger: &str) {
     );
 }
 
-/// Asserts that every notice was delivered, and none before those of its domain that came earlier.
-async fn deliveries(siege: &Siege, ledger: &str) {
+/// Returns the notices that were delivered of each domain, and how often one came again. Asserts that none
+/// came before those of its domain that are earlier.
+fn in_order(ledger: &str) -> (BTreeMap<DomainId, BTreeSet<u64>>, usize) {
     let mut delivered: BTreeMap<DomainId, BTreeSet<u64>> = BTreeMap::new();
     let mut again = 0;
     for line in ledger.lines() {
@@ -247,6 +248,12 @@ async fn deliveries(siege: &Siege, ledger: &str) {
         }
         assert!(last < Some(number), "out of order, after {last:?}: {line}");
     }
+    (delivered, again)
+}
+
+/// Asserts that every notice was delivered, in order.
+async fn deliveries(siege: &Siege, ledger: &str) {
+    let (delivered, again) = in_order(ledger);
     for (id, domain) in &siege.all {
         let (mut numbers, mut last) = (BTreeSet::new(), 0);
         loop {
@@ -299,4 +306,29 @@ fn zone(suffix: &str) -> (BTreeSet<String>, usize) {
         }
     }
     (records, markers)
+}
+
+#[test]
+#[should_panic(expected = "a stale write")]
+fn a_write_that_began_after_somebody_elses_lease_is_seen() {
+    fences("leased 1 10 domain/a 1\nleased 2 20 domain/a 2\ncommitted 1 40 domain/a 1 30\n");
+}
+
+#[test]
+fn a_write_that_began_before_somebody_elses_lease_is_fine() {
+    fences("leased 1 10 domain/a 1\nleased 2 20 domain/a 2\ncommitted 1 40 domain/a 1 15\n");
+}
+
+#[test]
+#[should_panic(expected = "the same lease twice")]
+fn a_lease_that_two_workers_have_is_seen() {
+    fences("leased 1 10 domain/a 1\nleased 2 20 domain/a 1\n");
+}
+
+#[test]
+#[should_panic(expected = "out of order")]
+fn a_notice_that_comes_before_an_earlier_one_is_seen() {
+    let domain = "0".repeat(32);
+    let ledger = |number: u64| format!("delivered 1 10 {domain} {number}\n");
+    in_order(&[ledger(0), ledger(2), ledger(0), ledger(1)].concat());
 }
