@@ -111,10 +111,10 @@ impl Onboarding {
     /// then. What a rule of claims refuses has the name of the [`Rule`] as code.
     pub async fn add(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
         let backends = &self.backends;
-        let domain = self.found(tenant, wanted).await?;
-        let now = domain.created_at();
+        let (domain, mut trace) = self.found(tenant, wanted.clone()).await?;
         let mut root = DomainRoot::new(domain);
-        let told = announce(backends, &mut root.domain, None, now).await?;
+        let mut now = root.domain.created_at();
+        let mut told = announce(backends, &mut root.domain, None, now).await?;
         for attempt in 0..ADD_ATTEMPTS {
             let turn = turn(backends, *tenant, root.domain.name(), now).await?;
             root.domain.next_check_at = Some(turn.due);
@@ -125,6 +125,8 @@ impl Onboarding {
                 .with_entry(codec::write_notice(&key, &Notice::Added)?)
                 .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
             batch.writes.extend(told.clone());
+            // What is taken up is good for as long as the name rests.
+            batch.writes.extend(trace.as_ref().map(unchanged));
             // A tenant that adds many at the same time is not kept from it: these keep about the pace.
             if turn.is_counted || attempt < ATTEMPTS / 2 {
                 batch.writes.extend(turn.writes);
@@ -132,6 +134,13 @@ impl Onboarding {
             match self.commit(batch, &key).await? {
                 Commit::Done => return Ok(root.domain),
                 Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
+                Commit::Stale(keys)
+                    if trace.as_ref().is_some_and(|trace| keys.contains(&trace.key)) =>
+                {
+                    (root.domain, trace) = self.found(tenant, wanted.clone()).await?;
+                    now = root.domain.created_at();
+                    told = announce(backends, &mut root.domain, None, now).await?;
+                }
                 // The tenant adds others at the same time.
                 Commit::Stale(_) => {}
                 Commit::Fenced => return Err(lost_race("add")),
@@ -140,8 +149,13 @@ impl Onboarding {
         Err(lost_race("add"))
     }
 
-    /// Returns a claim as it is added, which nobody has stored.
-    pub(super) async fn found(&self, tenant: &TenantId, wanted: NewDomain) -> Result<Domain> {
+    /// Returns a claim as it is added, which nobody has stored, and the trace that it takes up: to be
+    /// stored only while that has not changed.
+    pub(super) async fn found(
+        &self,
+        tenant: &TenantId,
+        wanted: NewDomain,
+    ) -> Result<(Domain, Option<Item>)> {
         let backends = &self.backends;
         let name = wanted.name().clone();
         backends.claims.admit(&name).map_err(|error| {
@@ -187,10 +201,12 @@ impl Onboarding {
             Contacts::new(&name, wanted.mail.scope.as_ref())?;
         }
         let mut founding = Founding::new(id, *tenant, challenge, validation, delegation);
-        if let Some(former) = self.former(tenant, &name, now).await? {
+        let former = self.former(tenant, &name, now).await?;
+        let trace = former.map(|(item, former)| {
             founding.take_up(&former);
-        }
-        Ok(Domain::new(wanted, founding, now))
+            item
+        });
+        Ok((Domain::new(wanted, founding, now), trace))
     }
 
     /// Returns the claim that a tenant removed not long ago, if the name rests since.
@@ -199,16 +215,17 @@ impl Onboarding {
         tenant: &TenantId,
         name: &DomainName,
         now: Timestamp,
-    ) -> Result<Option<Domain>> {
+    ) -> Result<Option<(Item, Domain)>> {
         if self.backends.settings.policy.quarantine.is_zero() {
             return Ok(None);
         }
         let Found::Somebody(found) = Incumbent::find(&self.backends, name).await? else {
             return Ok(None);
         };
-        let former = found.root.domain;
+        let Incumbent { item, root } = *found;
+        let former = root.domain;
         let rests = former.is_removed() && former.bars(now) && former.tenant() == *tenant;
-        Ok(rests.then_some(former))
+        Ok(rests.then_some((item, former)))
     }
 
     fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {
@@ -492,6 +509,16 @@ impl Onboarding {
         key: &'a crate::store::Key,
     ) -> impl Future<Output = Result<Commit>> + Send + 'a {
         super::held::commit(&self.backends, batch, key)
+    }
+}
+
+/// Returns the write that leaves an item as it is, if it still is.
+fn unchanged(item: &Item) -> Write {
+    Write::Put {
+        key: item.key.clone(),
+        expect: Expect::Revision(item.revision),
+        header: item.header.clone(),
+        body: item.body.clone(),
     }
 }
 

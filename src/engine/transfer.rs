@@ -138,7 +138,8 @@ impl Onboarding {
     ) -> Result<Domain> {
         const OPERATION: &str = "accept_transfer";
         let backends = self.backends();
-        let founded = self.found(to, wanted).await?;
+        // Nothing rests that somebody offers.
+        let (founded, _) = self.found(to, wanted).await?;
         let name = founded.name().clone();
         for _ in 0..ATTEMPTS {
             let now = backends.store.now().await?;

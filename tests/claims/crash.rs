@@ -268,3 +268,37 @@ fn somebody_else_takes_a_resting_name_wherever_a_process_is_killed() {
         },
     );
 }
+
+#[test]
+fn a_token_is_not_taken_up_from_a_name_that_somebody_else_proves_meanwhile() {
+    let mut points = 0;
+    loop {
+        let world = world();
+        let first = now(world.active("shop.example.com"));
+        now(world.onboarding.remove(&TENANT, first.id())).unwrap();
+        now(world.run_for(HOUR));
+        let other = now(claim(&world, OTHER, "shop.example.com"));
+        prove(&world, &[&other]);
+
+        let tape = Tape::stopping_at(points);
+        let one = process(&world, &tape);
+        let mut adding = Box::pin(one.add(&TENANT, "shop.example.com".parse().unwrap()));
+        let mut ended = drive(adding.as_mut());
+        let is_untouched = ended.is_some();
+        let was_first = !now(world.onboarding.list(&TENANT, None)).unwrap().domains.is_empty();
+        if !is_untouched {
+            now(world.onboarding.check(&OTHER, other.id())).unwrap();
+            assert!(now(get(&world, &other)).status().holds());
+            tape.resume();
+            ended = drive(adding.as_mut());
+        }
+        let again = ended.unwrap().unwrap();
+        let is_same = again.challenge().token == first.challenge().token;
+        assert_eq!(is_same, was_first, "at {points}: {:?}", tape.passed().last());
+        if is_untouched {
+            break;
+        }
+        points += 1;
+    }
+    assert!(points > 4, "adding makes more calls than {points}");
+}

@@ -97,7 +97,7 @@ impl Operator {
             return Err(Error::new(ErrorKind::Invalid, "operator", "adopt", message));
         }
         let onboarding = Onboarding::new(backends.clone());
-        let mut domain = onboarding.found(tenant, wanted).await?;
+        let (mut domain, _) = onboarding.found(tenant, wanted).await?;
         let now = domain.created_at();
         let public_key = backends.keys.public_key(&key)?;
         let chain: Chain = chain.parse().map_err(|error| unfit(&domain, error))?;
