@@ -3,17 +3,22 @@
 //! What comes from outside is never trusted to make sense: data that do not are [`None`].
 
 use hickory_proto::{
-    ProtoError,
     op::Edns,
     rr::{
-        DNSClass, Name, RData, Record, RecordType as WireType,
+        DNSClass, Name, RData, Record,
         rdata::opt::{EdnsCode, EdnsOption},
     },
     serialize::binary::{BinEncodable as _, BinEncoder},
 };
 
 #[cfg(feature = "rfc2136")]
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, NULL};
+use hickory_proto::{
+    ProtoError,
+    rr::{
+        RecordType as WireType,
+        rdata::{A, AAAA, CNAME, NS, NULL},
+    },
+};
 
 use super::Entry;
 use crate::{
@@ -22,6 +27,7 @@ use crate::{
 };
 
 /// Returns the name as `hickory-proto` has it.
+#[cfg(feature = "rfc2136")]
 pub(crate) fn to_name(name: &DnsName) -> Result<Name, ProtoError> {
     Name::from_labels(
         name.labels().map(|label| label.into_owned()).collect::<Vec<_>>().iter().map(Vec::as_slice),
@@ -34,6 +40,7 @@ pub(crate) fn from_name(name: &Name) -> Option<DnsName> {
 }
 
 /// Returns the type as `hickory-proto` has it; fails for one that is a provider's own.
+#[cfg(feature = "rfc2136")]
 pub(crate) fn to_type(record_type: RecordType) -> Result<WireType, ProtoError> {
     let code = record_type.code();
     code.map(Into::into).ok_or_else(|| format!("{record_type} is no type of DNS").into())

@@ -27,8 +27,7 @@ use crate::{
 #[cfg(feature = "hickory")]
 pub(crate) use ask::{Gate, NoReply, Question, Recursion, Terms, ask};
 #[cfg(feature = "rfc2136")]
-pub(crate) use convert::to_data;
-pub(crate) use convert::{to_name, to_type};
+pub(crate) use convert::{to_data, to_name, to_type};
 
 /// The number of octets of a header (RFC 1035 section 4.1.1).
 const HEADER_LEN: usize = 12;
