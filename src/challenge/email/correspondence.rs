@@ -253,7 +253,10 @@ impl Correspondence {
         // Who presses the button twice has confirmed once.
         if !self.is_used {
             self.is_used = true;
-            self.confirmed = Some((whole_second(now), of.generation));
+            // Nobody answers before the question, however the clock was set meanwhile, and within a
+            // second.
+            let at = self.drawn_at.map_or(whole_second(now), |drawn| drawn.max(whole_second(now)));
+            self.confirmed = Some((at, of.generation));
         }
         Ok(())
     }

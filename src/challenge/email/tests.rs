@@ -3,9 +3,12 @@ use std::time::Duration;
 use super::*;
 use crate::{
     clock::{Timestamp, after},
+    evidence::Verdict,
     id::DomainId,
     record::{Caa, Txt},
 };
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 fn name(text: &str) -> DomainName {
     text.parse().unwrap()
@@ -246,4 +249,26 @@ fn only_the_code_itself_is_right() {
     for wrong in ["", &digest, &code.to_uppercase(), &code[..62], &format!("{code} "), "5f"] {
         assert!(!judge(wrong), "{wrong}");
     }
+}
+
+#[test]
+fn a_confirmation_is_not_older_than_the_code_that_it_confirms() {
+    let code = "5f".repeat(32);
+    let round = Round {
+        number: 1,
+        generation: 1,
+        digest: text::digest(&code),
+        sealed: SealedCode(String::new()),
+        addresses: Vec::new(),
+        expires_at: after(now(), DAY),
+    };
+    // Somebody else has proved the name, so that the holder is asked, and then the clock is set back.
+    let claim = Claim { generation: 1, ttl: DAY * 30, doubted_at: Some(now()) };
+    let mut mail = Correspondence::default();
+    mail.begin(round, DAY, now());
+    let set_back = now() - DAY / 8;
+    mail.confirm(&code, claim, set_back).unwrap();
+    assert_eq!(mail.verdict(claim, set_back), Verdict::Confirmed);
+    assert_eq!(mail.verdict(claim, after(now(), DAY)), Verdict::Confirmed);
+    assert_eq!(mail.verdict(claim, after(now(), DAY * 30)), Verdict::Refuted);
 }
