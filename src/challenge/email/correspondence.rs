@@ -255,7 +255,8 @@ impl Correspondence {
             self.is_used = true;
             // Nobody answers before the question, however the clock was set meanwhile, and within a
             // second.
-            let at = self.drawn_at.map_or(whole_second(now), |drawn| drawn.max(whole_second(now)));
+            let now = whole_second(now);
+            let at = self.drawn_at.map_or(now, |drawn| drawn.max(now));
             self.confirmed = Some((at, of.generation));
         }
         Ok(())

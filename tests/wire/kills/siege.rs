@@ -138,8 +138,10 @@ impl Siege {
         }
         if plan.http {
             let (edge, runtime) = (nameplate.edge(), tokio::runtime::Handle::current());
+            let suffix = format!(".{}", place.suffix);
             acme::answer_too(move |host, token| {
-                let host = host.parse().ok()?;
+                // After its test nobody asks for these names, and its runtime answers nobody.
+                let host = host.ends_with(&suffix).then(|| host.parse().ok())??;
                 runtime.block_on(edge.answer(&host, token)).ok()?
             });
         }
