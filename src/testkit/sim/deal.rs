@@ -288,9 +288,12 @@ fn report(core: Core, operator: Operator, tenant: TenantId, name: &DomainName) -
     });
     Some(Box::pin(async move {
         let evidence = "another registrar";
-        operator.registration_changed(&tenant, &below, changed_at, evidence).await?;
+        let change = operator.registration_changed(&tenant, &below, changed_at, evidence).await?;
         core.with(|state| {
-            if let Some(report) = state.truth.titles.reports.get_mut(number) {
+            // What could not be read has to be reported again.
+            if change.unreadable.is_empty()
+                && let Some(report) = state.truth.titles.reports.get_mut(number)
+            {
                 report.is_noted = true;
             }
         });
