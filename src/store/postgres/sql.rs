@@ -1,7 +1,7 @@
 //! Every statement of the store, in one place.
 //!
 //! A [`Statement`] is made here and nowhere else, and nothing but a statement is run, so that what
-//! [`subset`](super::subset) says of these texts holds for all that the database is ever asked.
+//! [`subset`] says of these texts holds for all that the database is ever asked.
 
 use super::{
     place::{LOOK_AGAIN, NEVER},

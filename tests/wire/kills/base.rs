@@ -11,8 +11,8 @@ use std::{
 use nameplate::{
     clock::Timestamp,
     error::Result,
-    id::DomainId,
-    store::{Postgres, Sqlite, Store},
+    id::{DomainId, OperationId},
+    store::{Batch, Key, Kind, Postgres, Sqlite, Store, Write},
 };
 
 /// Where a process finds it.
@@ -106,14 +106,11 @@ impl Base {
         rows.into_iter().map(due).collect()
     }
 
-    /// Has a database work on a domain at once that nobody can ask for any more.
-    pub(super) fn hurry(&self, id: DomainId) {
-        let Self::Postgres { url, schema } = self else { return };
-        let statement = format!(
-            "UPDATE \"{schema}\".schedule SET wanted = (extract(epoch FROM now()) * 1000000)::bigint \
-             WHERE kind = 'domain' AND id = '{id}' AND wanted IS NOT NULL"
-        );
-        psql(url, &statement).unwrap();
+    /// Has a worker look at once at a domain that nobody can ask for any more.
+    pub(super) async fn hurry(&self, id: DomainId) {
+        let store = self.open(Duration::from_secs(20)).await.unwrap();
+        let wake = Write::Wake { key: Key::new(Kind::Domain, id) };
+        store.commit(Batch::new(OperationId::from_bytes([0; 16])).with(wake)).await.unwrap();
     }
 
     /// Asserts that nothing is damaged.

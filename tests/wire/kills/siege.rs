@@ -546,7 +546,7 @@ impl Siege {
                     restless.push(format!("{id} is gone, {wait}"));
                     // What is swept once more waits long after it failed some times.
                     if wait.num_seconds() > 4 {
-                        self.place.base.hurry(id);
+                        self.place.base.hurry(id).await;
                     }
                 }
                 Err(error) => return Err(error),
