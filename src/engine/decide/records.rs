@@ -162,7 +162,7 @@ impl Draft<'_> {
         }
         for sweep in &mut domain.sweeps {
             if sweep.owner == *owner && sweep.at <= now {
-                sweep.at = wait(4);
+                sweep.at = wait(3);
             }
         }
     }

@@ -11,8 +11,7 @@ use std::{
 use nameplate::{
     clock::Timestamp,
     error::Result,
-    id::{DomainId, OperationId},
-    store::{Batch, Key, Kind, Postgres, Sqlite, Store, Write},
+    store::{Postgres, Sqlite, Store},
 };
 
 /// Where a process finds it.
@@ -104,13 +103,6 @@ impl Base {
             at: at.and_then(Timestamp::from_timestamp_micros),
         };
         rows.into_iter().map(due).collect()
-    }
-
-    /// Has a worker look at once at a domain that nobody can ask for any more.
-    pub(super) async fn hurry(&self, id: DomainId) {
-        let store = self.open(Duration::from_secs(20)).await.unwrap();
-        let wake = Write::Wake { key: Key::new(Kind::Domain, id) };
-        store.commit(Batch::new(OperationId::from_bytes([0; 16])).with(wake)).await.unwrap();
     }
 
     /// Asserts that nothing is damaged.

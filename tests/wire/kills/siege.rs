@@ -496,7 +496,7 @@ impl Siege {
             let role = Role { at: None, drags: false, tenants: None, through: None, script: None };
             self.start(&role, None, None, rest);
         }
-        let patience = Duration::from_secs(180 + 2 * self.plan.domains as u64);
+        let patience = Duration::from_secs(300 + 2 * self.plan.domains as u64);
         let (start, end) = (Instant::now(), Instant::now() + patience);
         let mut restless = Vec::new();
         while Instant::now() < end {
@@ -542,12 +542,9 @@ impl Siege {
                         self.nameplate.check(&TENANT, id).await?;
                     }
                 }
+                // What failed to be swept once more is tried again after two minutes.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     restless.push(format!("{id} is gone, {wait}"));
-                    // What is swept once more waits long after it failed some times.
-                    if wait.num_seconds() > 4 {
-                        self.place.base.hurry(id).await;
-                    }
                 }
                 Err(error) => return Err(error),
             }
