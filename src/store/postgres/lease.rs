@@ -39,7 +39,38 @@ struct Taken {
     unreadable: usize,
 }
 
+/// What one poll is asked for.
+struct Asked {
+    poll: Poll,
+    ahead: i64,
+    limit: i64,
+    by: i64,
+}
+
+impl Asked {
+    /// Returns the parameters of the statement that looks and leases in one.
+    fn parameters(&self) -> [Parameter<'_>; 6] {
+        [
+            (&self.ahead, Type::INT8),
+            (&self.poll.names, Type::TEXT_ARRAY),
+            (&self.limit, Type::INT8),
+            (&self.poll.above, Type::INT8_ARRAY),
+            (&self.poll.looked_at, Type::INT8_ARRAY),
+            (&self.by, Type::INT8),
+        ]
+    }
+}
+
 impl Shared {
+    fn asked(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Asked {
+        Asked {
+            poll: self.places.poll(kinds),
+            ahead: self.ahead(),
+            limit: wanted.limit.clamp(1, LeaseRequest::MAX_LIMIT).into(),
+            by: length(wanted.duration),
+        }
+    }
+
     pub(super) async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
         let mut kinds: Vec<Kind> = wanted.kinds.clone();
         kinds.sort_unstable();
@@ -61,45 +92,30 @@ impl Shared {
 
     /// Leases what is due and nobody has locked.
     async fn lease_in_one(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Result<Vec<Row>> {
-        let poll = self.places.poll(kinds);
-        let (ahead, limit, by) = (self.ahead(), limit(wanted), length(wanted.duration));
-        let parameters: [Parameter<'_>; 6] = [
-            (&ahead, Type::INT8),
-            (&poll.names, Type::TEXT_ARRAY),
-            (&limit, Type::INT8),
-            (&poll.above, Type::INT8_ARRAY),
-            (&poll.looked_at, Type::INT8_ARRAY),
-            (&by, Type::INT8),
-        ];
-        let rows = self.change("lease", &self.sql.lease, &parameters).await?;
-        self.readable("lease", self.note(&poll, &rows, 7, limit))?;
+        let asked = self.asked(kinds, wanted);
+        let rows = self.change("lease", &self.sql.lease, &asked.parameters()).await?;
+        self.readable("lease", self.note(&asked, &rows, 7))?;
         Ok(rows)
     }
 
     /// Finds what is due, and leases what is still due when the lock is had.
     async fn lease_in_two(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Result<Vec<Row>> {
-        let limit = limit(wanted);
         let mut looks = 0;
         loop {
             looks += 1;
-            let (poll, ahead) = (self.places.poll(kinds), self.ahead());
-            let parameters: [Parameter<'_>; 5] = [
-                (&ahead, Type::INT8),
-                (&poll.names, Type::TEXT_ARRAY),
-                (&limit, Type::INT8),
-                (&poll.above, Type::INT8_ARRAY),
-                (&poll.looked_at, Type::INT8_ARRAY),
-            ];
-            let found = self.read("lease", &self.sql.due, &parameters).await?;
+            let asked = self.asked(kinds, wanted);
+            // How long the leases last is asked by the statement that gives them.
+            let [looking @ .., _] = &asked.parameters();
+            let found = self.read("lease", &self.sql.due, looking).await?;
             let due: Attempt<Vec<Key>> =
                 found.iter().filter(|row| is_lease(row)).map(|row| row::key(row, 1)).collect();
             let due = self.readable("lease", due)?;
             if due.is_empty() {
-                self.readable("lease", self.note(&poll, &found, 3, limit))?;
+                self.readable("lease", self.note(&asked, &found, 3))?;
                 return Ok(found);
             }
             let rows = self.lease_these(&due, wanted.duration).await?;
-            self.readable("lease", self.note(&poll, &found, 3, limit))?;
+            self.readable("lease", self.note(&asked, &found, 3))?;
             if looks == LOOKS || rows.iter().any(is_lease) {
                 return Ok(rows);
             }
@@ -107,7 +123,7 @@ impl Shared {
     }
 
     /// Remembers where the next poll begins. Column `place` of each row is its place.
-    fn note(&self, poll: &Poll, rows: &[Row], place: usize, limit: i64) -> Attempt<()> {
+    fn note(&self, asked: &Asked, rows: &[Row], place: usize) -> Attempt<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         let mut found: BTreeMap<Kind, i64> = BTreeMap::new();
         let mut count = 0_i64;
@@ -117,7 +133,7 @@ impl Shared {
             let lowest = found.entry(row::kind(column(row, 1)?)?).or_insert(place);
             *lowest = place.min(*lowest);
         }
-        self.places.note(poll, column(first, 0)?, &found, count < limit);
+        self.places.note(&asked.poll, column(first, 0)?, &found, count < asked.limit);
         Ok(())
     }
 
@@ -131,19 +147,10 @@ impl Shared {
     }
 
     async fn explain_once(&self, wanted: &LeaseRequest) -> Attempt<Vec<String>> {
-        let poll = self.places.poll(&wanted.kinds);
-        let (ahead, limit, by) = (self.ahead(), limit(wanted), length(wanted.duration));
-        let parameters: [Parameter<'_>; 6] = [
-            (&ahead, Type::INT8),
-            (&poll.names, Type::TEXT_ARRAY),
-            (&limit, Type::INT8),
-            (&poll.above, Type::INT8_ARRAY),
-            (&poll.looked_at, Type::INT8_ARRAY),
-            (&by, Type::INT8),
-        ];
+        let asked = self.asked(&wanted.kinds, wanted);
         let link = self.link().await?;
         link.simple(&self.sql.begin).await?;
-        let rows = link.rows(&self.sql.explain, &parameters).await?;
+        let rows = link.rows(&self.sql.explain, &asked.parameters()).await?;
         link.simple(&self.sql.rollback).await?;
         link.keep();
         rows.iter().map(|row| column(row, 0)).collect()
@@ -217,10 +224,6 @@ impl Shared {
         };
         Ok(leases.iter().map(answer).collect())
     }
-}
-
-fn limit(wanted: &LeaseRequest) -> i64 {
-    wanted.limit.clamp(1, LeaseRequest::MAX_LIMIT).into()
 }
 
 /// Whether a row is more than the time.

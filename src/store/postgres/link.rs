@@ -162,13 +162,7 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
-        let mut tries = self.tries(operation);
-        loop {
-            match self.once(statement, parameters).await {
-                Ok(rows) => return Ok(rows),
-                Err(failure) => tries.again(failure).await?,
-            }
-        }
+        self.repeated(operation, statement, parameters, |failure| failure).await
     }
 
     /// Runs one statement that is its own transaction, and may be run again whether it happened or not.
@@ -178,9 +172,19 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
+        self.repeated(operation, statement, parameters, Failure::after_change).await
+    }
+
+    async fn repeated(
+        &self,
+        operation: &'static str,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+        judged: fn(Failure) -> Failure,
+    ) -> Result<Vec<Row>> {
         let mut tries = self.tries(operation);
         loop {
-            match self.once(statement, parameters).await.map_err(Failure::after_change) {
+            match self.once(statement, parameters).await.map_err(judged) {
                 Ok(rows) => return Ok(rows),
                 Err(failure) => tries.again(failure).await?,
             }
