@@ -83,6 +83,14 @@ impl Kind {
         matches!(self, Self::Account | Self::Domain | Self::Feed | Self::Registration)
     }
 
+    /// Returns all kinds, roots last: what is copied in this order and interrupted has no root without
+    /// what belongs to it.
+    pub(crate) fn roots_last() -> impl Iterator<Item = Self> {
+        let (roots, satellites): (Vec<_>, Vec<_>) =
+            Self::ALL.into_iter().partition(|it| it.is_root());
+        satellites.into_iter().chain(roots)
+    }
+
     /// Returns the stored name, which never changes.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -41,14 +41,11 @@ enum Stage {
 
 impl Export {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        // Roots last: an import that is interrupted leaves no root without what belongs to it.
-        let (roots, others): (Vec<_>, Vec<_>) =
-            Kind::ALL.into_iter().partition(|kind| kind.is_root());
         Self {
             store,
             tally: Tally::default(),
             stage: Stage::Opening,
-            kinds: others.into_iter().chain(roots).collect(),
+            kinds: Kind::roots_last().collect(),
             after: None,
             page: VecDeque::new(),
             log: None,

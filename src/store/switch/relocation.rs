@@ -88,7 +88,7 @@ impl Relocation {
     pub async fn copy(&mut self) -> Result<Copied> {
         self.clear().await?;
         let mut copied = Copied::default();
-        for kind in in_order() {
+        for kind in Kind::roots_last() {
             let mut after = None;
             loop {
                 let page = page(&*self.from, kind, after).await?;
@@ -202,7 +202,7 @@ impl Relocation {
         // Nothing goes before all is known to be from here: satellites come first, and what they
         // belong to tells whose they are.
         for removes in [false, true] {
-            for kind in in_order() {
+            for kind in Kind::roots_last() {
                 let mut after = None;
                 loop {
                     let page = page(&*self.to, kind, after).await?;
@@ -250,7 +250,7 @@ impl Relocation {
     /// Compares what both stores hold; returns what is not the same.
     async fn compare(&self) -> Result<(Relocated, BTreeSet<Key>)> {
         let (mut report, mut differing) = (Relocated::default(), BTreeSet::new());
-        for kind in in_order() {
+        for kind in Kind::roots_last() {
             let mut after = None;
             loop {
                 let page = page(&*self.from, kind, after).await?;
@@ -457,13 +457,6 @@ impl Drop for Paused<'_> {
     fn drop(&mut self) {
         self.relocation.switch.state().phase = Phase::Open;
     }
-}
-
-/// Satellites first, so that an interrupted copy leaves no root without what belongs to it.
-fn in_order() -> impl Iterator<Item = Kind> {
-    let (roots, satellites): (Vec<_>, Vec<_>) =
-        Kind::ALL.into_iter().partition(|kind| kind.is_root());
-    satellites.into_iter().chain(roots)
 }
 
 async fn page(store: &dyn Store, kind: Kind, after: Option<String>) -> Result<Page> {
