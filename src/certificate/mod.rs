@@ -21,20 +21,26 @@ pub use order::{Handle, Order, OrderEvent, OrderKey, OrderStatus, Problem};
 
 /// How the certificate authority is shown that a name is ours.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Validation {
+    // The aliases are how it was written before.
     /// By a TXT record that we place in the zone at our DNS provider (RFC 8555 section 8.4).
+    #[serde(rename = "dns-01", alias = "dns01")]
     Dns01,
     /// As [`Validation::Dns01`], in a zone of ours to which the customer's `_acme-challenge` name
     /// leads by a CNAME record that stays.
+    #[serde(rename = "dns-01-delegated", alias = "dns01-delegated")]
     Dns01Delegated,
     /// By a file that our edge serves (RFC 8555 section 8.3). Not for wildcards.
+    #[serde(rename = "http-01", alias = "http01")]
     Http01,
 }
 
 impl Validation {
-    /// Returns the stable name.
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Dns01, Self::Dns01Delegated, Self::Http01];
+
+    /// Returns the stable name, which is also how it is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dns01 => "dns-01",
@@ -135,6 +141,19 @@ pub fn renew_at(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
     use crate::clock::after;
+
+    #[test]
+    fn a_validation_is_written_by_its_name_and_read_as_it_was_written_before() {
+        for validation in Validation::ALL {
+            let text = format!("\"{}\"", validation.as_str());
+            assert_eq!(serde_json::to_string(&validation).unwrap(), text);
+            let before = text.replacen("-01", "01", 1);
+            assert_ne!(text, before);
+            for text in [text, before] {
+                assert_eq!(serde_json::from_str::<Validation>(&text).unwrap(), validation);
+            }
+        }
+    }
 
     #[test]
     fn renewal_is_due_with_a_third_of_life_left_or_half_of_a_short_one() {

@@ -336,7 +336,7 @@ fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
     let new = format!(
         "{{\"v\":2,\"created\":1800000000,\"status\":\"pending\",\
          \"challenge\":{{\"at\":\"_plat-challenge\",\
-         \"token\":\"{token}\",\"until\":1800086400}},\"via\":\"http01\"}}"
+         \"token\":\"{token}\",\"until\":1800086400}},\"via\":\"http-01\"}}"
     );
     assert_eq!(item.body.as_str(), new);
 
