@@ -59,6 +59,7 @@ pub struct InMemoryCa {
     probe: Option<Arc<dyn Probe>>,
     validity: Duration,
     terms: Terms,
+    caa_identities: Vec<String>,
     state: Arc<Mutex<State>>,
     faults: Arc<Faults>,
 }
@@ -81,6 +82,7 @@ impl InMemoryCa {
             probe: None,
             validity: Duration::from_secs(90 * 86_400),
             terms: Terms { processing: Duration::ZERO, reuse: Duration::ZERO },
+            caa_identities: Vec::new(),
             state: Arc::default(),
             faults: Arc::new(Faults::new("in-memory ca")),
         }
@@ -104,6 +106,13 @@ impl InMemoryCa {
     #[must_use]
     pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = id.into();
+        self
+    }
+
+    /// Says by which names CAA records allow it to issue, which it does not otherwise.
+    #[must_use]
+    pub fn with_caa_identities(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.caa_identities = names.into_iter().collect();
         self
     }
 
@@ -232,6 +241,10 @@ impl fmt::Debug for InMemoryCa {
 impl CertificateAuthority for InMemoryCa {
     fn id(&self) -> &str {
         &self.id
+    }
+
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        self.faults.call("caa_identities", || Ok(self.caa_identities.clone()))
     }
 
     async fn enroll(&self, key: &Secret) -> Result<Handle> {

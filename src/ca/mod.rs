@@ -251,6 +251,14 @@ pub trait CertificateAuthority: fmt::Debug + Send + Sync + 'static {
     /// printable ASCII characters.
     fn id(&self) -> &str;
 
+    /// Returns the names by which CAA records allow it to issue (RFC 8659 section 4.2), such as
+    /// `letsencrypt.org`; none unless it says so.
+    ///
+    /// What is told wrongly keeps names from being ordered that could be: say nothing rather than guess.
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Returns the account of `key` (PKCS #8 DER), creating it if there is none.
     async fn enroll(&self, key: &Secret) -> Result<Handle>;
 
@@ -283,6 +291,10 @@ macro_rules! forward {
         impl<C: CertificateAuthority + ?Sized> CertificateAuthority for $pointer {
             fn id(&self) -> &str {
                 (**self).id()
+            }
+
+            async fn caa_identities(&self) -> Result<Vec<String>> {
+                (**self).caa_identities().await
             }
 
             async fn enroll(&self, key: &Secret) -> Result<Handle> {

@@ -15,13 +15,19 @@ impl Backends {
     ///
     /// What cannot be answered is no refusal: the authority looks for itself.
     pub(super) async fn caa(&self, domain: &Domain) -> Result<Fact> {
-        let issuers = &self.settings.policy.caa_issuers;
+        let mut issuers = self.settings.policy.caa_issuers.clone();
+        if issuers.is_empty() {
+            match self.authority.caa_identities().await {
+                Ok(names) => issuers = names,
+                Err(_) => return Ok(Fact::Caa(Permission::Unknown)),
+            }
+        }
         if issuers.is_empty() {
             return Ok(Fact::Caa(Permission::Allowed));
         }
         let account = self.account_uri().await?;
         let asker = Asker {
-            issuers,
+            issuers: &issuers,
             account: account.as_deref(),
             validation: domain.validation(),
             is_wildcard: domain.name().is_wildcard(),

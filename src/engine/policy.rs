@@ -138,8 +138,9 @@ pub struct Policy {
     /// longest record.
     pub max_record_bytes: usize,
     /// The names by which the authority is called in CAA records, such as `letsencrypt.org`: nothing is
-    /// ordered that such records forbid. None: that is left to the authority, and a refusal of its
-    /// costs an order.
+    /// ordered that such records forbid. None: those that the
+    /// [authority](crate::ca::CertificateAuthority::caa_identities) calls itself by. If it names none
+    /// either, that is left to the authority, and a refusal of its costs an order.
     pub caa_issuers: Vec<String>,
     /// How the authority is convinced for host names, unless the tenant chooses. HTTP-01.
     pub validation: Validation,

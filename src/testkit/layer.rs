@@ -244,6 +244,11 @@ pub trait AuthorityLayer: fmt::Debug + Send + Sync + 'static {
         self.inner().id()
     }
 
+    /// See [`CertificateAuthority::caa_identities`].
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        self.inner().caa_identities().await
+    }
+
     /// See [`CertificateAuthority::enroll`].
     async fn enroll(&self, key: &Secret) -> Result<Handle> {
         self.inner().enroll(key).await
@@ -286,6 +291,10 @@ pub trait AuthorityLayer: fmt::Debug + Send + Sync + 'static {
 impl<L: AuthorityLayer> CertificateAuthority for Layered<L> {
     fn id(&self) -> &str {
         self.0.id()
+    }
+
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        self.0.caa_identities().await
     }
 
     async fn enroll(&self, key: &Secret) -> Result<Handle> {

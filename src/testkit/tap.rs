@@ -152,6 +152,10 @@ impl<C: CertificateAuthority> CertificateAuthority for Tap<C> {
         self.inner.id()
     }
 
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        self.inner.caa_identities().await
+    }
+
     async fn enroll(&self, key: &Secret) -> Result<Handle> {
         self.call("ca", "enroll", self.inner.enroll(key)).await
     }

@@ -1,13 +1,17 @@
 //! Certificates that cannot be had, answers to who asks for one, and control that does not last.
 
+use async_trait::async_trait;
 use nameplate::{
+    ca::InMemoryCa,
     clock::Clock as _,
     domain::{Party, Status},
     engine::{Notice, Policy},
+    error::{Error, ErrorKind, Result},
     name::DomainName,
     record::{RecordData, RecordSet, RecordType, Ttl},
     resolver::{Failure, Outcome},
     store::{Filter, Kind, Query, Store as _},
+    testkit::{AuthorityLayer, Layered},
 };
 
 use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns};
@@ -52,6 +56,68 @@ async fn f04_r28_what_caa_records_forbid_is_not_ordered_and_the_customer_is_told
     caa(&world, "example.com", &["0 issue \"other.test\"", "0 issue \"memory.test\""]);
     world.run_for(HOUR * 2).await;
     assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn f04_r28_the_authority_says_by_which_names_it_is_called_if_the_host_does_not() {
+    let mut world = World::new();
+    caa(&world, "example.com", &["0 issue \"other.test\""]);
+    // Without a word from anybody it is the authority that refuses, and that costs orders.
+    let id = world.add("www.example.com").await.id();
+    world.publish(id).await;
+    world.run_for(MINUTE).await;
+    let orders = world.ca.orders();
+    assert!(orders > 0);
+    world.onboarding.remove(&TENANT, id).await.unwrap();
+    world.run_for(HOUR).await;
+
+    world.onboarding = world.process((
+        |store| store,
+        |resolver| resolver,
+        |dns| dns,
+        |ca: InMemoryCa| ca.with_caa_identities(["memory.test".to_owned()]),
+    ));
+    let orders = world.ca.orders();
+    let id = world.add(SHOP).await.id();
+    world.publish(id).await;
+    world.run_for(DAY).await;
+    assert_eq!(world.ca.orders(), orders);
+    let told = world.get(id).await.waiting_on().to_string();
+    assert!(told.contains("add example.com CAA 0 issue \"memory.test\""), "{told}");
+    caa(&world, "example.com", &["0 issue \"memory.test\""]);
+    world.run_for(HOUR * 2).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn f04_an_authority_that_cannot_say_what_it_is_called_is_asked_for_certificates_all_the_same()
+{
+    let mut world = World::new();
+    world.onboarding = world.process((
+        |store| store,
+        |resolver| resolver,
+        |dns| dns,
+        |ca| Layered::new(Silent(ca)),
+    ));
+    caa(&world, "example.com", &["0 issue \"memory.test\""]);
+    world.active(SHOP).await;
+}
+
+/// An authority whose directory cannot be read when it is asked for names.
+#[derive(Debug)]
+struct Silent(InMemoryCa);
+
+#[async_trait]
+impl AuthorityLayer for Silent {
+    type Inner = InMemoryCa;
+
+    fn inner(&self) -> &InMemoryCa {
+        &self.0
+    }
+
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        Err(Error::new(ErrorKind::Unavailable, "silent ca", "caa_identities", "no answer"))
+    }
 }
 
 #[tokio::test]

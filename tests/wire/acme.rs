@@ -304,6 +304,11 @@ async fn a_certificate_by_http_takes_seven_requests() {
 }
 
 #[tokio::test]
+async fn pebble_does_not_say_which_caa_records_name_it() {
+    assert_eq!(fresh().caa_identities().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn handles_resume_a_wildcard_order_by_dns_in_another_process() {
     let base = name("dns");
     let names = [base.clone(), format!("*.{base}").parse().unwrap()];

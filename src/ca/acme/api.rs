@@ -2,6 +2,11 @@
 
 use serde::Deserialize;
 
+use crate::name::DomainName;
+
+/// Most names of an authority that are kept; Let's Encrypt has one.
+const IDENTITIES: usize = 20;
+
 /// The directory (section 7.1.1).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -9,6 +14,20 @@ pub(super) struct Directory {
     pub(super) new_nonce: String,
     pub(super) new_account: String,
     pub(super) new_order: String,
+    /// What it says of itself: nothing that it could not do without.
+    #[serde(default)]
+    meta: serde_json::Value,
+}
+
+impl Directory {
+    /// Returns by which names CAA records allow it to issue (`caaIdentities`), of those that can be
+    /// some.
+    pub(super) fn caa_identities(&self) -> Vec<String> {
+        let told = self.meta.get("caaIdentities").and_then(serde_json::Value::as_array);
+        let names = told.into_iter().flatten().filter_map(serde_json::Value::as_str);
+        let names = names.filter(|name| name.parse::<DomainName>().is_ok());
+        names.take(IDENTITIES).map(str::to_owned).collect()
+    }
 }
 
 /// An account (section 7.1.2).

@@ -315,6 +315,11 @@ impl CertificateAuthority for Acme {
         &self.0.id
     }
 
+    /// What the directory says (RFC 8555 section 7.1.1). Pebble says nothing.
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        Ok(self.0.wire.directory("caa_identities").await?.caa_identities())
+    }
+
     async fn enroll(&self, key: &Secret) -> Result<Handle> {
         const OPERATION: &str = "enroll";
         let wire = &self.0.wire;

@@ -348,6 +348,10 @@ impl<C: CertificateAuthority + ?Sized> CertificateAuthority for Faulty<C> {
         self.inner.id()
     }
 
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        self.inner.caa_identities().await
+    }
+
     async fn enroll(&self, key: &Secret) -> Result<Handle> {
         let site = Site::new(Backend::Ca, "enroll");
         let (inner, key) = (Arc::clone(&self.inner), key.clone());

@@ -99,3 +99,45 @@ async fn a_directory_whose_addresses_are_gone_is_read_again() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
 }
+
+/// As Boulder writes it, and in ways that no authority should.
+#[tokio::test]
+async fn the_directory_says_which_caa_records_name_the_authority_or_nothing() {
+    let script = Script::new();
+    let directory = |meta: Value| {
+        ok(json!({
+            "newNonce": format!("{ROOT}/nonce"),
+            "newAccount": format!("{ROOT}/new-account"),
+            "newOrder": format!("{ROOT}/new-order"),
+            "meta": meta,
+        }))
+    };
+    let told = |names: &[&str]| json!({ "caaIdentities": names, "website": "https://ca.test" });
+    for (meta, names) in [
+        (told(&["letsencrypt.org"]), vec!["letsencrypt.org"]),
+        (told(&["ca.test", "ca.example"]), vec!["ca.test", "ca.example"]),
+        (told(&[]), vec![]),
+        (told(&["", ";", "a b.test", "\"ca.test\"", "ca.test"]), vec!["ca.test"]),
+        (json!({ "caaIdentities": ["ca.test", 7, null, ["b.test"]] }), vec!["ca.test"]),
+        (json!({ "caaIdentities": "ca.test" }), vec![]),
+        (json!({ "termsOfService": "https://ca.test/terms" }), vec![]),
+        (json!(null), vec![]),
+        (json!("meta"), vec![]),
+    ] {
+        script.on("/dir", directory(meta.clone()));
+        let acme = acme(&script);
+        assert_eq!(acme.caa_identities().await.unwrap(), names, "{meta}");
+        // Whatever it says there, it can be asked for certificates.
+        acme.enroll(&account().key).await.unwrap();
+    }
+    // It is read once, and not read is not the same as nothing in it.
+    let acme = acme(&script);
+    script.paths();
+    script.breaks("/dir", ErrorKind::Unavailable);
+    assert_eq!(acme.caa_identities().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    script.on("/dir", directory(told(&["ca.test"])));
+    for _ in 0..3 {
+        assert_eq!(acme.caa_identities().await.unwrap(), ["ca.test"]);
+    }
+    assert_eq!(script.paths(), ["/dir", "/dir"]);
+}
