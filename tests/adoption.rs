@@ -4,14 +4,14 @@
 
 mod common;
 
-use common::{DAY, HOUR, OTHER, TENANT, World};
+use common::{DAY, HOUR, MINUTE, OTHER, TENANT, World};
 use nameplate::{
     domain::{NewDomain, Status},
     engine::{Adoption, Notice},
     error::ErrorKind,
     keys::{InMemoryKeys, Keys},
     name::DomainName,
-    record::RecordType,
+    record::{RecordFields, RecordType},
     secret::Secret,
     store::{Filter, Item, Kind, Query, Store},
 };
@@ -63,6 +63,24 @@ async fn an_adopted_name_serves_at_once_and_the_log_says_on_whose_word() {
     assert_eq!((basis.as_str(), *certificate), (BASIS, identity.certificate));
     // Nobody has seen a proof.
     assert_eq!(domain.evidence(nameplate::evidence::Topic::Ownership).confirmed_at, None);
+}
+
+#[tokio::test]
+async fn records_at_an_adopted_name_go_when_somebody_else_holds_the_name_above() {
+    let world = World::new();
+    let above = world.active("shop.example.com").await;
+    let records = world.onboarding.records(&TENANT, above.id());
+    for name in ["www", "api"] {
+        let fields = RecordFields::new(RecordType::Txt, name, "ours").with_ttl(3600);
+        records.create(&fields).await.unwrap().apply().await.unwrap();
+    }
+    world.run_for(MINUTE).await;
+    let adopting = adoption("api.shop.example.com").await.with_grace(DAY);
+    world.onboarding.operator().adopt(&OTHER, adopting).await.unwrap();
+    world.run_for(MINUTE).await;
+    let left = records.list().await.unwrap();
+    let names: Vec<_> = left.iter().map(|it| it.record().name().to_string()).collect();
+    assert_eq!(names, ["www.shop.example.com"]);
 }
 
 #[tokio::test]

@@ -145,6 +145,7 @@ impl Operator {
         for _ in 0..ATTEMPTS {
             let mut batch = self.batch()?.with_entry(entry.clone());
             batch.writes.extend(writes.clone());
+            batch.writes.extend(backends.wake_above(domain.name(), *tenant).await?);
             if let Some(beside) = beside.take() {
                 beside.join(&mut batch)?;
             }
