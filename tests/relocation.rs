@@ -316,6 +316,39 @@ async fn a_store_of_another_platform_is_refused() {
     platform.switch.relocate(Arc::new(platform.empty())).unwrap();
 }
 
+/// What another platform has, each kind alone, and each once by a key that is in use here, too.
+#[tokio::test]
+async fn a_store_that_holds_anything_of_another_platform_is_refused_as_it_is() {
+    let platform = Platform::new().await;
+    let here = content(&platform.world.store).await;
+    let mut same = 0;
+    for kind in Kind::ALL {
+        let mut keys = vec![Key::new(kind, "theirs")];
+        // Made more often here than there, so that it looks like what an attempt left.
+        let often =
+            here.iter().find(|(item, _)| item.key.kind == kind && item.revision.counter > 1);
+        keys.extend(often.map(|(item, _)| item.key.clone()));
+        same += keys.len() - 1;
+        for key in keys {
+            let other = platform.empty();
+            let theirs = Batch::new(operation(1)).with(Write::Put {
+                key: key.clone(),
+                expect: Expect::Absent,
+                header: Header::default(),
+                body: Body::new("{}".to_owned()),
+            });
+            assert_eq!(other.commit(theirs).await.unwrap(), Commit::Done);
+            let before = content(&other).await;
+            let mut relocation = platform.switch.relocate(Arc::new(other.clone())).unwrap();
+            let error = relocation.copy().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{key}");
+            assert!(error.message().contains(&key.to_string()), "{error}");
+            assert_eq!(content(&other).await, before, "{key}");
+        }
+    }
+    assert!(same > 2, "{same} keys are made more than once");
+}
+
 #[tokio::test]
 async fn a_store_that_is_used_already_is_refused() {
     let platform = Platform::new().await;

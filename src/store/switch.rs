@@ -97,7 +97,8 @@ impl Switch {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Starts a move to another store, which must be empty, or hold what an interrupted move to it left.
+    /// Starts a move to another store, which must be empty, or hold what an interrupted move to it left:
+    /// [`Relocation::copy`] refuses any other.
     ///
     /// Everything that writes to the old store has to do so through this switch: with SQLite, stop
     /// the other processes that have the file open first. Reads are answered throughout. Nothing is

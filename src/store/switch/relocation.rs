@@ -8,8 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::OperationId,
     store::{
-        Batch, Commit, Entry, Expect, Filter, Item, Key, Kind, LeaseRequest, Page, Query, Store,
-        Write,
+        Batch, Commit, Entry, Expect, Filter, Item, Key, Kind, LeaseRequest, Query, Store, Write,
     },
     together::{Boxed, all},
 };
@@ -82,39 +81,33 @@ impl Relocation {
     ///
     /// # Errors
     ///
-    /// `Conflict`, before anything is copied, if the other store holds a domain that this one does not
-    /// have, or anything in a later revision: it is another platform's, or in use. Those of both
-    /// stores, `Unsupported` from one that cannot list or take over items.
+    /// `Conflict`, before anything is copied or removed, if the other store is not empty and holds
+    /// nothing of this one as it is here, or holds a domain, an account or a registration that this one
+    /// does not have, or anything in a later revision: it is another platform's, or in use. Those of
+    /// both stores, `Unsupported` from one that cannot list or take over items.
     pub async fn copy(&mut self) -> Result<Copied> {
         self.clear().await?;
         let mut copied = Copied::default();
-        for kind in Kind::roots_last() {
-            let mut after = None;
-            loop {
-                let page = page(&*self.from, kind, after).await?;
-                let keys: Vec<Key> = page.items.iter().map(|item| item.key.clone()).collect();
-                let there = self.to.get(&keys).await?;
-                let (mut missing, mut present) = (Vec::new(), 0_u64);
-                for (item, there) in page.items.into_iter().zip(there) {
-                    if there.is_some_and(|there| there.revision == item.revision) {
-                        present = present.saturating_add(1);
-                    } else {
-                        missing.push(item);
-                    }
-                }
-                let count = u64::try_from(missing.len()).unwrap_or(u64::MAX);
-                self.restore_all(missing).await?;
-                // Only a wake may have said that there is more to tell.
-                if kind == Kind::Feed {
-                    self.wake(keys).await?;
-                }
-                copied.present = copied.present.saturating_add(present);
-                copied.items = copied.items.saturating_add(present).saturating_add(count);
-                after = page.next;
-                if after.is_none() {
-                    break;
+        let mut pages = Pages::of(&*self.from);
+        while let Some((kind, items)) = pages.next().await? {
+            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+            let there = self.to.get(&keys).await?;
+            let (mut missing, mut present) = (Vec::new(), 0_u64);
+            for (item, there) in items.into_iter().zip(there) {
+                if there.is_some_and(|there| there.revision == item.revision) {
+                    present = present.saturating_add(1);
+                } else {
+                    missing.push(item);
                 }
             }
+            let count = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+            self.restore_all(missing).await?;
+            // Only a wake may have said that there is more to tell.
+            if kind == Kind::Feed {
+                self.wake(keys).await?;
+            }
+            copied.present = copied.present.saturating_add(present);
+            copied.items = copied.items.saturating_add(present).saturating_add(count);
         }
         self.copied = true;
         Ok(copied)
@@ -199,29 +192,34 @@ impl Relocation {
 
     /// Refuses a store that is not for this; then removes what an earlier attempt left and is no more.
     async fn clear(&self) -> Result<()> {
-        // Nothing goes before all is known to be from here: satellites come first, and what they
-        // belong to tells whose they are.
-        for removes in [false, true] {
-            for kind in Kind::roots_last() {
-                let mut after = None;
-                loop {
-                    let page = page(&*self.to, kind, after).await?;
-                    let old = self.outdated(kind, page.items).await?;
-                    if removes {
-                        self.remove(old).await?;
-                    }
-                    after = page.next;
-                    if after.is_none() {
-                        break;
-                    }
-                }
-            }
+        // Nothing goes before all was looked at. What has its operation's id in common with an item
+        // here was copied by an attempt before, and so the store is for this. Without that, nothing
+        // tells what another platform calls by the same key from what an attempt left.
+        let (mut is_for_this, mut first) = (false, None);
+        let mut pages = Pages::of(&*self.to);
+        while let Some((kind, items)) = pages.next().await? {
+            let count = items.len();
+            let old = self.outdated(kind, items).await?;
+            is_for_this |= old.len() < count;
+            first = first.or_else(|| old.into_iter().next());
+        }
+        match first {
+            None => return Ok(()),
+            Some(item) if !is_for_this => return Err(self.foreign(&item.key)),
+            Some(_) => {}
+        }
+        let mut pages = Pages::of(&*self.to);
+        while let Some((kind, items)) = pages.next().await? {
+            self.remove(self.outdated(kind, items).await?).await?;
         }
         Ok(())
     }
 
-    /// Returns those items of the other store that an earlier attempt left and are no more.
+    /// Returns those items of the other store that are not as here: what an earlier attempt left and is
+    /// no more, if the store is for this.
     async fn outdated(&self, kind: Kind, items: Vec<Item>) -> Result<Vec<Item>> {
+        // Those are never deleted.
+        let stays = matches!(kind, Kind::Account | Kind::Domain | Kind::Registration);
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
         let here = self.from.get(&keys).await?;
         let mut old = Vec::new();
@@ -229,7 +227,7 @@ impl Relocation {
             match here {
                 Some(here) if here.revision == there.revision => {}
                 Some(here) if here.revision.counter > there.revision.counter => old.push(there),
-                None if kind != Kind::Domain || self.has_written(&there.key) => old.push(there),
+                None if !stays || self.has_written(&there.key) => old.push(there),
                 _ => return Err(self.foreign(&there.key)),
             }
         }
@@ -250,36 +248,25 @@ impl Relocation {
     /// Compares what both stores hold; returns what is not the same.
     async fn compare(&self) -> Result<(Relocated, BTreeSet<Key>)> {
         let (mut report, mut differing) = (Relocated::default(), BTreeSet::new());
-        for kind in Kind::roots_last() {
-            let mut after = None;
-            loop {
-                let page = page(&*self.from, kind, after).await?;
-                for chunk in page.items.chunks(SIDE_BY_SIDE) {
-                    for (item, same) in chunk.iter().zip(self.all_same(chunk).await?) {
-                        if let Some(entries) = same {
-                            report.items = report.items.saturating_add(1);
-                            report.entries = report.entries.saturating_add(entries);
-                        } else {
-                            differing.insert(item.key.clone());
-                        }
+        let mut pages = Pages::of(&*self.from);
+        while let Some((_, items)) = pages.next().await? {
+            for chunk in items.chunks(SIDE_BY_SIDE) {
+                for (item, same) in chunk.iter().zip(self.all_same(chunk).await?) {
+                    if let Some(entries) = same {
+                        report.items = report.items.saturating_add(1);
+                        report.entries = report.entries.saturating_add(entries);
+                    } else {
+                        differing.insert(item.key.clone());
                     }
                 }
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
             }
-            loop {
-                let page = page(&*self.to, kind, after).await?;
-                let keys: Vec<Key> = page.items.into_iter().map(|item| item.key).collect();
-                let here = self.from.get(&keys).await?;
-                let gone = keys.into_iter().zip(here).filter(|(_, here)| here.is_none());
-                differing.extend(gone.map(|(key, _)| key));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
+        }
+        let mut pages = Pages::of(&*self.to);
+        while let Some((_, items)) = pages.next().await? {
+            let keys: Vec<Key> = items.into_iter().map(|item| item.key).collect();
+            let here = self.from.get(&keys).await?;
+            let gone = keys.into_iter().zip(here).filter(|(_, here)| here.is_none());
+            differing.extend(gone.map(|(key, _)| key));
         }
         Ok((report, differing))
     }
@@ -459,8 +446,26 @@ impl Drop for Paused<'_> {
     }
 }
 
-async fn page(store: &dyn Store, kind: Kind, after: Option<String>) -> Result<Page> {
-    let mut query = Query::new(kind, Filter::All).with_limit(ITEMS);
-    query.after = after;
-    store.list(&query).await
+/// All that a store holds, a page at a time: what belongs to roots before the roots.
+struct Pages<'a> {
+    store: &'a dyn Store,
+    kinds: Box<dyn Iterator<Item = Kind> + Send>,
+    /// What to ask for next, if a kind has more.
+    next: Option<Query>,
+}
+
+impl<'a> Pages<'a> {
+    fn of(store: &'a dyn Store) -> Self {
+        Self { store, kinds: Box::new(Kind::roots_last()), next: None }
+    }
+
+    /// Returns the next page, which may be empty; `None` after the last.
+    async fn next(&mut self) -> Result<Option<(Kind, Vec<Item>)>> {
+        let first = || Some(Query::new(self.kinds.next()?, Filter::All).with_limit(ITEMS));
+        let Some(query) = self.next.take().or_else(first) else { return Ok(None) };
+        let page = self.store.list(&query).await?;
+        let kind = query.kind;
+        self.next = page.next.map(|after| Query { after: Some(after), ..query });
+        Ok(Some((kind, page.items)))
+    }
 }
