@@ -7,7 +7,7 @@ use std::{sync::Arc, thread};
 
 use nameplate::{
     store::Sqlite,
-    testkit::sim::{Coverage, History, Less, Mutant, Scenario},
+    testkit::sim::{Coverage, FaultKind, History, Less, Mutant, Scenario},
 };
 
 /// Histories in every run of the tests. `SIMULATE_COUNT` asks for more.
@@ -15,6 +15,11 @@ const HISTORIES: u64 = 2000;
 
 /// In how many histories a mutant has to be caught.
 const ENOUGH: u64 = 10_000;
+
+/// Returns how many histories are asked for.
+fn count() -> Option<u64> {
+    std::env::var("SIMULATE_COUNT").ok()?.parse().ok()
+}
 
 /// Runs the histories of seeds on all processors, and says what occurred.
 fn hunt(scenario: &Scenario, seeds: std::ops::Range<u64>) -> Coverage {
@@ -43,10 +48,19 @@ fn hunt(scenario: &Scenario, seeds: std::ops::Range<u64>) -> Coverage {
 
 #[test]
 fn two_thousand_histories_keep_every_promise_and_leave_nothing_untried() {
-    let count = std::env::var("SIMULATE_COUNT").ok().and_then(|count| count.parse().ok());
-    let seen = hunt(&Scenario::new(), 1..count.unwrap_or(HISTORIES) + 1);
+    let seen = hunt(&Scenario::new(), 1..count().unwrap_or(HISTORIES) + 1);
     println!("{seen}");
     assert_eq!(seen.missing(), Vec::<String>::new(), "never occurred");
+}
+
+/// Among thousands of histories with all faults there are too few of them.
+#[test]
+fn platforms_that_go_on_from_a_backup_keep_every_promise_from_then_on() {
+    let others = [FaultKind::KillAfter, FaultKind::DnsReplyLost, FaultKind::Latency];
+    let faults = [FaultKind::Restored; 4].into_iter().chain(others);
+    let seen = hunt(&Scenario::new().with_faults(faults, 3), 1..count().unwrap_or(100) + 1);
+    println!("{seen}");
+    assert!(seen.faults[&FaultKind::Restored] > seen.histories / 4);
 }
 
 #[test]

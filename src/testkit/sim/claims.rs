@@ -169,7 +169,11 @@ impl Change<'_, '_> {
         let name = self.new.name().clone();
         let by_consent = |notice: &Notice| matches!(notice, Notice::TransferAccepted { .. });
         let loser = self.of.loser(self.new);
-        if self.notices.iter().any(by_consent) {
+        let is_given = self.notices.iter().any(by_consent);
+        if !is_given {
+            self.state.coverage.proof(self.new.challenge().method);
+        }
+        if is_given {
             match &loser {
                 Some((loser, _)) if self.has_consent(loser) => {}
                 Some(_) => {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::fault::FaultKind;
 use crate::{
+    challenge::Method,
     domain::{Event, Status},
     engine::{Effect, EffectKind},
 };
@@ -18,6 +19,8 @@ pub struct Coverage {
     pub commits: u64,
     /// Cells of the table of [`Status::on`].
     pub cells: BTreeMap<(Status, Event), u64>,
+    /// Names that were held for a proof, by how it was shown.
+    pub proofs: BTreeMap<Method, u64>,
     /// Effects that were decided on.
     pub effects: BTreeMap<EffectKind, u64>,
     /// Faults that struck.
@@ -44,6 +47,10 @@ impl Coverage {
         *self.effects.entry(kind).or_default() += 1;
     }
 
+    pub(super) fn proof(&mut self, method: Method) {
+        *self.proofs.entry(method).or_default() += 1;
+    }
+
     pub(super) fn fault(&mut self, kind: FaultKind) {
         *self.faults.entry(kind).or_default() += 1;
     }
@@ -55,6 +62,9 @@ impl Coverage {
         for (cell, count) in &other.cells {
             *self.cells.entry(*cell).or_default() += count;
         }
+        for (method, count) in &other.proofs {
+            *self.proofs.entry(*method).or_default() += count;
+        }
         for (effect, count) in &other.effects {
             *self.effects.entry(*effect).or_default() += count;
         }
@@ -63,7 +73,7 @@ impl Coverage {
         }
     }
 
-    /// Returns what never occurred although it could: cells, effects and kinds of faults.
+    /// Returns what never occurred although it could: cells, methods, effects and kinds of faults.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for status in Status::ALL {
@@ -74,6 +84,11 @@ impl Coverage {
                 if status.on(event).is_some() && !is_exempt && !is_there {
                     missing.push(format!("{status} on {event}"));
                 }
+            }
+        }
+        for method in Method::ALL {
+            if !self.proofs.contains_key(&method) {
+                missing.push(format!("proof by {method}"));
             }
         }
         for effect in Effect::ALL {
@@ -95,6 +110,9 @@ impl fmt::Display for Coverage {
         writeln!(f, "{} histories, {} commits", self.histories, self.commits)?;
         for ((status, event), count) in &self.cells {
             writeln!(f, "{count:>10}  {status} on {event}")?;
+        }
+        for (method, count) in &self.proofs {
+            writeln!(f, "{count:>10}  proof by {method}")?;
         }
         for (effect, count) in &self.effects {
             writeln!(f, "{count:>10}  effect {}", effect.as_str())?;

@@ -8,7 +8,8 @@ use super::{
     core::{Boxed, Core},
     invariant::{Breach, Invariant},
     link::Link,
-    people::{claim, write, write_again},
+    pages::Place,
+    people::{claim, put_page, write, write_again},
     plan::Part,
     title::{Archive, Code, Report, WRONG},
     watch::finish,
@@ -44,6 +45,8 @@ pub(super) enum Deal {
     Export,
     /// The holder offers a name to the tenant of another claim.
     Offer(usize),
+    /// The page that is asked for is put somewhere.
+    Page(Place),
     /// The domain, the tenant, or a service is stopped, or goes on.
     Pause(u8, bool),
     /// It is reported that the registration has changed.
@@ -63,6 +66,10 @@ pub(super) enum Deal {
 /// Lets something happen through a process.
 pub(super) fn deal(world: &World, process: usize, number: usize, deal: Deal) -> Option<Boxed> {
     match deal {
+        Deal::Page(place) => {
+            put_page(world, number, Some(place));
+            return None;
+        }
         Deal::Republish => {
             write_again(world, number);
             return None;
@@ -76,7 +83,7 @@ pub(super) fn deal(world: &World, process: usize, number: usize, deal: Deal) -> 
         Deal::Reseal => world.vault.change_key(),
         _ => {}
     }
-    let onboarding = world.processes.get(process)?.clone();
+    let onboarding = world.process(process)?;
     let operator = onboarding.operator();
     let link = Link::new(world.core.clone(), process);
     let wanted = world.core.with(|state| state.truth.claims.get(number).cloned())?;
@@ -120,7 +127,7 @@ pub(super) fn deal(world: &World, process: usize, number: usize, deal: Deal) -> 
             let id = domain?;
             Box::pin(async move { onboarding.renew_token(&tenant, id).await.map(drop) })
         }
-        Deal::Republish => return None,
+        Deal::Page(_) | Deal::Republish => return None,
     };
     Some(Box::pin(async move {
         let done = done.await;
@@ -216,7 +223,7 @@ fn confirm(core: Core, onboarding: Onboarding, tenant: TenantId, own: DomainId, 
 /// Answers the last mail about a claim, or asks for another one.
 pub(super) fn answer(world: &World, number: usize) -> Option<Boxed> {
     let (tenant, domain) = claim(world, number)?;
-    let onboarding = world.processes.first()?.clone();
+    let onboarding = world.process(0)?;
     let core = world.core.clone();
     let id = domain.id();
     let confirmed = confirm(core.clone(), onboarding.clone(), tenant, id, 0);

@@ -11,6 +11,8 @@ pub(super) enum Backend {
     Dns,
     /// What sends mail.
     Mail,
+    /// What fetches pages.
+    Probe,
     /// What looks names up.
     Resolver,
     /// What makes secrets storable.
@@ -125,6 +127,8 @@ kinds! {
     DiskFull = 17, "disk_full";
     /// FK18: each call to the store takes eight seconds, for a while.
     SlowStore = 18, "slow_store";
+    /// FK19: all processes stop, and go on from a backup of the store, up to an hour old.
+    Restored = 19, "restored";
     /// FK21: lookups run into their timeout, for a while.
     DnsTimeout = 21, "dns_timeout";
     /// FK21: lookups end with SERVFAIL, for a while.
@@ -209,14 +213,14 @@ impl FaultKind {
     /// Returns whether it can strike there.
     pub(super) fn strikes(self, site: Site) -> bool {
         let Site { backend, method } = site;
-        let is_service =
-            matches!(backend, Backend::Ca | Backend::Dns | Backend::Mail | Backend::Resolver);
+        let is_service = !matches!(backend, Backend::Sealer | Backend::Store);
         match self {
             Self::KillBefore | Self::KillAfter | Self::Stop | Self::OutOfMemory => true,
             Self::ClockForward | Self::ClockBack | Self::Suspend => backend == Backend::Store,
             // Of the whole history, not of a call.
             Self::AuthorizationReused
             | Self::NewerRows
+            | Self::Restored
             | Self::Skew
             | Self::TwoEngines
             | Self::ZoneGone => false,

@@ -36,6 +36,7 @@ mod letters;
 mod link;
 mod model;
 mod mutant;
+mod pages;
 mod people;
 mod plan;
 mod rest;

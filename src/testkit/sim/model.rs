@@ -304,6 +304,22 @@ impl Model {
         None
     }
 
+    /// Puts everything back to how it was: nothing is leased, and whatever was leased or woken is woken.
+    pub(super) fn put_back(&mut self, rows: BTreeMap<Key, Row>, now: Timestamp) -> Vec<Key> {
+        self.rows = rows;
+        // Another store counts for itself.
+        self.tokens.clear();
+        let mut woken = Vec::new();
+        for (key, row) in &mut self.rows {
+            row.token = 0;
+            row.woken = row.leased_until.take().or(row.woken).map(|_| now);
+            if row.woken.is_some() {
+                woken.push(key.clone());
+            }
+        }
+        woken
+    }
+
     /// Returns how many log entries an item must have.
     pub(super) fn entries(&self, key: &Key) -> u64 {
         self.rows.get(key).map_or(0, |row| row.entries)

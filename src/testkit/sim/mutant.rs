@@ -22,6 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     keys::Keys,
     name::{DnsName, DomainName},
+    probe::{Fetch, Fetched, Probe},
     record::RecordSet,
     resolver::{Answer, Lookup, Outcome, Resolver},
     secret::Secret,
@@ -49,6 +50,8 @@ pub enum Mutant {
     DropFence,
     /// The store forgets wakes.
     DropWake,
+    /// A redirection to a page of another host is followed.
+    FollowAnywhere,
     /// What happened last is left out when it is asked for.
     ForgetEntries,
     /// Records are not removed although it is said that they are.
@@ -103,13 +106,14 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ActFirst,
         Self::AnyCode,
         Self::AnyOffer,
         Self::ClobberOthers,
         Self::DropFence,
         Self::DropWake,
+        Self::FollowAnywhere,
         Self::ForgetEntries,
         Self::ForgetRecords,
         Self::IgnoreCaps,
@@ -156,6 +160,7 @@ impl Mutant {
         match self {
             Self::AnyCode
             | Self::AnyOffer
+            | Self::FollowAnywhere
             | Self::ForgetEntries
             | Self::IgnoreCaps
             | Self::IgnoreReports
@@ -182,6 +187,7 @@ impl Mutant {
             Self::ClobberOthers => "clobber_others",
             Self::DropFence => "drop_fence",
             Self::DropWake => "drop_wake",
+            Self::FollowAnywhere => "follow_anywhere",
             Self::ForgetEntries => "forget_entries",
             Self::ForgetRecords => "forget_records",
             Self::IgnoreCaps => "ignore_caps",
@@ -471,6 +477,23 @@ impl<C: CertificateAuthority + ?Sized> AuthorityLayer for Broken<C> {
 
     async fn finalize(&self, account: &Account, order: &Handle, csr: &[u8]) -> Result<()> {
         self.heard(self.inner.finalize(account, order, csr).await)
+    }
+}
+
+#[async_trait]
+impl<P: Probe + ?Sized> Probe for Broken<P> {
+    async fn fetch(&self, fetch: &Fetch) -> Result<Fetched> {
+        let fetched = self.inner.fetch(fetch).await?;
+        if let Fetched::Response(response) = &fetched
+            && self.is(Mutant::FollowAnywhere)
+            && let Some(url) =
+                response.location.as_deref().and_then(|to| to.strip_prefix("http://"))
+            && let Some((host, path)) = url.split_once('/')
+            && let Ok(host) = host.parse()
+        {
+            return self.inner.fetch(&Fetch::new(host, format!("/{path}"))).await;
+        }
+        Ok(fetched)
     }
 }
 

@@ -1,12 +1,14 @@
 //! What people do: customers in their zones, tenants through the platform, and others.
 
 use super::{
-    core::Boxed,
+    core::{Boxed, Order},
     deal::{answer, deal, resume},
+    fault::FaultKind,
     invariant::{Breach, Invariant},
     link::Link,
     model::Content,
-    plan::{Deed, Part},
+    pages::Place,
+    plan::{Deed, HALTED, Part},
     truth::Claim,
     watch::finish,
     world::World,
@@ -56,7 +58,10 @@ pub(super) fn act(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
         Deed::Forbid(there) => forbid(world, there),
         Deed::Foreign(name, of, value, there) => foreign(world, name, of, value, there),
         Deed::Host(number, there) => host(world, number, there),
+        Deed::BackUp => world.store.back_up(&world.zones),
+        Deed::Halt => halt(world),
         Deed::HandOver(number, away) => hand_over(world, number, away),
+        Deed::Restore => restore(world),
         Deed::Visit(number) => visit(world, number),
         Deed::Deal(number, what) => return deal(world, process, number, what),
         _ => return command(world, process, deed),
@@ -66,7 +71,7 @@ pub(super) fn act(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
 
 /// Lets a tenant call the platform.
 fn command(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
-    let onboarding = world.processes.get(process)?.clone();
+    let onboarding = world.process(process)?;
     let link = Link::new(world.core.clone(), process);
     if let Deed::Add(number) = deed {
         let claim = world.core.with(|state| state.truth.claims.get(number).cloned())?;
@@ -185,15 +190,19 @@ async fn change(
     records.update(old.id(), &fields).await?.apply().await.map(drop)
 }
 
-/// Lets a customer add the records that they are asked for, or take them out.
+/// Returns a claim as the platform shows it to its tenant now.
+fn shown(world: &World, number: usize) -> Option<Domain> {
+    let (_, domain) = claim(world, number)?;
+    let key = Key::new(Kind::Domain, domain.id());
+    let shown = world.store.model().rows.get(&key).and_then(|row| row.content.domain()).cloned();
+    Some(shown.unwrap_or(domain))
+}
+
+/// Lets a customer add what they are asked for, or take it away: records, and a page.
 ///
 /// Who takes out all takes out as well what was asked for before.
 pub(super) fn write(world: &World, number: usize, part: Part, there: bool) {
-    let Some((_, domain)) = claim(world, number) else { return };
-    // As its page shows it now.
-    let key = Key::new(Kind::Domain, domain.id());
-    let shown = world.store.model().rows.get(&key).and_then(|row| row.content.domain()).cloned();
-    let domain = shown.unwrap_or(domain);
+    let Some(domain) = shown(world, number) else { return };
     let mut records = Vec::new();
     for instruction in instructions(&domain, &world.targets) {
         let wanted = match part {
@@ -209,6 +218,9 @@ pub(super) fn write(world: &World, number: usize, part: Part, there: bool) {
         if let (true, Ok(data)) = (wanted, RecordData::parse(instruction.record_type, &text)) {
             records.push((instruction.name, data));
         }
+    }
+    if matches!(part, Part::All | Part::Ownership) {
+        put_page(world, number, there.then_some(Place::There));
     }
     world.core.with(|state| {
         let now = state.now;
@@ -227,13 +239,37 @@ pub(super) fn write(world: &World, number: usize, part: Part, there: bool) {
     });
 }
 
+/// Lets a customer put the page somewhere that is asked for, or take away all that there ever were.
+pub(super) fn put_page(world: &World, number: usize, place: Option<Place>) {
+    let Some(domain) = shown(world, number) else { return };
+    let page = domain.challenge().page();
+    let wanted = page
+        .map(|it| ((it.name().as_str().to_owned(), it.path().to_owned()), it.body().to_owned()));
+    world.core.with(|state| {
+        let now = state.now;
+        let Some(claim) = state.truth.claims.get_mut(number) else { return };
+        claim.pages.extend(wanted.clone());
+        let pages = match place {
+            Some(_) => wanted.into_iter().collect(),
+            None => claim.pages.clone(),
+        };
+        for (at, text) in &pages {
+            state.truth.edit_page(at, text, place, now);
+        }
+    });
+}
+
 /// Lets a customer publish again whatever was asked for, whenever.
 pub(super) fn write_again(world: &World, number: usize) {
     world.core.with(|state| {
         let now = state.now;
         let claim = state.truth.claims.get(number);
-        for (name, data) in claim.map(|claim| claim.written.clone()).unwrap_or_default() {
-            state.truth.edit(&name, &data, true, now);
+        let Some(claim) = claim.cloned() else { return };
+        for (name, data) in &claim.written {
+            state.truth.edit(name, data, true, now);
+        }
+        for (at, text) in &claim.pages {
+            state.truth.edit_page(at, text, Some(Place::There), now);
         }
     });
 }
@@ -282,6 +318,20 @@ fn host(world: &World, number: usize, there: bool) {
             false => state.truth.unhost(&zone, now),
         }
     });
+}
+
+/// Stops all processes, which are started again when the store was put back.
+fn halt(world: &World) {
+    let orders = (0..world.count()).map(|process| Order::Kill(process, Some(HALTED)));
+    world.core.with(|state| state.orders.extend(orders));
+}
+
+/// Puts the store back to the time of its backup, and starts anew whatever works on it.
+fn restore(world: &World) {
+    if world.store.put_back(&world.zones) {
+        world.start_anew();
+        world.core.with(|state| state.coverage.fault(FaultKind::Restored));
+    }
 }
 
 /// Lets a later version of the engine take a claim over, or give back what it has.
@@ -502,7 +552,7 @@ pub(super) fn leave(world: &World) -> Vec<Boxed> {
     };
     let mut calls: Vec<Boxed> = Vec::new();
     for (tenant, id) in domains {
-        let Some(onboarding) = world.processes.first().cloned() else { continue };
+        let Some(onboarding) = world.process(0) else { continue };
         let core = world.core.clone();
         calls.push(Box::pin(async move {
             let done = onboarding.remove(&tenant, id).await;

@@ -18,6 +18,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// How long after all processes were stopped nothing of what they sent is on its way any more.
+const SETTLED: Duration = Duration::from_secs(90);
+
+/// How long processes are gone while the store is put back.
+pub(super) const HALTED: Duration = Duration::from_secs(100);
+
 /// Which of the records that a customer is asked to add.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Part {
@@ -31,6 +37,8 @@ pub(super) enum Part {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Deed {
     Add(usize),
+    /// Everything in the store is written down.
+    BackUp,
     Check(usize),
     Create(usize, usize, usize, u8),
     /// Something that is about more than one tenant, or that the platform's staff does.
@@ -40,12 +48,16 @@ pub(super) enum Deed {
     Forbid(bool),
     /// Others put a value into the zone or take it out.
     Foreign(usize, usize, u8, bool),
+    /// All processes are stopped, to be started again soon.
+    Halt,
     /// The zone of a claim leaves the DNS provider, or comes back.
     Host(usize, bool),
     /// A later version of the engine takes a claim over, or gives it back.
     HandOver(usize, bool),
     Publish(usize, Part),
     Remove(usize),
+    /// The store is as it was when it was backed up.
+    Restore,
     Renew(usize),
     Retry(usize),
     Update(usize, usize, u8),
@@ -218,6 +230,13 @@ impl Plan {
                     let (from, to) = window;
                     self.plan(dice, from, Deed::Host(claim, false));
                     self.plan(dice, to, Deed::Host(claim, true));
+                }
+                FaultKind::Restored => {
+                    let from = window.0;
+                    let halt = from + SECOND * (1 + dice_u32(dice, 3600));
+                    self.plan(dice, from, Deed::BackUp);
+                    self.plan(dice, halt, Deed::Halt);
+                    self.plan(dice, halt + SETTLED, Deed::Restore);
                 }
                 FaultKind::NewerRows => {
                     let claim = dice.index(self.claims.len());

@@ -134,7 +134,7 @@ fn records(world: &World, domain: &Domain) -> Option<String> {
         return Some(format!("{record:?} is {} for days", record.state()));
     }
     world.core.with(|state| {
-        if state.truth.lost_zone {
+        if state.truth.is_amiss {
             return None;
         }
         let zones = &state.truth.zones;

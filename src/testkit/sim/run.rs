@@ -292,7 +292,7 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, process: usize) {
-        let Some(onboarding) = self.world.processes.get(process) else { return };
+        let Some(onboarding) = self.world.process(process) else { return };
         let others = self.tasks.iter().any(|task| task.is_step && task.process != Some(process));
         if others {
             self.core.with(|state| state.coverage.fault(FaultKind::TwoEngines));

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{
     deal::Deal,
     dice::Dice,
+    pages::Place,
     plan::{Deed, Part, Plan, dice_u32},
-    world::RIVALS,
+    world::{RIVALS, is_wildcard},
 };
 use crate::challenge::Method;
 
@@ -47,12 +48,19 @@ pub(super) fn draw_rivals(dice: &mut Dice, most: usize) -> Vec<(usize, Option<Me
         rivals.extend(other.and_then(|other| other.first()));
     }
     rivals.truncate(most.max(2));
-    let mut method = || match dice.below(20) {
+    let mut method = |claim| match dice.below(20) {
         0..=2 => Some(Method::DnsCname),
         3..=6 => Some(Method::Email),
+        // A page proves no wildcard.
+        7..=9 if !is_wildcard(claim) => Some(Method::Http),
         _ => None,
     };
-    rivals.into_iter().map(|claim| (claim, method())).collect()
+    rivals.into_iter().map(|claim| (claim, method(claim))).collect()
+}
+
+/// Draws where a page is put.
+fn draw_place(dice: &mut Dice) -> Place {
+    Place::ALL.get(dice.index(Place::ALL.len())).copied().unwrap_or(Place::There)
 }
 
 impl Plan {
@@ -92,13 +100,20 @@ impl Plan {
 
     /// Has a claim added and proved; returns when it is done.
     fn prove(&mut self, dice: &mut Dice, mut at: Duration, claim: usize) -> Duration {
+        let method = self.claims.get(claim).and_then(|(_, method)| *method);
         self.plan(dice, at, Deed::Add(claim));
         at += SECOND * dice_u32(dice, 30);
+        if method == Some(Method::Http) && dice.chance(500) {
+            let place = draw_place(dice);
+            self.plan(dice, at, Deed::Deal(claim, Deal::Page(place)));
+            at += SECOND * dice_u32(dice, 10);
+            self.plan(dice, at, Deed::Check(claim));
+            at += SECOND * dice_u32(dice, SOON);
+        }
         self.plan(dice, at, Deed::Publish(claim, Part::All));
         at += SECOND * dice_u32(dice, 10);
         self.plan(dice, at, Deed::Check(claim));
-        let is_mailed = self.claims.get(claim).is_some_and(|(_, it)| *it == Some(Method::Email));
-        if is_mailed || dice.chance(50) {
+        if method == Some(Method::Email) || dice.chance(50) {
             at += SECOND * (30 + dice_u32(dice, 300));
             self.plan(dice, at, Deed::Deal(claim, Deal::Confirm(0)));
         }
@@ -141,7 +156,11 @@ impl Plan {
                 self.within(dice, at, LATE, Deed::Deal(claim, Deal::Confirm(0)));
             }
             13 => {
-                let method = if dice.chance(500) { Method::DnsTxt } else { Method::DnsCname };
+                let method = match dice.below(3) {
+                    0 => Method::DnsTxt,
+                    1 => Method::DnsCname,
+                    _ => Method::Http,
+                };
                 self.plan(dice, at, Deed::Deal(rival, Deal::ChangeMethod(method)));
                 self.within(dice, at, SOON, Deed::Deal(rival, Deal::Token));
                 let at = at + SECOND * dice_u32(dice, SOON);
@@ -259,12 +278,13 @@ impl Plan {
         let claim = dice.index(self.claims.len());
         let rival = self.rival(dice, claim);
         let small = u8::try_from(dice.below(5)).unwrap_or_default();
-        let deal = match dice.below(16) {
+        let deal = match dice.below(17) {
             0 => Deal::Accept(small),
             1 => Deal::Cancel,
-            2 => Deal::ChangeMethod(match dice.below(3) {
+            2 => Deal::ChangeMethod(match dice.below(4) {
                 0 => Method::DnsCname,
                 1 => Method::Email,
+                2 => Method::Http,
                 _ => Method::DnsTxt,
             }),
             3 | 4 => Deal::Confirm(small),
@@ -277,6 +297,7 @@ impl Plan {
             12 => Deal::Reseal,
             13 => Deal::Resend,
             14 => Deal::Sell(rival, dice.chance(500)),
+            15 => Deal::Page(draw_place(dice)),
             _ => Deal::Token,
         };
         Deed::Deal(claim, deal)

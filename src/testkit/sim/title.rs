@@ -17,7 +17,7 @@ use crate::{
 pub(super) const WRONG: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What is so about titles, whatever the engine believes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Titles {
     /// Whose customer runs each zone, and so gets its mail.
     pub(super) owners: BTreeMap<String, TenantId>,
@@ -61,6 +61,31 @@ pub(super) struct Titles {
     pub(super) reports: Vec<Report>,
     /// Exports that are under way.
     pub(super) exports: BTreeMap<u64, Archive>,
+}
+
+impl Titles {
+    /// Returns what is so when the store is put back to when all was as in `then`: what people did stays
+    /// done, and what was committed since then was not.
+    pub(super) fn put_back(&self, then: &Self) -> Self {
+        let noted =
+            |number| then.reports.get(number).is_some_and(|report: &Report| report.is_noted);
+        let reports = self.reports.iter().enumerate();
+        Self {
+            owners: self.owners.clone(),
+            letters: self.letters.clone(),
+            answers: self.answers.clone(),
+            consents: self.consents.clone(),
+            regrets: self.regrets.clone(),
+            codes: self.codes.clone(),
+            attempts: self.attempts.clone(),
+            reports: reports
+                .map(|(number, report)| Report { is_noted: noted(number), ..report.clone() })
+                .collect(),
+            // Whoever wrote them is gone.
+            exports: BTreeMap::new(),
+            ..then.clone()
+        }
+    }
 }
 
 /// A code for which a name can be taken.

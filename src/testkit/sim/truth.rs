@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::title::Titles;
+use super::{
+    pages::{Address, Pages, Place},
+    title::Titles,
+};
 use crate::{
     ca::InMemoryCa,
     certificate::Handle,
@@ -29,6 +32,8 @@ pub(super) struct Truth {
     theirs: BTreeMap<(DnsName, RecordType), Vec<RecordData>>,
     /// When a value of theirs that may be a proof was there: from, and to if it is gone.
     shown: BTreeMap<(DnsName, String), Vec<Span>>,
+    /// The pages of the hosts.
+    pub(super) pages: Pages,
     /// Sets that the world sees as they were, and until when.
     unpublished: Overlay,
     /// Sets that the DNS provider shows as they were, and until when.
@@ -50,8 +55,11 @@ pub(super) struct Truth {
     pub(super) jumps: u32,
     /// Orders at the authority of which a challenge was answered.
     pub(super) answered: BTreeSet<Vec<u8>>,
-    /// Whether a zone has gone away with what was in it.
-    pub(super) lost_zone: bool,
+    /// What was left outside that a store which was put back knows nothing of.
+    forgotten: BTreeSet<String>,
+    /// Whether zones have changed behind our back: one has gone away with what was in it, or the store
+    /// was put back and they were not.
+    pub(super) is_amiss: bool,
     /// Who has which title to a name.
     pub(super) titles: Titles,
     /// How many names a tenant may have.
@@ -64,6 +72,15 @@ pub(super) struct Caps {
     pub(super) total: usize,
     pub(super) pending: usize,
     pub(super) below: usize,
+}
+
+/// How everything was when the store was backed up.
+#[derive(Debug)]
+pub(super) struct Then {
+    at: Duration,
+    titles: Titles,
+    /// What of ours was in the zones.
+    left: Vec<String>,
 }
 
 /// From when something was there, and to when if it is gone.
@@ -90,11 +107,20 @@ pub(super) struct Claim {
     pub(super) is_kept: bool,
     /// What was ever written into zones for it.
     pub(super) written: Vec<(DnsName, RecordData)>,
+    /// The pages that there ever were for it, with what they say.
+    pub(super) pages: BTreeMap<Address, String>,
 }
 
 impl Claim {
     pub(super) const fn new(tenant: TenantId, wanted: NewDomain) -> Self {
-        Self { tenant, wanted, domain: None, is_kept: false, written: Vec::new() }
+        Self {
+            tenant,
+            wanted,
+            domain: None,
+            is_kept: false,
+            written: Vec::new(),
+            pages: BTreeMap::new(),
+        }
     }
 }
 
@@ -107,8 +133,16 @@ fn proof(data: &RecordData) -> Option<String> {
     }
 }
 
+/// Returns how a page is remembered that may be a proof.
+fn page_proof(path: &str, text: &str) -> String {
+    format!("at {path}: {text}")
+}
+
 /// Returns how a value is remembered that a challenge asks for.
 fn wanted(challenge: &Challenge) -> Option<(DnsName, String)> {
+    if let Some(page) = challenge.page() {
+        return Some((challenge.owner.clone(), page_proof(page.path(), page.body())));
+    }
     let value = challenge.value();
     let text = match challenge.record_type()? {
         RecordType::Cname => format!("to {value}"),
@@ -124,6 +158,7 @@ impl Truth {
             ca: None,
             theirs: BTreeMap::new(),
             shown: BTreeMap::new(),
+            pages: Pages::default(),
             unpublished: Overlay::new(),
             stale: Overlay::new(),
             claims,
@@ -135,7 +170,8 @@ impl Truth {
             jumped: false,
             jumps: 0,
             answered: BTreeSet::new(),
-            lost_zone: false,
+            forgotten: BTreeSet::new(),
+            is_amiss: false,
             titles: Titles::default(),
             caps: None,
         }
@@ -177,6 +213,39 @@ impl Truth {
         }
     }
 
+    /// Puts a page somewhere, or takes it away.
+    pub(super) fn edit_page(
+        &mut self,
+        at: &Address,
+        text: &str,
+        place: Option<Place>,
+        now: Duration,
+    ) {
+        let Ok(host) = at.0.parse::<DnsName>() else { return };
+        let before = match place {
+            Some(place) => self.pages.put(at.clone(), place, text.to_owned()),
+            None => self.pages.take(at),
+        };
+        // What another host shows proves nothing.
+        let after = place.filter(|place| *place != Place::Elsewhere).map(|_| text.to_owned());
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.unshow((host.clone(), page_proof(&at.1, &before)), now);
+        }
+        if let Some(after) = after {
+            self.shown.entry((host, page_proof(&at.1, &after))).or_default().push((now, None));
+        }
+    }
+
+    /// Takes note that what may be a proof is there no more.
+    fn unshow(&mut self, proof: (DnsName, String), now: Duration) {
+        if let Some((_, end)) = self.shown.get_mut(&proof).and_then(|times| times.last_mut()) {
+            end.get_or_insert(now);
+        }
+    }
+
     /// Takes note that a value of theirs was put into a set behind our back.
     pub(super) fn adopt(&mut self, name: &DnsName, data: RecordData) {
         self.theirs.entry((name.clone(), data.record_type())).or_default().push(data);
@@ -195,18 +264,15 @@ impl Truth {
                 self.theirs.remove(key);
             }
         }
-        if let Some(text) = proof(data)
-            && let Some(times) = self.shown.get_mut(&(key.0.clone(), text))
-            && let Some((_, end)) = times.last_mut()
-        {
-            end.get_or_insert(now);
+        if let Some(text) = proof(data) {
+            self.unshow((key.0.clone(), text), now);
         }
     }
 
     /// Lets a zone go away with all that is in it.
     pub(super) fn unhost(&mut self, zone: &DnsName, now: Duration) {
         self.zones.unhost(zone);
-        self.lost_zone = true;
+        self.is_amiss = true;
         let theirs = self.theirs.clone();
         for (key, values) in theirs.iter().filter(|(key, _)| key.0.is_within(zone)) {
             for data in values {
@@ -306,7 +372,24 @@ impl Truth {
         damage
     }
 
-    /// Returns what is in the customers' zones and not theirs.
+    /// Takes note that the store is as it was then, and the world is not.
+    pub(super) fn put_back(&mut self, then: &Then, zones: &[DnsName]) {
+        self.titles = self.titles.put_back(&then.titles);
+        // What was asked of services since then is known to nobody.
+        self.opened.values_mut().for_each(|times| times.retain(|at| *at <= then.at));
+        self.hushed.clear();
+        self.excuse_all();
+        self.is_amiss = true;
+        let left = self.leftovers(zones).into_iter();
+        self.forgotten = left.filter(|left| !then.left.contains(left)).collect();
+    }
+
+    /// Returns how everything is, for when the store is put back to it.
+    pub(super) fn then(&self, zones: &[DnsName], now: Duration) -> Then {
+        Then { at: now, titles: self.titles.clone(), left: self.leftovers(zones) }
+    }
+
+    /// Returns what is in the customers' zones and not theirs, of what anybody can know of.
     pub(super) fn leftovers(&self, zones: &[DnsName]) -> Vec<String> {
         let mut left = Vec::new();
         for set in zones.iter().flat_map(|zone| self.zones.records(zone)) {
@@ -325,6 +408,7 @@ impl Truth {
                 ));
             }
         }
+        left.retain(|left| !self.forgotten.contains(left));
         left
     }
 

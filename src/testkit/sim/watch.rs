@@ -1,6 +1,8 @@
 //! A store under watch: what it accepts and gives back is held against the promises at once.
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
@@ -15,29 +17,97 @@ use super::{
     core::Core,
     invariant::{Breach, Invariant},
     model::{Model, Row, Wrong},
+    truth::Then,
     vault::Vault,
 };
 use crate::{
     clock::{Clock, Timestamp},
-    error::Result,
-    name::DomainName,
+    error::{ErrorKind, Result},
+    id::OperationId,
+    name::{DnsName, DomainName},
     store::{
-        Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
+        Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store,
+        UniqueKey, Write,
     },
 };
 
 /// A store under watch. Clones watch together.
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
-    inner: Arc<dyn Store>,
+    make: Make,
+    inner: Arc<Mutex<Arc<dyn Store>>>,
     core: Core,
     vault: Vault,
     model: Arc<Mutex<Model>>,
+    backup: Arc<Mutex<Option<Backup>>>,
+}
+
+/// Makes an empty store.
+#[derive(Clone)]
+pub(super) struct Make(pub(super) Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>);
+
+impl fmt::Debug for Make {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Make")
+    }
+}
+
+/// Everything as it was at some time.
+#[derive(Debug)]
+struct Backup {
+    rows: BTreeMap<Key, Row>,
+    logs: BTreeMap<Key, Vec<Entry>>,
+    then: Then,
 }
 
 impl Watched {
-    pub(super) fn new(inner: Arc<dyn Store>, core: Core, vault: Vault) -> Self {
-        Self { inner, core, vault, model: Arc::default() }
+    pub(super) fn new(make: Make, core: Core, vault: Vault) -> Self {
+        let inner = Arc::new(Mutex::new((make.0)()));
+        Self { make, inner, core, vault, model: Arc::default(), backup: Arc::default() }
+    }
+
+    fn inner(&self) -> Arc<dyn Store> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes down everything.
+    pub(super) fn back_up(&self, zones: &[DnsName]) {
+        let rows = self.model().rows.clone();
+        let logs = rows
+            .keys()
+            .map(|key| Ok((key.clone(), finish(self.inner().entries(key, 0, u32::MAX))?)));
+        let logs: Result<_> = logs.collect();
+        let then = self.core.with(|state| state.truth.then(zones, state.now));
+        let backup = logs.ok().map(|logs| Backup { rows, logs, then });
+        *self.backup.lock().unwrap_or_else(PoisonError::into_inner) = backup;
+    }
+
+    /// Puts another store with what was written down in the place of this one. Says whether it did.
+    pub(super) fn put_back(&self, zones: &[DnsName]) -> bool {
+        let backup = self.backup.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Backup { rows, logs, then }) = backup else { return false };
+        let store = (self.make.0)();
+        for (key, row) in &rows {
+            let log = logs.get(key).map(Vec::as_slice).unwrap_or_default();
+            match finish(store.restore(&row.item, log)) {
+                Ok(Commit::Done) => {}
+                // It cannot do it.
+                Err(error) if error.kind() == ErrorKind::Unsupported => return false,
+                other => {
+                    self.broken(format!("{key} cannot be restored: {other:?}"));
+                    return false;
+                }
+            }
+        }
+        let woken = self.model().put_back(rows, self.core.clock().now());
+        let wakes = woken.into_iter().map(|key| Write::Wake { key });
+        let batch = wakes.fold(Batch::new(OperationId::from_bytes([0; 16])), Batch::with);
+        if let Err(error) = finish(store.commit(batch)) {
+            self.broken(format!("what was restored cannot be woken: {error}"));
+        }
+        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = store;
+        self.core.with(|state| state.truth.put_back(&then, zones));
+        true
     }
 
     /// Returns what the store must hold. Must not be kept over a call to it.
@@ -102,11 +172,11 @@ pub(super) fn finish<F: Future>(future: F) -> F::Output {
 #[deny(clippy::missing_trait_methods)]
 impl Store for Watched {
     async fn now(&self) -> Result<Timestamp> {
-        finish(self.inner.now())
+        finish(self.inner().now())
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
-        let found = finish(self.inner.get(keys))?;
+        let found = finish(self.inner().get(keys))?;
         for (key, found) in keys.iter().zip(&found) {
             match found {
                 Some(item) => self.compare(item),
@@ -120,7 +190,7 @@ impl Store for Watched {
     }
 
     async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
-        let found = finish(self.inner.find(unique))?;
+        let found = finish(self.inner().find(unique))?;
         for item in found.iter().flatten() {
             self.compare(item);
         }
@@ -137,7 +207,7 @@ impl Store for Watched {
     }
 
     async fn list(&self, query: &Query) -> Result<Page> {
-        let page = finish(self.inner.list(query))?;
+        let page = finish(self.inner().list(query))?;
         for item in &page.items {
             self.compare(item);
         }
@@ -147,8 +217,8 @@ impl Store for Watched {
     async fn commit(&self, batch: Batch) -> Result<Commit> {
         let wrong = self.model().judge(&batch, self.core.clock().now());
         let copy = batch.clone();
-        let now = finish(self.inner.now())?;
-        let done = finish(self.inner.commit(batch))?;
+        let now = finish(self.inner().now())?;
+        let done = finish(self.inner().commit(batch))?;
         self.core.note(|| match copy.writes.first() {
             Some(_) => format!("commit {} {done:?}", copy.operation),
             None => "an empty commit".to_owned(),
@@ -191,7 +261,7 @@ impl Store for Watched {
     }
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
-        let leased = finish(self.inner.lease(wanted))?;
+        let leased = finish(self.inner().lease(wanted))?;
         self.core.note(|| {
             let keys = leased.leases.iter().map(|(lease, _)| format!(" {}", lease.key));
             format!("lease{}", keys.collect::<String>())
@@ -213,8 +283,8 @@ impl Store for Watched {
     }
 
     async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
-        let now = finish(self.inner.now())?;
-        let extended = finish(self.inner.extend(leases, by))?;
+        let now = finish(self.inner().now())?;
+        let extended = finish(self.inner().extend(leases, by))?;
         let wrong = self.model().extended(leases, by, &extended, now);
         if let Some(wrong) = wrong {
             self.broken(wrong);
@@ -223,14 +293,14 @@ impl Store for Watched {
     }
 
     async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
-        finish(self.inner.entries(of, after, limit))
+        finish(self.inner().entries(of, after, limit))
     }
 
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
-        finish(self.inner.trim(of, through))
+        finish(self.inner().trim(of, through))
     }
 
     async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
-        finish(self.inner.restore(item, log))
+        finish(self.inner().restore(item, log))
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,11 +19,12 @@ use super::{
     letters::Postman,
     link::{self, Faulty},
     mutant::{Broken, Mutant},
+    pages::Web,
     plan::Plan,
     truth::{Caps, Claim, Truth},
     vault::Vault,
     view::View,
-    watch::Watched,
+    watch::{Make, Watched},
 };
 use crate::{
     ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
@@ -35,7 +39,7 @@ use crate::{
     keys::InMemoryKeys,
     mail::Mailer,
     name::{ClaimPolicy, DnsName},
-    probe::{Fetch, Fetched, Probe},
+    probe::{Fetch, Fetched, InMemoryProbe, Probe},
     record::{RecordData, RecordSet, Ttl},
     resolver::{InMemoryResolver, Resolver},
     seal::{InMemorySealer, Sealer, SealingKeyId},
@@ -79,6 +83,11 @@ const TITLES: [(u8, &str, Option<Validation>); 8] = [
 
 const SHOP: &str = "shop.example.com";
 
+/// Returns whether a claim of a history about claims is on a wildcard.
+pub(super) fn is_wildcard(claim: usize) -> bool {
+    TITLES.get(claim).is_some_and(|(_, name, _)| name.starts_with("*."))
+}
+
 /// Numbers of claims in such histories that are on one name.
 pub(super) const RIVALS: [&[usize]; 3] = [&[0, 1, 2, 3], &[4, 5], &[6, 7]];
 
@@ -101,7 +110,10 @@ pub(super) struct World {
     pub(super) core: Core,
     pub(super) store: Watched,
     pub(super) vault: Vault,
-    pub(super) processes: Vec<Onboarding>,
+    processes: Vec<Onboarding>,
+    /// The same, as they are when they were started anew.
+    anew: Vec<Onboarding>,
+    is_anew: AtomicBool,
     /// A process to which nothing ever happens, for looking at things.
     pub(super) observer: Onboarding,
     pub(super) edge: Edge,
@@ -174,14 +186,17 @@ impl World {
         let next = SealingKeyId::new("second").map(|key| sealer.clone().with_key(key));
         let next = next.map_err(broken)?;
         let vault = Vault::new(Arc::new(keys), Arc::new(sealer)).with_next(Arc::new(next));
-        let store = match &scenario.store {
-            Some(make) => make(clock),
-            None => Arc::new(InMemoryStore::new(clock)),
-        };
         let mutant = scenario.mutant;
         let below = mutant.filter(|mutant| is_of_store(*mutant));
-        let store: Arc<dyn Store> = Arc::new(Layered::new(Broken::new(store, below)));
-        let store = Watched::new(store, core.clone(), vault.clone());
+        let theirs = scenario.store.clone();
+        let make = Make(Arc::new(move || {
+            let store = match &theirs {
+                Some(make) => make(clock.clone()),
+                None => Arc::new(InMemoryStore::new(clock.clone())),
+            };
+            Arc::new(Layered::new(Broken::new(store, below)))
+        }));
+        let store = Watched::new(make, core.clone(), vault.clone());
 
         let mut targets = Targets::cname(EDGE);
         targets = targets.with_addresses([[203, 0, 113, 10].into()], []);
@@ -194,39 +209,76 @@ impl World {
             targets: &targets,
             mutant,
         };
-        let observer = parts.build(
-            Arc::new(store.clone()),
-            Arc::new(resolver.clone()),
-            Arc::new(zones.clone()),
-            Arc::new(ca.clone()),
-            Arc::new(vault.clone()),
-            Arc::new(Postman { core: core.clone() }),
-        )?;
+        let web = Arc::new(Web { core: core.clone() });
+        let pages = InMemoryProbe::new().with_fallback(web);
+        let observer = parts.build(Ways {
+            store: Arc::new(store.clone()),
+            resolver: Arc::new(resolver.clone()),
+            probe: Arc::new(pages.clone()),
+            zones: Arc::new(zones.clone()),
+            ca: Arc::new(ca.clone()),
+            sealer: Arc::new(vault.clone()),
+            mailer: Arc::new(Postman { core: core.clone() }),
+        })?;
         let _ = probe.0.set(observer.edge());
         let mut processes = Vec::new();
-        for number in 0..plan.processes {
+        for number in (0..plan.processes).chain(0..plan.processes) {
             let link = link::Link::new(core.clone(), number);
             let zones: Arc<dyn DnsProvider> = Arc::new(zones.clone());
             let ca: Arc<dyn CertificateAuthority> = Arc::new(ca.clone());
             let resolver: Arc<dyn Resolver> = Arc::new(resolver.clone());
+            let pages: Arc<dyn Probe> = Arc::new(pages.clone());
             let sealer: Arc<dyn Sealer> = Arc::new(vault.clone());
             let store = Faulty::new(Arc::new(store.clone()), link.clone());
             let postman = Arc::new(Postman { core: core.clone() });
             let mailer = Faulty::new(postman, link.clone());
-            processes.push(parts.build(
-                Arc::new(Layered::new(spoiled(store, mutant))),
-                Arc::new(spoiled(Faulty::new(resolver, link.clone()), mutant)),
-                Arc::new(Layered::new(spoiled(Faulty::new(zones, link.clone()), mutant))),
-                Arc::new(Layered::new(spoiled(Faulty::new(ca, link.clone()), mutant))),
-                Arc::new(Faulty::new(sealer, link)),
-                Arc::new(mailer),
-            )?);
+            let zones = spoiled(Faulty::new(zones, link.clone()), mutant);
+            let ca = spoiled(Faulty::new(ca, link.clone()), mutant);
+            processes.push(parts.build(Ways {
+                store: Arc::new(Layered::new(spoiled(store, mutant))),
+                resolver: Arc::new(spoiled(Faulty::new(resolver, link.clone()), mutant)),
+                probe: Arc::new(spoiled(Faulty::new(pages, link.clone()), mutant)),
+                zones: Arc::new(Layered::new(zones)),
+                ca: Arc::new(Layered::new(ca)),
+                sealer: Arc::new(Faulty::new(sealer, link)),
+                mailer: Arc::new(mailer),
+            })?);
         }
+        let anew = processes.split_off(plan.processes);
         let reports = processes.iter().map(|_| Arc::default()).collect();
         let mut all = customers;
         all.extend(names(&[DELEGATION])?);
         let edge = observer.edge();
-        Ok(Self { core, store, vault, processes, observer, edge, targets, zones: all, reports })
+        Ok(Self {
+            core,
+            store,
+            vault,
+            processes,
+            anew,
+            is_anew: AtomicBool::new(false),
+            observer,
+            edge,
+            targets,
+            zones: all,
+            reports,
+        })
+    }
+
+    /// Returns how many processes there are.
+    pub(super) const fn count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Returns a process.
+    pub(super) fn process(&self, number: usize) -> Option<Onboarding> {
+        let processes =
+            if self.is_anew.load(Ordering::Relaxed) { &self.anew } else { &self.processes };
+        processes.get(number).cloned()
+    }
+
+    /// Starts all processes anew, so that none remembers anything.
+    pub(super) fn start_anew(&self) {
+        self.is_anew.store(true, Ordering::Relaxed);
     }
 
     /// Returns where a step of a process says that it found nothing.
@@ -297,33 +349,37 @@ struct Parts<'a> {
     mutant: Option<Mutant>,
 }
 
+/// The ways from one process to its backends.
+struct Ways {
+    store: Arc<dyn Store>,
+    resolver: Arc<dyn Resolver>,
+    probe: Arc<dyn Probe>,
+    zones: Arc<dyn DnsProvider>,
+    ca: Arc<dyn CertificateAuthority>,
+    sealer: Arc<dyn Sealer>,
+    mailer: Arc<dyn Mailer>,
+}
+
 impl Parts<'_> {
-    fn build(
-        &self,
-        store: Arc<dyn Store>,
-        resolver: Arc<dyn Resolver>,
-        zones: Arc<dyn DnsProvider>,
-        ca: Arc<dyn CertificateAuthority>,
-        sealer: Arc<dyn Sealer>,
-        mailer: Arc<dyn Mailer>,
-    ) -> Result<Onboarding> {
+    fn build(&self, ways: Ways) -> Result<Onboarding> {
         let link = Link::new("https://plat.test/confirm")?;
         let allowed: Vec<DnsName> = ZONES.iter().filter_map(|zone| zone.parse().ok()).collect();
         let delegation: DnsName = DELEGATION.parse().map_err(broken)?;
-        Onboarding::builder(store)
+        Onboarding::builder(ways.store)
             .with_brand("plat")
             .with_targets(self.targets.clone())
-            .with_resolver(resolver)
-            .with_dns(zones)
-            .with_authority(ca)
+            .with_resolver(ways.resolver)
+            .with_probe(ways.probe)
+            .with_dns(ways.zones)
+            .with_authority(ways.ca)
             .with_keys(Broken::new(Arc::new(self.vault.clone()), self.mutant))
-            .with_sealer(sealer)
+            .with_sealer(ways.sealer)
             .with_timer(self.core.clone())
             .with_random(self.random.clone())
             .with_claims(ClaimPolicy::new().with_allowed(allowed))
             .with_delegation_zone(delegation)
             .with_proof_target(PROOFS.parse().map_err(broken)?)
-            .with_mailer(mailer, link)
+            .with_mailer(ways.mailer, link)
             .with_policy(self.policy.clone())
             .build()
             .map_err(broken)
