@@ -157,6 +157,13 @@ impl InMemoryCa {
         self.state().invalidate(order);
     }
 
+    /// Forgets all accounts, as an authority that was restored from nothing does: a call under one of them
+    /// is refused as `accountDoesNotExist`, and the orders of it are lost with it. A key that is enrolled
+    /// again gets another account.
+    pub fn lose_accounts(&self) {
+        self.state().lose_accounts();
+    }
+
     /// Returns how many accounts there are.
     pub fn accounts(&self) -> usize {
         self.state().accounts.len()
@@ -254,7 +261,7 @@ impl CertificateAuthority for InMemoryCa {
                 return Err(error(ErrorKind::Invalid, "enroll", message));
             }
             let mut state = self.state();
-            let handle = self.handle("account", state.accounts.len() + 1);
+            let handle = self.handle("account", state.enrolled + 1);
             Ok(state.enroll(key, handle))
         })
     }

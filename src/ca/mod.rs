@@ -27,6 +27,9 @@ pub use memory::InMemoryCa;
 pub use rcgen::RcgenSigner;
 pub use signer::{Signer, SigningRequest, UnsignedSigner};
 
+/// The code of an answer that there is no such account (RFC 8555 section 6.7).
+pub(crate) const NO_ACCOUNT: &str = "accountDoesNotExist";
+
 /// The account under which an authority is asked.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -228,6 +231,10 @@ impl Progress {
 /// * The certificate is for the key of the request, and `certificate` may be read many times.
 /// * An order or account of somebody else, or of nobody, is `NotFound` or `Denied`.
 /// * Methods may be called at the same time.
+///
+/// An account that the authority does not have any more has to be told from one that it has closed: the
+/// code is `accountDoesNotExist` (RFC 8555 section 6.7) for the first, and another one for the second. The
+/// engine makes the first one again, by `enroll` with the same key, and leaves the second one to a person.
 ///
 /// # Cancellation
 ///

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::error;
 use crate::{
     ca::{
-        Account, Authorization, AuthorizationStatus, ChallengeType, Handle, OrderState, Problem,
-        Progress, Publication,
+        Account, Authorization, AuthorizationStatus, ChallengeType, Handle, NO_ACCOUNT, OrderState,
+        Problem, Progress, Publication,
     },
     clock::{Timestamp, after, between},
     encoding::base64url,
@@ -40,6 +40,8 @@ pub(super) struct State {
     /// Digests of the keys, by account.
     pub(super) accounts: HashMap<Handle, [u8; 32]>,
     by_key: HashMap<[u8; 32], Handle>,
+    /// How many accounts there ever were: no handle is given twice.
+    pub(super) enrolled: usize,
     pub(super) orders: HashMap<Handle, Order>,
     /// The last order of an account for a list of names.
     by_names: HashMap<(Handle, Vec<DomainName>), Handle>,
@@ -138,15 +140,23 @@ impl State {
         if let Some(handle) = self.by_key.get(&digest) {
             return handle.clone();
         }
+        self.enrolled = self.enrolled.saturating_add(1);
         self.by_key.insert(digest, handle.clone());
         self.accounts.insert(handle.clone(), digest);
         handle
     }
 
+    /// Forgets all accounts; nobody can ask for what belongs to them any more.
+    pub(super) fn lose_accounts(&mut self) {
+        self.accounts.clear();
+        self.by_key.clear();
+    }
+
     pub(super) fn authenticate(&self, operation: &'static str, account: &Account) -> Result<()> {
         match self.accounts.get(&account.handle) {
-            None => Err(error(ErrorKind::NotFound, operation, "no such account")
-                .with_code("accountDoesNotExist")),
+            None => {
+                Err(error(ErrorKind::NotFound, operation, "no such account").with_code(NO_ACCOUNT))
+            }
             Some(known) if constant_time_eq(known, &digest(&account.key)) => Ok(()),
             Some(_) => Err(error(ErrorKind::Denied, operation, "another key than the account's")
                 .with_code("unauthorized")),

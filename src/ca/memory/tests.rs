@@ -330,3 +330,20 @@ async fn clones_share_what_the_authority_keeps() {
     assert!(clone.progress(&scene.account, &order).await.is_ok());
     assert_eq!((clone.id(), clone.accounts(), clone.orders()), ("other.test/acme", 1, 1));
 }
+
+#[tokio::test]
+async fn a_lost_account_is_not_known_and_its_key_gets_another_one() {
+    let scene = Scene::new(|ca| ca).await;
+    let order = scene.open(&["example.com"]).await.unwrap();
+    scene.ca.lose_accounts();
+    assert_eq!(scene.ca.accounts(), 0);
+    let error = scene.open(&["example.com"]).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, Some("accountDoesNotExist")));
+    let key = scene.account.key.clone();
+    let again = scene.ca.enroll(&key).await.unwrap();
+    assert_ne!(again, scene.account.handle);
+    assert_eq!(scene.ca.enroll(&key).await.unwrap(), again);
+    let account = Account::new(key, again);
+    let error = scene.ca.progress(&account, &order).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound), "{error:?}");
+}
