@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
 mod common;
+#[path = "crash/lost.rs"]
+mod lost;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,6 +44,8 @@ enum End {
     Resumed,
     /// A command comes in between, and it goes on at once.
     Raced(Command),
+    /// It is killed, in a life in which the authority loses its accounts between two certificates.
+    Bereft,
 }
 
 /// What a tenant does in between.
@@ -134,7 +138,12 @@ fn process(world: &World, tape: &Tape, seen: &Arc<Mutex<Seen>>) -> Onboarding {
 /// Written so that a second process can take it up wherever the first one was stopped.
 ///
 /// What has to be true along the way is asserted only while nobody else had a hand in it.
-async fn life(world: &World, onboarding: &Onboarding, alone: &AtomicBool) -> Result<()> {
+async fn life(
+    world: &World,
+    onboarding: &Onboarding,
+    alone: &AtomicBool,
+    loses: bool,
+) -> Result<()> {
     let alone = || alone.load(Ordering::Relaxed);
     let birth = world.clock.now();
     let id = adopt(onboarding).await?;
@@ -149,6 +158,9 @@ async fn life(world: &World, onboarding: &Onboarding, alone: &AtomicBool) -> Res
     assert!(!alone() || domain.status() == Status::Active, "{}", domain.waiting_on());
     manage(onboarding, id, &alone).await?;
     let first = domain.certificate().map(|served| served.id);
+    if loses {
+        world.ca.lose_accounts();
+    }
     run_until(onboarding, &world.store, &world.clock, after(birth, DAY * 70)).await;
     world.clock.set(world.clock.now().max(after(birth, DAY * 70)));
     let domain = onboarding.get(&TENANT, id).await?;
@@ -204,7 +216,7 @@ async fn finish(world: &World, onboarding: &Onboarding) {
     if there.is_empty() {
         // Nothing was stored, or all is over but the cleaning.
         if world.ca.orders() == 0 {
-            life(world, onboarding, &AtomicBool::new(true)).await.unwrap();
+            life(world, onboarding, &AtomicBool::new(true), false).await.unwrap();
         }
     } else if world.ca.certificates() < 2 {
         life_from(world, onboarding, there[0].id()).await;
@@ -276,7 +288,7 @@ fn history(first: usize, second: Option<usize>, end: End) -> Option<Vec<Point>> 
     let mut untouched = false;
     {
         let alone = AtomicBool::new(true);
-        let mut running = Box::pin(life(&world, &one, &alone));
+        let mut running = Box::pin(life(&world, &one, &alone, end == End::Bereft));
         match drive(running.as_mut()) {
             Some(result) => {
                 result.unwrap();
@@ -326,7 +338,7 @@ fn history(first: usize, second: Option<usize>, end: End) -> Option<Vec<Point>> 
             let three = process(&world, &Tape::new(), &seen);
             now_or_never(finish(&world, &three));
             match end {
-                End::Dropped => drop(running),
+                End::Bereft | End::Dropped => drop(running),
                 End::Resumed => {
                     alone.store(false, Ordering::Relaxed);
                     tape.resume();
@@ -399,6 +411,11 @@ fn every_point(end: End) {
 #[test]
 fn a_process_may_be_killed_at_every_call() {
     every_point(End::Dropped);
+}
+
+#[test]
+fn a_process_may_be_killed_at_every_call_while_a_lost_account_is_made_again() {
+    every_point(End::Bereft);
 }
 
 #[test]

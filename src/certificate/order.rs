@@ -234,6 +234,9 @@ pub struct Order {
     pub deadline: Timestamp,
     /// What the authority calls it, once it is open.
     pub handle: Option<Handle>,
+    /// The account that it was opened under; `None` before that, and of orders of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Handle>,
     /// The key, from just before it is finalized.
     pub key: Option<OrderKey>,
     /// What the authority has been told and has taken note of: authorizations whose challenge was

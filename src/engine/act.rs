@@ -2,6 +2,7 @@
 
 use super::{
     backends::Backends,
+    loss,
     root::{AccountRoot, Effect, Outcome, Receipt, Root, Trouble},
 };
 use crate::{
@@ -58,7 +59,7 @@ impl Backends {
         };
         match self.try_act(root, effect, account.as_ref()).await {
             Ok(receipt) => Outcome::Done(receipt),
-            Err(error) => Outcome::of(&error),
+            Err(error) => loss::outcome(&error, account.as_ref()),
         }
     }
 
@@ -85,12 +86,13 @@ impl Backends {
                 let order = open(root.order.as_ref(), *order)?;
                 let account = account.ok_or_else(no_account)?;
                 let handle = self.authority.open(account, &order.names).await?;
-                Ok(Receipt::Handle(handle))
+                Ok(Receipt::Opened { order: handle, account: account.handle.clone() })
             }
             (Root::Domain(root), Effect::Respond { order, authorization, challenge }) => {
                 let order = open(root.order.as_ref(), *order)?;
                 let handle = order.handle.as_ref().ok_or_else(no_order)?;
                 let account = account.ok_or_else(no_account)?;
+                loss::check(order, account)?;
                 self.authority.respond(account, handle, authorization, *challenge).await?;
                 Ok(Receipt::Done)
             }
@@ -100,6 +102,7 @@ impl Backends {
                     return Err(no_order());
                 };
                 let account = account.ok_or_else(no_account)?;
+                loss::check(order, account)?;
                 self.authority.finalize(account, handle, &key.request).await?;
                 Ok(Receipt::Done)
             }

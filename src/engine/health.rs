@@ -31,6 +31,10 @@ pub struct Health {
     /// Whether all sealing keys are there that are needed, and a secret can be sealed and opened again,
     /// or why not.
     pub sealing: Result<(), Trouble>,
+    /// Whether there is nothing wrong with the account at the certificate authority, or what: one that the
+    /// authority refuses, or has lost, holds up every order and nothing else. Also when none was wanted
+    /// yet, and while the store is away.
+    pub account: Result<(), Trouble>,
     /// How far the process's clock is from the store's, in whichever direction. The store's counts;
     /// certificates are served by it too.
     pub skew: Option<Duration>,
@@ -130,10 +134,27 @@ impl Backends {
     }
 }
 
+impl Backends {
+    /// Returns what is wrong with the account at the authority.
+    async fn account_trouble(&self) -> Result<(), Trouble> {
+        let Some(root) = self.account_root().await.map_err(|error| Trouble::from(&error))? else {
+            return Ok(());
+        };
+        if let Some(setback) = root.setback.filter(|setback| setback.parked_at.is_some()) {
+            let message = format!("the account is parked: {}", setback.failure.message);
+            return Err(Trouble::new(setback.failure.kind, message));
+        }
+        match (root.handle, root.trouble) {
+            (None, Some(trouble)) => Err(trouble),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Onboarding {
     /// Looks whether store and sealing work, and tells what the workers of this process did last.
     ///
-    /// Costs two calls of the store, what [`check_sealing`](Self::check_sealing) does, and one sealing and
+    /// Costs three calls of the store, what [`check_sealing`](Self::check_sealing) does, and one sealing and
     /// opening. A sealer that does not answer within
     /// [`Policy::call_timeout`](super::Policy::call_timeout) is `Unavailable`. `clock` is the process's
     /// own, such as [`SystemClock`](crate::clock::SystemClock). Never an error: what is wrong is in the
@@ -153,6 +174,10 @@ impl Onboarding {
         });
         let sealing = sealing.map_err(trouble);
         let Asked { last, back_at, .. } = backends.pulse.at(store.as_ref().ok().copied());
-        Health { store, sealing, skew, last_step: last, back_at }
+        let account = match &store {
+            Ok(_) => backends.account_trouble().await,
+            Err(_) => Ok(()),
+        };
+        Health { store, sealing, account, skew, last_step: last, back_at }
     }
 }

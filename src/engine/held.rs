@@ -315,10 +315,15 @@ async fn satellites(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
+    let mut reports = Vec::new();
     let mut puts: Vec<(Key, Option<(Header, Body)>)> = Vec::with_capacity(changes.len());
     for change in changes {
         let put = |(key, header, body)| (key, Some((header, body)));
         puts.push(match change {
+            Satellite::MissAccount(missed) => {
+                reports.extend(backends.report(missed, now).await?);
+                continue;
+            }
             Satellite::WantAccount(account) => put(codec::write_account(account, now)?),
             Satellite::PutAnswer(answer) => put(codec::write_answer(answer, tenant)?),
             Satellite::PutCertificate(it) => put(codec::write_certificate(it, tenant)?),
@@ -341,7 +346,7 @@ async fn satellites(
             None => Some(Write::Delete { key, expect }),
         }
     });
-    Ok(writes.collect())
+    Ok(writes.chain(reports).collect())
 }
 
 /// Reads a domain that a tenant has, as stored; `None` if there is none, or it is another's.

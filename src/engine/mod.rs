@@ -46,6 +46,7 @@ mod feed;
 mod health;
 mod held;
 mod incumbent;
+mod loss;
 mod mail;
 mod method;
 mod notice;

@@ -31,6 +31,13 @@ pub enum Notice {
         /// Until when it is valid.
         not_after: Timestamp,
     },
+    /// Of an account, not of a domain: the authority does not have it any more. It is made again.
+    AccountLost {
+        /// What the authority called it.
+        account: String,
+        /// Before when that does not happen.
+        enroll_at: Timestamp,
+    },
     /// It is in another status.
     StatusChanged {
         /// Before.
@@ -185,6 +192,7 @@ impl Notice {
         match self {
             Self::Added => "added",
             Self::Adopted { .. } => "adopted",
+            Self::AccountLost { .. } => "account_lost",
             Self::StatusChanged { .. } => "status_changed",
             Self::Observed { .. } => "observed",
             Self::ChallengeIssued { .. } => "challenge_issued",

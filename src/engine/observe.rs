@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     backends::Backends,
-    codec,
+    codec, loss,
     root::{AccountRoot, AccountState, Fact, Question, Trouble},
 };
 use crate::{
@@ -45,7 +45,9 @@ impl Backends {
                 Some(domain) => Ok(Fact::Observed(self.look(subject, domain, now).await)),
                 None => Err(misplaced()),
             },
-            Question::Order { order, handle } => self.order(*order, handle).await,
+            Question::Order { order, handle, account } => {
+                self.order(*order, handle, account.as_ref()).await
+            }
             Question::OrderKey { order, names } => match domain {
                 Some(domain) => self.order_key(*order, names, domain.tenant()).await,
                 None => Err(misplaced()),
@@ -78,7 +80,7 @@ impl Backends {
         Ok(match self.account_root().await? {
             None => AccountState::Absent,
             // No order is planned that could not be opened for want of a sealing key.
-            Some(root) if root.handle.is_some() => {
+            Some(root) if root.handle.is_some() && root.missed.is_none() => {
                 self.opened(root).await?;
                 AccountState::Ready
             }
@@ -133,14 +135,25 @@ impl Backends {
         Ok(Fact::OrderKey { order, id, sealed, public_key, request })
     }
 
-    async fn order(&self, order: OrderId, handle: &Handle) -> Result<Fact> {
+    async fn order(
+        &self,
+        order: OrderId,
+        handle: &Handle,
+        opened_under: Option<&Handle>,
+    ) -> Result<Fact> {
         let account = self.account().await?;
-        let progress = self.authority.progress(&account, handle).await?;
-        let chain = match progress.state {
-            OrderState::Valid => Some(self.authority.certificate(&account, handle).await?),
-            _ => None,
+        if opened_under.is_some_and(|opened_under| *opened_under != account.handle) {
+            return Ok(Fact::Orphaned { order });
+        }
+        let read = async {
+            let progress = self.authority.progress(&account, handle).await?;
+            let chain = match progress.state {
+                OrderState::Valid => Some(self.authority.certificate(&account, handle).await?),
+                _ => None,
+            };
+            Ok(Fact::Order { order, progress, chain })
         };
-        Ok(Fact::Order { order, progress, chain })
+        read.await.or_else(|error| Ok(Fact::Unanswered(loss::trouble(&error, &account))))
     }
 
     pub(super) async fn lookup(

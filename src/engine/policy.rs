@@ -76,6 +76,9 @@ pub struct Policy {
     pub adds: Option<Budget>,
     /// How old evidence may be when a certificate is ordered on it. One hour.
     pub evidence_max_age: Duration,
+    /// How long after an account was made it is made again at the earliest, if the authority loses it:
+    /// the time doubles, up to a day, whenever it is lost that soon. One hour.
+    pub account_spacing: Duration,
     /// How long after an order the next one may be opened because somebody asks. Twelve minutes:
     /// Let's Encrypt takes five failed authorizations an hour for a name, and one account is shared
     /// by all tenants.
@@ -176,6 +179,7 @@ impl Policy {
             max_below: None,
             adds: None,
             evidence_max_age: HOUR,
+            account_spacing: HOUR,
             order_spacing: MINUTE.saturating_mul(12),
             order_deadline: HOUR.saturating_mul(2),
             visible_deadline: MINUTE.saturating_mul(10),

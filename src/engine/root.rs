@@ -105,6 +105,18 @@ pub struct AccountRoot {
     /// Attempts in a row that came to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setback: Option<Setback>,
+    /// The account that the authority said it does not have, until that is decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Handle>,
+    /// When the account was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_at: Option<Timestamp>,
+    /// How often in a row the authority lost the account soon after it was made.
+    #[serde(default)]
+    pub losses: u32,
+    /// Before when an account that was lost is not made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 impl AccountRoot {
@@ -119,6 +131,10 @@ impl AccountRoot {
             trouble: None,
             next_at: None,
             setback: None,
+            missed: None,
+            enrolled_at: None,
+            losses: 0,
+            not_before: None,
         }
     }
 }
@@ -139,6 +155,8 @@ pub enum Question {
         order: OrderId,
         /// What the authority calls it.
         handle: Handle,
+        /// The account that it was opened under; `None` if an earlier release opened it.
+        account: Option<Handle>,
     },
     /// A fresh key, and a request for these names.
     OrderKey {
@@ -229,6 +247,11 @@ pub enum Fact {
         progress: Progress,
         /// The chain as PEM text, if the order is valid.
         chain: Option<String>,
+    },
+    /// The order went with the account that it was opened under: the authority lost that one.
+    Orphaned {
+        /// The order.
+        order: OrderId,
     },
     /// A fresh key for an order.
     OrderKey {
@@ -368,12 +391,15 @@ pub struct Trouble {
     pub message: String,
     /// How long the service asks to wait.
     pub retry_after: Option<Duration>,
+    /// The account of ours that the authority says it does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Handle>,
 }
 
 impl Trouble {
     /// Creates a note of something that went wrong here.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, code: None, message: message.into(), retry_after: None }
+        Self { kind, code: None, message: message.into(), retry_after: None, missed: None }
     }
 }
 
@@ -384,6 +410,7 @@ impl From<&Error> for Trouble {
             code: error.code().map(str::to_owned),
             message: error.to_string(),
             retry_after: error.retry_after(),
+            missed: None,
         }
     }
 }
@@ -427,6 +454,8 @@ impl Moment {
 pub enum Satellite {
     /// Asks for an account at the authority.
     WantAccount(AccountRoot),
+    /// Reports that the authority does not have this account of ours any more.
+    MissAccount(Handle),
     /// Stores what a validation server is told over HTTP.
     PutAnswer(Answer),
     /// Forgets an answer.

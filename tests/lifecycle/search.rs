@@ -672,7 +672,10 @@ fn belongings(root: &DomainRoot) -> BTreeSet<String> {
 /// What may come of an effect: done, not yet, unknown first.
 fn outcomes(kind: EffectKind) -> Vec<Outcome> {
     let receipt = match kind {
-        EffectKind::OpenOrder | EffectKind::Enroll => Receipt::Handle(Handle::new("made")),
+        EffectKind::Enroll => Receipt::Handle(Handle::new("made")),
+        EffectKind::OpenOrder => {
+            Receipt::Opened { order: Handle::new("made"), account: Handle::new("ours") }
+        }
         _ => Receipt::Done,
     };
     let mut rejected = trouble(ErrorKind::Refused);

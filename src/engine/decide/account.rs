@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::pause::pause_of;
+use super::{loss, pause::pause_of};
 use crate::{
     clock::after,
     domain::PauseScope,
@@ -31,9 +31,11 @@ pub(super) fn decide(
     moment: Moment,
 ) -> Decision {
     let mut root = root.clone();
+    let mut notices = Vec::new();
+    loss::give_up(&mut root, policy, moment.now, &mut notices);
     let intent = root.intent.take();
     let mut repeat = intent.clone();
-    root.next_at = None;
+    root.next_at = root.not_before.filter(|at| root.handle.is_none() && *at > moment.now);
     for fact in facts {
         match fact {
             Fact::AccountKey(sealed) if root.key.is_none() => root.key = Some(sealed.clone()),
@@ -41,11 +43,13 @@ pub(super) fn decide(
                 match outcome {
                     Outcome::Done(Receipt::Handle(handle)) => {
                         root.handle = Some(handle.clone());
+                        root.enrolled_at = Some(moment.now);
+                        root.not_before = None;
                         root.failures = 0;
                         root.trouble = None;
                         repeat = None;
                     }
-                    Outcome::Done(Receipt::Done) => {}
+                    Outcome::Done(Receipt::Done | Receipt::Opened { .. }) => {}
                     Outcome::NotYet(trouble) | Outcome::Unknown(trouble) => {
                         let wait = Backoff::SERVICE.delay(root.failures, moment.number("service"));
                         failed(&mut root, trouble, wait, moment);
@@ -81,7 +85,7 @@ pub(super) fn decide(
     root.intent = effect.clone().or(repeat);
     let due = if root.handle.is_some() { None } else { root.next_at.or(Some(moment.now)) };
     let root = Root::Account(Box::new(root));
-    Decision { effect, ..Decision::idle(root, due) }
+    Decision { effect, notices, ..Decision::idle(root, due) }
 }
 
 fn failed(root: &mut AccountRoot, trouble: &Trouble, wait: Duration, moment: Moment) {

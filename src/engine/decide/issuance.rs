@@ -45,7 +45,11 @@ pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
     if !domain.status.holds() || root.intent.is_some() {
         return Vec::new();
     }
-    let look = |handle: &Handle| Question::Order { order: order.id, handle: handle.clone() };
+    let look = |handle: &Handle| Question::Order {
+        order: order.id,
+        handle: handle.clone(),
+        account: order.account.clone(),
+    };
     match (order.status, &order.handle) {
         (OrderStatus::Pending, Some(handle)) => {
             let ours = |placed: &&Placed| {
@@ -231,6 +235,7 @@ impl Draft<'_> {
                     planned_at: now,
                     deadline: after(now, self.settings.policy.order_deadline),
                     handle: None,
+                    account: None,
                     key: None,
                     told: Vec::new(),
                     polls: 0,
@@ -274,6 +279,11 @@ impl Draft<'_> {
                 self.act(Effect::OpenOrder { order: order.id });
             }
             return;
+        }
+        let is_of_it =
+            |fact: &Fact| matches!(fact, Fact::Orphaned { order: id } if *id == order.id);
+        if facts.iter().any(is_of_it) {
+            return self.start_over(&order);
         }
         let report = facts.iter().find_map(|fact| match fact {
             Fact::Order { order: id, progress, chain } if *id == order.id => {
@@ -348,6 +358,7 @@ impl Draft<'_> {
             code: Some(problem.code.clone()),
             message: format!("the certificate authority said: {problem}"),
             retry_after: None,
+            missed: None,
         };
         self.order_failed(&trouble);
     }

@@ -7,6 +7,7 @@ mod account;
 mod caa;
 mod contest;
 mod issuance;
+mod loss;
 mod mail;
 mod ownership;
 mod pause;
@@ -25,7 +26,7 @@ use super::{
     },
 };
 use crate::{
-    certificate::OrderEvent,
+    certificate::{Handle, OrderEvent},
     clock::{Timestamp, after, between},
     domain::{Event, Failure, Paused, Placement, Served, Status, Throttled},
     evidence::Topic,
@@ -274,6 +275,9 @@ impl<'a> Draft<'a> {
                     self.root.intent = Some(intent);
                 }
             }
+            Some(Outcome::Refused(trouble)) if let Some(account) = &trouble.missed => {
+                self.miss_account(account, trouble);
+            }
             Some(Outcome::Refused(trouble)) => self.refused(&intent.effect, trouble),
         }
     }
@@ -329,11 +333,12 @@ impl<'a> Draft<'a> {
 
     fn done(&mut self, effect: &Effect, receipt: &Receipt) {
         match (effect, receipt) {
-            (Effect::OpenOrder { order }, Receipt::Handle(handle)) => {
+            (Effect::OpenOrder { order }, Receipt::Opened { order: handle, account }) => {
                 if let Some(open) = &mut self.root.order
                     && open.id == *order
                 {
                     open.handle = Some(handle.clone());
+                    open.account = Some(account.clone());
                     self.order_event(OrderEvent::Opened);
                 }
             }
@@ -363,7 +368,8 @@ impl<'a> Draft<'a> {
                     open.polls = 0;
                 }
             }
-            (Effect::Enroll, _) | (Effect::OpenOrder { .. }, Receipt::Done) => {}
+            (Effect::Enroll, _)
+            | (Effect::OpenOrder { .. }, Receipt::Done | Receipt::Handle(_)) => {}
         }
         self.again = true;
     }
@@ -409,6 +415,9 @@ impl<'a> Draft<'a> {
             _ => None,
         });
         match unanswered {
+            Some(trouble) if let Some(account) = &trouble.missed => {
+                self.miss_account(account, trouble);
+            }
             Some(trouble) => {
                 self.hush(trouble);
                 self.service_failed(trouble);
@@ -418,6 +427,12 @@ impl<'a> Draft<'a> {
             }
             None => {}
         }
+    }
+
+    /// Reports an account that the authority does not have, and waits until there is one again.
+    fn miss_account(&mut self, account: &Handle, trouble: &Trouble) {
+        self.satellites.push(Satellite::MissAccount(account.clone()));
+        self.service_failed(trouble);
     }
 
     /// Closes the decision: when to decide again.

@@ -245,4 +245,11 @@ pub enum Receipt {
     Done,
     /// What the authority calls what it made.
     Handle(Handle),
+    /// An order is open.
+    Opened {
+        /// What the authority calls it.
+        order: Handle,
+        /// The account that it was opened under.
+        account: Handle,
+    },
 }
