@@ -141,7 +141,11 @@ impl Backends {
         handle: &Handle,
         opened_under: Option<&Handle>,
     ) -> Result<Fact> {
-        let account = self.account().await?;
+        let Some(account) = self.account_root().await? else { return Err(no_account()) };
+        if account.handle.is_none() && account.trouble.is_none() {
+            return Ok(Fact::Account(AccountState::Enrolling));
+        }
+        let account = self.opened(account).await?;
         if opened_under.is_some_and(|opened_under| *opened_under != account.handle) {
             return Ok(Fact::Orphaned { order });
         }

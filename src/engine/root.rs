@@ -453,7 +453,7 @@ impl Moment {
 #[non_exhaustive]
 pub enum Satellite {
     /// Asks for an account at the authority.
-    WantAccount(AccountRoot),
+    WantAccount(Box<AccountRoot>),
     /// Reports that the authority does not have this account of ours any more.
     MissAccount(Handle),
     /// Stores what a validation server is told over HTTP.

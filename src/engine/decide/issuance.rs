@@ -65,6 +65,7 @@ pub(super) fn questions(root: &DomainRoot, now: Timestamp) -> Vec<Question> {
             vec![look(handle), Question::OrderKey { order: order.id, names: order.names.clone() }]
         }
         (OrderStatus::Ready | OrderStatus::Processing, Some(handle)) => vec![look(handle)],
+        (OrderStatus::Planned, _) => vec![Question::Account],
         _ => Vec::new(),
     }
 }
@@ -210,17 +211,10 @@ impl Draft<'_> {
             }
             Some(AccountState::Absent) => {
                 let account = AccountRoot::new(self.settings.authority.clone());
-                self.satellites.push(Satellite::WantAccount(account));
+                self.satellites.push(Satellite::WantAccount(Box::new(account)));
                 self.wait_until(after(now, Backoff::POLL.base(0)));
             }
-            Some(AccountState::Enrolling) => {
-                let polls = self.root.domain.account_polls;
-                self.root.domain.account_polls = polls.saturating_add(1);
-                // Never as soon as the first polls of an order: many domains may wait for one account.
-                let attempt = polls.saturating_add(2);
-                let poll = Backoff::POLL.delay(attempt, self.moment.number("poll"));
-                self.wait_until(after(now, poll));
-            }
+            Some(AccountState::Enrolling) => self.await_account(),
             Some(AccountState::Ready) => {
                 let domain = &mut self.root.domain;
                 domain.account_polls = 0;
@@ -272,6 +266,11 @@ impl Draft<'_> {
             ErrorKind::Unavailable,
             format!("the order was {} for too long", order.status),
         );
+        let is_enrolling =
+            facts.iter().any(|fact| matches!(fact, Fact::Account(AccountState::Enrolling)));
+        if is_enrolling && !late {
+            return self.await_account();
+        }
         if order.status == OrderStatus::Planned {
             if late {
                 self.order_failed(&given_up);

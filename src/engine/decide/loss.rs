@@ -13,12 +13,23 @@ use crate::{
         root::{AccountRoot, Trouble},
     },
     error::ErrorKind,
+    retry::Backoff,
 };
 
 /// How long an account that is lost again and again is waited with at most.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 impl Draft<'_> {
+    /// Looks again after a while whether there is an account.
+    pub(super) fn await_account(&mut self) {
+        let polls = self.root.domain.account_polls;
+        self.root.domain.account_polls = polls.saturating_add(1);
+        // Never as soon as the first polls of an order: many domains may wait for one account.
+        let attempt = polls.saturating_add(2);
+        let poll = Backoff::POLL.delay(attempt, self.moment.number("poll"));
+        self.wait_until(after(self.now(), poll));
+    }
+
     /// Opens another order in place of one that went with its account. Nobody failed the order: the
     /// next one is opened at once, and nothing is counted.
     pub(super) fn start_over(&mut self, order: &Order) {

@@ -339,6 +339,7 @@ impl<'a> Draft<'a> {
                 {
                     open.handle = Some(handle.clone());
                     open.account = Some(account.clone());
+                    self.root.domain.account_polls = 0;
                     self.order_event(OrderEvent::Opened);
                 }
             }
