@@ -20,15 +20,11 @@ impl Batch {
     pub fn check(&self, component: &'static str) -> Result<()> {
         let invalid =
             |message: String| Err(Error::new(ErrorKind::Invalid, component, "commit", message));
-        // Most batches are of a few writes, for which a tree is quicker than hashing.
-        let mut put = BTreeSet::new();
-        let mut written = BTreeSet::new();
+        let mut written: Vec<(&Key, bool)> = Vec::with_capacity(self.writes.len());
         for write in &self.writes {
             match write {
                 Write::Put { key, header, body, .. } => {
-                    if !written.insert(key) {
-                        return invalid(format!("two writes of {key}"));
-                    }
+                    written.push((key, true));
                     if !printable(&key.id, Key::MAX_ID) {
                         return invalid(format!(
                             "the id of {key} is not 1 to {} printable ASCII characters",
@@ -38,31 +34,29 @@ impl Batch {
                     if body.as_str().len() > Body::MAX {
                         return invalid(format!("the body of {key} is over {} bytes", Body::MAX));
                     }
-                    let mut unique = BTreeSet::new();
-                    for wanted in &header.unique {
-                        if !printable(wanted.as_str(), UniqueKey::MAX) {
-                            return invalid(format!(
-                                "a unique key of {key} is not 1 to {} printable ASCII characters",
-                                UniqueKey::MAX
-                            ));
-                        }
-                        if !unique.insert(wanted) {
-                            return invalid(format!("two times the same unique key of {key}"));
-                        }
+                    let is_printable = |it: &UniqueKey| printable(it.as_str(), UniqueKey::MAX);
+                    if !header.unique.iter().all(is_printable) {
+                        return invalid(format!(
+                            "a unique key of {key} is not 1 to {} printable ASCII characters",
+                            UniqueKey::MAX
+                        ));
                     }
-                    put.insert(key);
-                }
-                Write::Delete { key, .. } => {
-                    if !written.insert(key) {
-                        return invalid(format!("two writes of {key}"));
+                    if has_twice(&header.unique) {
+                        return invalid(format!("two times the same unique key of {key}"));
                     }
                 }
+                Write::Delete { key, .. } => written.push((key, false)),
                 Write::Wake { .. } => {}
             }
         }
+        written.sort_unstable();
+        let twice = written.iter().zip(written.iter().skip(1)).find(|(one, next)| one.0 == next.0);
+        if let Some(((key, _), _)) = twice {
+            return invalid(format!("two writes of {key}"));
+        }
         let mut entries: BTreeMap<&Key, usize> = BTreeMap::new();
         for entry in &self.log {
-            if !put.contains(&entry.of) {
+            if written.binary_search(&(&entry.of, true)).is_err() {
                 return invalid(format!("an entry of {}, which the batch does not put", entry.of));
             }
             if entry.body.len() > Body::MAX {
@@ -120,6 +114,17 @@ impl Item {
             body: self.body.clone(),
         })
     }
+}
+
+/// Returns whether a key stands in a list twice.
+fn has_twice(unique: &[UniqueKey]) -> bool {
+    // An item carries a few, which are compared sooner than sorted.
+    if let [] | [_] | [_, _] | [_, _, _] = unique {
+        let mut each = unique.iter().enumerate();
+        return each.any(|(at, one)| unique.iter().skip(at + 1).any(|it| it == one));
+    }
+    let mut seen = BTreeSet::new();
+    !unique.iter().all(|one| seen.insert(one))
 }
 
 /// Returns whether `text` is 1 to `limit` printable ASCII characters.
