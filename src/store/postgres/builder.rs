@@ -169,13 +169,18 @@ impl PostgresBuilder {
     }
 
     pub(super) async fn open_with(self, steps: &'static [Step]) -> Result<Postgres> {
+        Postgres::start(self.shared()?, steps).await
+    }
+
+    /// Returns what a store is made of, with no connection yet.
+    pub(super) fn shared(self) -> Result<Shared> {
         let schema = Schema::new(&self.schema)?;
         let (pool, place) = match &self.source {
             Source::Url(url) => self.pool(url)?,
             Source::Pool(pool) => (pool.clone(), "the database of the pool".to_owned()),
         };
         let place = format!("{place}, schema {}", schema.name());
-        let shared = Shared::new(super::Settings {
+        Shared::new(super::Settings {
             pool,
             place,
             schema,
@@ -184,8 +189,7 @@ impl PostgresBuilder {
             lock: self.lock_timeout,
             timer: self.timer,
             random: self.random,
-        });
-        Postgres::start(shared, steps).await
+        })
     }
 
     /// Returns a pool for a URL, and where that leads in words without a secret.

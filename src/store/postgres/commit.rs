@@ -1,6 +1,9 @@
 //! One batch, in one transaction of two round trips: look and lock, then write and commit.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+};
 
 use futures_util::future::join_all;
 use tokio_postgres::types::Type;
@@ -47,6 +50,14 @@ impl Shared {
     }
 
     async fn change_items(&self, operation: &'static str, change: Change<'_>) -> Result<Commit> {
+        let size = change.size();
+        if size > self.largest {
+            let message = format!(
+                "{size} bytes in one batch: the database takes no message of more than {}",
+                self.largest
+            );
+            return Err(self.error(ErrorKind::Invalid, operation, message));
+        }
         let mut tries = self.tries(operation);
         let mut carefully = false;
         loop {
@@ -54,7 +65,8 @@ impl Shared {
                 Ok(Commit::Done) => return Ok(Commit::Done),
                 Ok(refused) if !tries.in_doubt => return Ok(refused),
                 Ok(refused) => {
-                    let what = match self.earlier(change.batch).await {
+                    // Apart, since it is rare and would be part of every commit.
+                    let what = match Box::pin(self.earlier(change.batch)).await {
                         Ok(Earlier::Done) => return Ok(Commit::Done),
                         Ok(Earlier::Nothing) => return Ok(refused),
                         Ok(Earlier::Unknown) => "it may have been there".to_owned(),
@@ -111,7 +123,7 @@ impl Shared {
 
     async fn limited_change(&self, change: Change<'_>, carefully: bool) -> Attempt<Commit> {
         let mut asked = false;
-        let done = self.limited(self.attempt(change, carefully, &mut asked)).await;
+        let done = self.limited(pin!(self.attempt(change, carefully, &mut asked))).await;
         done.map_err(|failure| if asked { failure.after_change() } else { failure })
     }
 
@@ -132,7 +144,7 @@ impl Shared {
                 return Err(failure);
             }
         };
-        if let Some(refused) = change.refusal(&seen) {
+        if let Some(refused) = change.refusal(&seen, carefully) {
             link.simple(&self.sql.rollback).await?;
             link.keep();
             return Ok(refused);
@@ -237,3 +249,6 @@ impl Shared {
         done
     }
 }
+
+#[cfg(test)]
+mod tests;

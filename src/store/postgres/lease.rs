@@ -1,9 +1,6 @@
 //! Leases: one statement and one commit for all that are asked for.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, time::Duration};
 
 use tokio_postgres::{Row, types::Type};
 
@@ -93,6 +90,7 @@ impl Shared {
     /// Leases what is due and nobody has locked.
     async fn lease_in_one(&self, kinds: &[Kind], wanted: &LeaseRequest) -> Result<Vec<Row>> {
         let asked = self.asked(kinds, wanted);
+        // It waits for nobody, and is a transaction of its own.
         let rows = self.change("lease", &self.sql.lease, &asked.parameters()).await?;
         self.readable("lease", self.note(&asked, &rows, 7))?;
         Ok(rows)
@@ -125,15 +123,14 @@ impl Shared {
     /// Remembers where the next poll begins. Column `place` of each row is its place.
     fn note(&self, asked: &Asked, rows: &[Row], place: usize) -> Attempt<()> {
         let Some(first) = rows.first() else { return Ok(()) };
-        let mut found: BTreeMap<Kind, i64> = BTreeMap::new();
+        let mut lowest: Option<i64> = None;
         let mut count = 0_i64;
         for row in rows.iter().filter(|row| is_lease(row)) {
             count = count.saturating_add(1);
             let place: i64 = column(row, place)?;
-            let lowest = found.entry(row::kind(column(row, 1)?)?).or_insert(place);
-            *lowest = place.min(*lowest);
+            lowest = Some(lowest.map_or(place, |lowest| lowest.min(place)));
         }
-        self.places.note(&asked.poll, column(first, 0)?, &found, count < asked.limit);
+        self.places.note(&asked.poll, column(first, 0)?, lowest, count < asked.limit);
         Ok(())
     }
 
@@ -142,7 +139,7 @@ impl Shared {
             let message = "distributed mode is for engines that explain in other ways";
             return Err(self.error(ErrorKind::Unsupported, "explain_lease", message));
         }
-        let explained = self.limited(self.explain_once(wanted)).await;
+        let explained = self.limited(pin!(self.explain_once(wanted))).await;
         self.readable("explain_lease", explained)
     }
 
@@ -164,7 +161,7 @@ impl Shared {
             (&ids, Type::TEXT_ARRAY),
             (&by, Type::INT8),
         ];
-        self.change("lease", &self.sql.lease_these, &parameters).await
+        self.change_within("lease", &self.sql.lease_these, &parameters).await
     }
 
     /// Returns the answer, with the items as they are under their leases.
@@ -209,7 +206,7 @@ impl Shared {
             (&by, Type::INT8),
             (&tokens, Type::INT8_ARRAY),
         ];
-        let rows = self.change("extend", &self.sql.extend, &parameters).await?;
+        let rows = self.change_within("extend", &self.sql.extend, &parameters).await?;
         let extended: Attempt<HashMap<(Key, u64), Timestamp>> = rows
             .iter()
             .map(|row| {

@@ -1,9 +1,13 @@
 //! Connections: how one is had, used once and given back, and what is tried again.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use deadpool_postgres::{Client, Object};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join3, select};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -144,12 +148,13 @@ impl Shared {
         Ok(Link::new(self.pool.get().await?))
     }
 
-    /// Gives up what takes too long.
+    /// Gives up what takes too long. It stays where its caller has it: moved through every call it would
+    /// be copied, and kept, at each.
     pub(super) async fn limited<T>(
         &self,
-        work: impl Future<Output = std::result::Result<T, Failure>> + Send,
+        work: Pin<&mut (impl Future<Output = std::result::Result<T, Failure>> + Send)>,
     ) -> std::result::Result<T, Failure> {
-        match select(pin!(work), self.timer.sleep(self.patience)).await {
+        match select(work, self.timer.sleep(self.patience)).await {
             Either::Left((done, _)) => done,
             Either::Right(_) => Err(Failure::Lost(None)),
         }
@@ -162,7 +167,13 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
-        self.repeated(operation, statement, parameters, |failure| failure).await
+        let mut tries = self.tries(operation);
+        loop {
+            match self.limited(pin!(self.alone(statement, parameters))).await {
+                Ok(rows) => return Ok(rows),
+                Err(failure) => tries.again(failure).await?,
+            }
+        }
     }
 
     /// Runs one statement that is its own transaction, and may be run again whether it happened or not.
@@ -172,36 +183,58 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
-        self.repeated(operation, statement, parameters, Failure::after_change).await
-    }
-
-    async fn repeated(
-        &self,
-        operation: &'static str,
-        statement: &Statement,
-        parameters: &[Parameter<'_>],
-        judged: fn(Failure) -> Failure,
-    ) -> Result<Vec<Row>> {
         let mut tries = self.tries(operation);
         loop {
-            match self.once(statement, parameters).await.map_err(judged) {
+            match self.limited(pin!(self.alone(statement, parameters))).await {
                 Ok(rows) => return Ok(rows),
-                Err(failure) => tries.again(failure).await?,
+                Err(failure) => tries.again(failure.after_change()).await?,
             }
         }
     }
 
-    async fn once(
+    /// Does so with a statement that may have to wait for others, and no longer than a commit does.
+    pub(super) async fn change_within(
+        &self,
+        operation: &'static str,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>> {
+        let mut tries = self.tries(operation);
+        loop {
+            match self.limited(pin!(self.within(statement, parameters))).await {
+                Ok(rows) => return Ok(rows),
+                Err(failure) => tries.again(failure.after_change()).await?,
+            }
+        }
+    }
+
+    async fn alone(
         &self,
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> std::result::Result<Vec<Row>, Failure> {
-        self.limited(async {
-            let link = self.link().await?;
-            let rows = link.rows(statement, parameters).await;
-            link.settle(&rows);
-            rows
-        })
-        .await
+        let link = self.link().await?;
+        let rows = link.rows(statement, parameters).await;
+        link.settle(&rows);
+        rows
+    }
+
+    /// Begins a transaction, runs the statement and commits, in one round trip.
+    async fn within(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> std::result::Result<Vec<Row>, Failure> {
+        let link = self.link().await?;
+        let (begun, rows, done) = join3(
+            link.simple(&self.sql.begin),
+            link.rows(statement, parameters),
+            link.simple(&self.sql.commit),
+        )
+        .await;
+        // The first failure explains the others. To commit what has failed rolls it back.
+        let rows = begun.and(rows).and_then(|rows| done.map(|()| rows));
+        link.settle(&rows);
+        rows
     }
 }

@@ -1,6 +1,7 @@
 //! A store on PostgreSQL, or on an engine that speaks its protocol.
 
 mod builder;
+mod columns;
 mod commit;
 mod failure;
 mod lease;
@@ -44,6 +45,10 @@ use crate::{
 };
 
 const COMPONENT: &str = "postgres";
+
+/// Most bytes of a batch. The server takes a message of up to 1 GiB, which holds all texts of one column,
+/// and needs a multiple of it to work that off.
+const LARGEST: usize = 512 * 1024 * 1024;
 
 /// A store in a schema of a PostgreSQL database, which any number of processes share.
 ///
@@ -97,6 +102,8 @@ struct Shared {
     places: Places,
     /// How long one attempt of a call may take.
     patience: Duration,
+    /// Most bytes of a batch.
+    largest: usize,
     timer: Arc<dyn Timer>,
     random: Arc<dyn Random>,
 }
@@ -114,25 +121,26 @@ struct Settings {
 }
 
 impl Shared {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings) -> Result<Self> {
         // 0 would be no limit at all, and PostgreSQL counts in an i32.
         let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let millis = |limit| millis(limit).clamp(1, 2_000_000_000);
         let Settings { pool, place, schema, distributed, statement, lock, timer, random } =
             settings;
         let limits = Limits { statement: millis(statement), lock: millis(lock) };
-        Self {
+        Ok(Self {
             pool,
             place,
-            sql: Sql::new(&schema, limits),
+            sql: Sql::new(&schema, limits, distributed)?,
             schema,
             distributed,
             ahead: AtomicI64::new(0),
             places: Places::default(),
             patience: statement.saturating_mul(3),
+            largest: LARGEST,
             timer,
             random,
-        }
+        })
     }
 
     fn error(&self, kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Error {
@@ -180,7 +188,6 @@ impl Postgres {
     }
 
     async fn start(shared: Shared, steps: &'static [Step]) -> Result<Self> {
-        shared.sql.check(shared.distributed)?;
         shared.prepare(steps).await?;
         Ok(Self(Arc::new(shared)))
     }

@@ -73,8 +73,8 @@ impl Places {
         }
     }
 
-    /// Takes note of what a poll has found, each kind with its lowest place.
-    pub(super) fn note(&self, poll: &Poll, now: i64, found: &BTreeMap<Kind, i64>, is_all: bool) {
+    /// Takes note of what a poll has found: its lowest place, and whether there was no more.
+    pub(super) fn note(&self, poll: &Poll, now: i64, lowest: Option<i64>, is_all: bool) {
         let mut places = self.all();
         let asked = poll.above.iter().zip(&poll.looked_at);
         for (kind, (above, looked_at)) in poll.kinds.iter().zip(asked) {
@@ -84,8 +84,9 @@ impl Places {
             let above = if is_all {
                 now.saturating_sub(SLACK)
             } else {
-                // Those above the first may have been in somebody's hands.
-                found.get(kind).map_or(begun, |lowest| lowest.saturating_sub(1))
+                // All kinds are looked at in one order; those above the first may have been in
+                // somebody's hands.
+                lowest.map_or(begun, |lowest| lowest.saturating_sub(1))
             };
             let place = places.entry(*kind).or_insert(Place::NOWHERE);
             *place = if was_all {

@@ -1,16 +1,15 @@
 //! What a batch changes, decided from what is locked: no statement decides anything.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-
-use tokio_postgres::types::Type;
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    link::Parameter,
+    columns::{Items, Keys, Log, NewSlots, Slots, Unique},
     place::BACKDATED,
-    row::{Uuid, carries, micros, number},
+    row::{micros, number},
 };
-use crate::store::{
-    Batch, Commit, Entry, Expect, Header, Key, Lease, Revision, Then, UniqueKey, Write,
+use crate::{
+    id::OperationId,
+    store::{Batch, Commit, Entry, Expect, Key, Lease, Revision, Then, UniqueKey, Write},
 };
 
 /// From how many new items on a batch is written without a look.
@@ -91,200 +90,43 @@ pub(super) struct Change<'a> {
     pub(super) restored: Option<(u64, &'a [Entry])>,
 }
 
-/// Items, column by column.
-#[derive(Debug, Default)]
-pub(super) struct Items<'a> {
-    kinds: Vec<&'a str>,
-    ids: Vec<&'a str>,
-    counters: Vec<i64>,
-    operations: Vec<Uuid>,
-    tenants: Vec<Option<Uuid>>,
-    names: Vec<Option<&'a str>>,
-    statuses: Vec<Option<&'a str>>,
-    expires: Vec<Option<i64>>,
-    dues: Vec<Option<i64>>,
-    carries: Vec<Option<String>>,
-    bodies: Vec<&'a str>,
-}
-
-impl<'a> Items<'a> {
-    fn push(
-        &mut self,
-        key: &'a Key,
-        counter: u64,
-        operation: Uuid,
-        header: &'a Header,
-        body: &'a str,
-    ) {
-        self.kinds.push(key.kind.as_str());
-        self.ids.push(&key.id);
-        self.counters.push(number(counter));
-        self.operations.push(operation);
-        self.tenants.push(header.tenant.map(|tenant| Uuid(*tenant.as_bytes())));
-        self.names.push(header.name.as_deref());
-        self.statuses.push(header.status.as_deref());
-        self.expires.push(header.expires.map(micros));
-        self.dues.push(header.due.map(micros));
-        self.carries.push(carries(&header.unique));
-        self.bodies.push(body);
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 11] {
-        [
-            (&self.kinds, Type::TEXT_ARRAY),
-            (&self.ids, Type::TEXT_ARRAY),
-            (&self.counters, Type::INT8_ARRAY),
-            (&self.operations, Type::UUID_ARRAY),
-            (&self.tenants, Type::UUID_ARRAY),
-            (&self.names, Type::TEXT_ARRAY),
-            (&self.statuses, Type::TEXT_ARRAY),
-            (&self.expires, Type::INT8_ARRAY),
-            (&self.dues, Type::INT8_ARRAY),
-            (&self.carries, Type::TEXT_ARRAY),
-            (&self.bodies, Type::TEXT_ARRAY),
-        ]
-    }
-}
-
-/// Slots, column by column.
-#[derive(Debug, Default)]
-pub(super) struct Slots<'a> {
-    kinds: Vec<&'a str>,
-    ids: Vec<&'a str>,
-    counters: Vec<i64>,
-    tokens: Vec<i64>,
-    dues: Vec<Option<i64>>,
-    woken: Vec<Option<i64>>,
-    leased_until: Vec<Option<i64>>,
-    due_since: Vec<Option<i64>>,
-    wanted: Vec<Option<i64>>,
-}
-
-impl<'a> Slots<'a> {
-    fn push(&mut self, key: &'a Key, slot: &Slot) {
-        self.kinds.push(key.kind.as_str());
-        self.ids.push(&key.id);
-        self.counters.push(slot.counter);
-        self.tokens.push(slot.token);
-        self.dues.push(slot.due);
-        self.woken.push(slot.woken);
-        self.leased_until.push(slot.leased_until);
-        self.due_since.push(slot.due_since);
-        self.wanted.push(slot.wanted);
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 9] {
-        [
-            (&self.kinds, Type::TEXT_ARRAY),
-            (&self.ids, Type::TEXT_ARRAY),
-            (&self.counters, Type::INT8_ARRAY),
-            (&self.tokens, Type::INT8_ARRAY),
-            (&self.dues, Type::INT8_ARRAY),
-            (&self.woken, Type::INT8_ARRAY),
-            (&self.leased_until, Type::INT8_ARRAY),
-            (&self.due_since, Type::INT8_ARRAY),
-            (&self.wanted, Type::INT8_ARRAY),
-        ]
-    }
-}
-
-/// Keys, column by column.
-#[derive(Debug, Default)]
-pub(super) struct Keys<'a> {
-    kinds: Vec<&'a str>,
-    ids: Vec<&'a str>,
-}
-
-impl<'a> Keys<'a> {
-    fn push(&mut self, key: &'a Key) {
-        self.kinds.push(key.kind.as_str());
-        self.ids.push(&key.id);
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 2] {
-        [(&self.kinds, Type::TEXT_ARRAY), (&self.ids, Type::TEXT_ARRAY)]
-    }
-}
-
-/// Unique keys with their items, column by column.
-#[derive(Debug, Default)]
-pub(super) struct Unique<'a> {
-    keys: Vec<&'a str>,
-    of: Keys<'a>,
-}
-
-impl Unique<'_> {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 3] {
-        [
-            (&self.keys, Type::TEXT_ARRAY),
-            (&self.of.kinds, Type::TEXT_ARRAY),
-            (&self.of.ids, Type::TEXT_ARRAY),
-        ]
-    }
-}
-
-/// Entries, column by column.
-#[derive(Debug, Default)]
-pub(super) struct Log<'a> {
-    of: Keys<'a>,
-    numbers: Vec<i64>,
-    at: Vec<i64>,
-    bodies: Vec<&'a str>,
-}
-
-impl<'a> Log<'a> {
-    fn push(&mut self, of: &'a Key, place: u64, at: i64, body: &'a str) {
-        self.of.push(of);
-        self.numbers.push(number(place));
-        self.at.push(at);
-        self.bodies.push(body);
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
-    }
-
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 5] {
-        [
-            (&self.of.kinds, Type::TEXT_ARRAY),
-            (&self.of.ids, Type::TEXT_ARRAY),
-            (&self.numbers, Type::INT8_ARRAY),
-            (&self.at, Type::INT8_ARRAY),
-            (&self.bodies, Type::TEXT_ARRAY),
-        ]
-    }
-}
-
 /// What is written: a fixed number of statements, whatever the number of writes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub(super) given_up: Vec<&'a str>,
     pub(super) deleted: Keys<'a>,
     pub(super) new_items: Items<'a>,
     pub(super) items: Items<'a>,
-    pub(super) new_slots: Slots<'a>,
+    pub(super) new_slots: NewSlots<'a>,
     pub(super) slots: Slots<'a>,
     pub(super) taken: Unique<'a>,
     pub(super) log: Log<'a>,
 }
 
 impl<'a> Change<'a> {
+    /// Returns about how many bytes it takes to write it.
+    pub(super) fn size(&self) -> usize {
+        // Of a row beside its texts.
+        const ROW: usize = 256;
+        let mut size = 0_usize;
+        let mut add = |bytes: usize| size = size.saturating_add(bytes);
+        for write in &self.batch.writes {
+            add(ROW);
+            if let Write::Put { header, body, .. } = write {
+                add(header.name.as_deref().map_or(0, str::len));
+                add(header.status.as_deref().map_or(0, str::len));
+                add(body.as_str().len());
+                // Beside the item and of their own.
+                header.unique.iter().for_each(|key| add(key.as_str().len().saturating_mul(2)));
+            }
+        }
+        self.batch.log.iter().for_each(|entry| add(entry.body.len().saturating_add(ROW)));
+        for entry in self.restored.iter().flat_map(|(_, entries)| *entries) {
+            add(entry.body.len().saturating_add(ROW));
+        }
+        size
+    }
+
     /// Whether it is nothing but many new items. They are written without a look, unless `carefully`:
     /// the database refuses what is there, and that is rare where so many are added.
     fn is_bulk(&self, carefully: bool) -> bool {
@@ -332,12 +174,15 @@ impl<'a> Change<'a> {
         self.batch.writes.iter().flat_map(of).map(UniqueKey::as_str).collect()
     }
 
-    /// Returns why nothing is changed, if something stands against it.
-    pub(super) fn refusal(&self, seen: &Seen) -> Option<Commit> {
+    /// Returns why nothing is changed, if something stands against it that was looked at.
+    pub(super) fn refusal(&self, seen: &Seen, carefully: bool) -> Option<Commit> {
         if let Some((lease, _)) = &self.batch.lease
             && !is_held(lease, seen)
         {
             return Some(Commit::Fenced);
+        }
+        if self.is_bulk(carefully) {
+            return None;
         }
         let mut stale = Vec::new();
         for write in &self.batch.writes {
@@ -388,11 +233,16 @@ impl<'a> Change<'a> {
 
     /// Returns what is written if nothing stands against it.
     pub(super) fn plan(&self, seen: &'a Seen) -> Plan<'a> {
-        let mut plan = Plan::default();
         let batch = self.batch;
-        let mut slots: HashMap<&'a Key, Slot> = HashMap::with_capacity(batch.writes.len());
+        let mut plan = Plan::new(batch.operation, seen.now);
+        if seen.items.is_empty() {
+            plan.reserve(&batch.writes);
+        }
+        let mut slots: Vec<(&'a Key, Slot)> = Vec::with_capacity(batch.writes.len());
+        let mut deleted: HashSet<&Key> = HashSet::new();
         let mut counters: HashMap<&'a Key, u64> = HashMap::new();
-        let are_counted = !batch.log.is_empty() || batch.writes.iter().any(is_wake);
+        let has_wakes = batch.writes.iter().any(is_wake);
+        let are_counted = has_wakes || !batch.log.is_empty();
         let slot_of = |key: &Key, counter: u64| {
             let slot = seen.schedule.get(key).copied().unwrap_or_else(|| Slot::new(seen.now));
             Slot { counter: number(counter), ..slot }
@@ -410,42 +260,56 @@ impl<'a> Change<'a> {
                         (None, None) => 1,
                     };
                     let rows = if found.is_some() { &mut plan.items } else { &mut plan.new_items };
-                    let operation = Uuid(*batch.operation.as_bytes());
-                    rows.push(key, counter, operation, header, body.as_str());
+                    rows.push(key, counter, header, body.as_str());
                     if are_counted {
                         counters.insert(key, counter);
                     }
                     let slot = Slot { due: header.due.map(micros), ..slot_of(key, counter) };
-                    slots.insert(key, slot);
+                    slots.push((key, slot));
                 }
                 Write::Delete { key, .. } => {
                     if let Some(found) = seen.items.get(key) {
                         plan.give_up(&found.carries, &[]);
                         plan.deleted.push(key);
+                        deleted.insert(key);
                     }
                 }
                 Write::Wake { .. } => {}
             }
         }
-        let deleted: BTreeSet<(&str, &str)> =
-            plan.deleted.kinds.iter().copied().zip(plan.deleted.ids.iter().copied()).collect();
+        let released = batch.lease.iter().find(|(_, then)| *then == Then::Release);
+        // Where in `slots` each is, if that is asked at all.
+        let mut places: HashMap<&Key, usize> = HashMap::new();
+        if has_wakes || released.is_some() {
+            places.extend(slots.iter().enumerate().map(|(at, (key, _))| (*key, at)));
+        }
         // After the puts, so that a batch can wake what it creates.
         for write in &batch.writes {
             let Write::Wake { key } = write else { continue };
             let there = seen.items.get(key).map(|found| found.revision.counter);
             let Some(counter) = counters.get(key).copied().or(there) else { continue };
-            if deleted.contains(&(key.kind.as_str(), key.id.as_str())) {
+            if deleted.contains(key) {
                 continue;
             }
-            let slot = slots.entry(key).or_insert_with(|| slot_of(key, counter));
-            slot.woken = slot.woken.or(Some(seen.now));
+            let at = *places.entry(key).or_insert(slots.len());
+            if at == slots.len() {
+                slots.push((key, slot_of(key, counter)));
+            }
+            if let Some((_, slot)) = slots.get_mut(at) {
+                slot.woken = slot.woken.or(Some(seen.now));
+            }
         }
-        if let Some((lease, Then::Release)) = &batch.lease
+        if let Some((lease, _)) = released
             && let Some(held) = seen.schedule.get(&lease.key)
-            && !deleted.contains(&(lease.key.kind.as_str(), lease.key.id.as_str()))
+            && !deleted.contains(&lease.key)
         {
-            let slot = slots.entry(&lease.key).or_insert(*held);
-            (slot.leased_until, slot.due_since) = (None, None);
+            let at = *places.entry(&lease.key).or_insert(slots.len());
+            if at == slots.len() {
+                slots.push((&lease.key, *held));
+            }
+            if let Some((_, slot)) = slots.get_mut(at) {
+                (slot.leased_until, slot.due_since) = (None, None);
+            }
         }
         for (key, slot) in slots {
             let before = seen.schedule.get(key);
@@ -481,6 +345,30 @@ impl<'a> Change<'a> {
 }
 
 impl<'a> Plan<'a> {
+    fn new(operation: OperationId, now: i64) -> Self {
+        Self {
+            given_up: Vec::new(),
+            deleted: Keys::default(),
+            new_items: Items::new(operation),
+            items: Items::new(operation),
+            new_slots: NewSlots::new(now),
+            slots: Slots::default(),
+            taken: Unique::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// Makes room for new items.
+    fn reserve(&mut self, writes: &[Write]) {
+        self.new_items.reserve(writes.len());
+        self.new_slots.reserve(writes.len());
+        let unique = writes.iter().map(|write| match write {
+            Write::Put { header, .. } => header.unique.len(),
+            Write::Delete { .. } | Write::Wake { .. } => 0,
+        });
+        self.taken.reserve(unique.sum());
+    }
+
     /// Frees the unique keys that an item carried and no longer does.
     fn give_up(&mut self, mine: &'a [UniqueKey], kept: &[UniqueKey]) {
         let freed = mine.iter().filter(|unique| !kept.contains(unique));
@@ -490,8 +378,7 @@ impl<'a> Plan<'a> {
     /// Takes the unique keys that an item carries and did not before.
     fn take(&mut self, key: &'a Key, mine: &[UniqueKey], wanted: &'a [UniqueKey]) {
         for unique in wanted.iter().filter(|unique| !mine.contains(unique)) {
-            self.taken.keys.push(unique.as_str());
-            self.taken.of.push(key);
+            self.taken.push(unique, key);
         }
     }
 }

@@ -162,6 +162,6 @@ impl Shared {
         let (kind, through) = (of.kind.as_str(), number(through));
         let wanted: [Parameter<'_>; 3] =
             [(&kind, Type::TEXT), (&of.id, Type::TEXT), (&through, Type::INT8)];
-        self.change("trim", &self.sql.trim, &wanted).await.map(|_| ())
+        self.change_within("trim", &self.sql.trim, &wanted).await.map(|_| ())
     }
 }

@@ -76,7 +76,11 @@ pub(super) fn number(count: u64) -> i64 {
 /// Returns the unique keys of a header as they are stored beside it.
 pub(super) fn carries(unique: &[UniqueKey]) -> Option<String> {
     let (first, others) = unique.split_first()?;
-    let mut text = first.as_str().to_owned();
+    let length = unique.iter().fold(0_usize, |length, key| {
+        length.saturating_add(key.as_str().len()).saturating_add(SEPARATOR.len_utf8())
+    });
+    let mut text = String::with_capacity(length);
+    text.push_str(first.as_str());
     for key in others {
         text.push(SEPARATOR);
         text.push_str(key.as_str());

@@ -13,13 +13,13 @@ use nameplate::{
 };
 
 use super::{
-    LEASE,
+    LEASE, NoWait,
     database::{Database, connect},
     whole,
 };
 use crate::servers;
 
-const KINDS: [Kind; 3] = [Kind::Account, Kind::Domain, Kind::Registration];
+const KINDS: [Kind; 4] = [Kind::Account, Kind::Domain, Kind::Feed, Kind::Registration];
 
 /// Adds roots that are due as soon as they are there, each a little later than the one before.
 async fn fill(store: &Postgres, from: u32, to: u32) {
@@ -77,7 +77,32 @@ async fn an_idle_poll_looks_at_few_pages_though_nothing_was_vacuumed() {
     assert!(all > 20, "{all} pages: nothing was left in the way");
     assert_eq!(lease(&store, 100).await, [""; 0]);
     let pages = pages(&store).await;
-    assert!(pages <= 10, "{pages} pages");
+    assert!(pages <= 5, "{pages} pages");
+}
+
+#[tokio::test]
+async fn a_lease_waits_no_longer_for_a_lock_than_a_commit_does() {
+    for distributed in [false, true] {
+        let database = Database::new(servers::postgres());
+        let builder = database.builder().with_distributed(distributed);
+        let builder = builder.with_lock_timeout(Duration::from_millis(20)).with_timer(NoWait);
+        let store = builder.with_statement_timeout(Duration::from_secs(2)).open().await.unwrap();
+        store.commit(whole("one")).await.unwrap();
+        let key = Key::new(Kind::Domain, "one");
+        let mut other = connect(database.url()).await;
+        let held = other.transaction().await.unwrap();
+        let lock = format!("SELECT 1 FROM {}.schedule FOR UPDATE", database.schema());
+        held.query(&lock, &[]).await.unwrap();
+        // `LOCK_NOT_AVAILABLE`, and not that the whole call took too long.
+        let error = store.lease(&LeaseRequest::of(key, LEASE)).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, Some("55P03")));
+        if distributed {
+            let all = LeaseRequest::new(KINDS, 10, LEASE);
+            let error = store.lease(&all).await.unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, Some("55P03")));
+        }
+        held.rollback().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use crate::{
     clock::{Timestamp, after},
     id::OperationId,
     store::{
-        Batch, Body, Commit, Expect, Header, Key, Kind, Lease, Revision, Then, UniqueKey, Write,
+        Batch, Body, Commit, Entry, Expect, Header, Key, Kind, Lease, NewEntry, Revision, Then,
+        UniqueKey, Write,
         postgres::{place::BACKDATED, row::micros},
     },
 };
@@ -79,7 +80,7 @@ fn a_root_that_was_woken_under_a_lease_is_placed_when_it_is_released() {
     let lease = Lease::new(key("one"), 7, until);
     let rest = batch([put("one", Expect::Revision(revision(3)), &[])]);
     let rest = rest.with_lease(lease.clone(), Then::Release);
-    assert_eq!(change(&rest).refusal(&seen), None);
+    assert_eq!(change(&rest).refusal(&seen, false), None);
     let plan = change(&rest).plan(&seen);
     assert_eq!(plan.slots.wanted, [Some(NOW - BACKDATED)]);
     assert_eq!(plan.slots.leased_until, [None]);
@@ -101,7 +102,7 @@ fn a_lease_counts_until_its_end_and_for_its_token_alone() {
     ] {
         let batch = batch([]).with_lease(lease(token), Then::Keep);
         let seen = seen("one", 1, &[], held(until));
-        assert_eq!(change(&batch).refusal(&seen), refusal, "{until} {token}");
+        assert_eq!(change(&batch).refusal(&seen, false), refusal, "{until} {token}");
     }
 }
 
@@ -109,7 +110,7 @@ fn a_lease_counts_until_its_end_and_for_its_token_alone() {
 fn only_unique_keys_that_change_are_written() {
     let seen = seen("one", 1, &["a", "b"], slot(None));
     let batch = batch([put("one", Expect::Revision(revision(1)), &["b", "c"])]);
-    assert_eq!(change(&batch).refusal(&seen), None);
+    assert_eq!(change(&batch).refusal(&seen, false), None);
     let plan = change(&batch).plan(&seen);
     assert_eq!((plan.given_up, plan.taken.keys), (vec!["a"], vec!["c"]));
 }
@@ -136,8 +137,30 @@ fn an_item_that_never_wants_attention_has_no_schedule() {
     let batch = self::batch([Write::Put { key: key("new"), expect: Expect::Absent, header, body }]);
     let plan = change(&batch).plan(&seen);
     // Tokens rise though nothing is kept of what was deleted: the first one is the time.
-    assert_eq!(
-        (plan.new_slots.wanted, plan.new_slots.tokens),
-        (vec![Some(micros(due))], vec![NOW])
-    );
+    assert_eq!((plan.new_slots.wanted, plan.new_slots.token), (vec![Some(micros(due))], NOW));
+}
+
+#[test]
+fn all_texts_count_for_the_size_of_a_batch() {
+    let long = "x".repeat(10_000);
+    let size = |batch: &Batch| change(batch).size();
+    let least = size(&batch([put("a", Expect::Absent, &[])]));
+    assert!(least < 1000);
+    assert!(size(&batch([put("a", Expect::Absent, &[&long])])) >= least + 2 * long.len());
+    let mut entry = batch([put("a", Expect::Absent, &[])]);
+    entry.log.push(NewEntry::new(key("a"), long.clone()));
+    assert!(size(&entry) > least + long.len());
+    let with = |change: fn(&mut Header, String)| {
+        let mut write = put("a", Expect::Absent, &[]);
+        if let Write::Put { header, .. } = &mut write {
+            change(header, long.clone());
+        }
+        size(&batch([write]))
+    };
+    assert!(with(|header, text| header.name = Some(text)) >= least + long.len());
+    assert!(with(|header, text| header.status = Some(text)) >= least + long.len());
+    let one = batch([put("a", Expect::Absent, &[])]);
+    let entries = [Entry::new(1, Timestamp::UNIX_EPOCH, long.clone())];
+    let restored = Change { batch: &one, restored: Some((1, &entries)) };
+    assert!(restored.size() > least + long.len());
 }

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS {s}.schedule (
     wanted bigint,
     PRIMARY KEY (kind, id)
 );
-CREATE INDEX IF NOT EXISTS schedule_by_wanted ON {s}.schedule (kind, wanted) WHERE wanted IS NOT NULL;
+CREATE INDEX IF NOT EXISTS schedule_by_wanted ON {s}.schedule (wanted) WHERE wanted IS NOT NULL;
 CREATE TABLE IF NOT EXISTS {s}.unique_keys (
     key text COLLATE "C" NOT NULL,
     kind text COLLATE "C" NOT NULL,

@@ -75,9 +75,9 @@ fn distributed_mode_skips_no_locks_and_sets_no_storage_parameters() {
 #[test]
 fn every_statement_of_the_store_is_inside() {
     let schema = Schema::new("nameplate").unwrap();
-    let sql = Sql::new(&schema, Limits { statement: 1, lock: 1 });
-    sql.check(false).unwrap();
-    sql.check(true).unwrap();
+    let limits = Limits { statement: 1, lock: 1 };
+    Sql::new(&schema, limits, false).unwrap();
+    let sql = Sql::new(&schema, limits, true).unwrap();
     assert!(refused(sql.lease.as_str(), true), "the lease is for PostgreSQL itself");
     for step in STEPS {
         for statement in Sql::file(&schema, step.tables) {
