@@ -12,6 +12,8 @@ mod common;
 mod conformance;
 mod kills;
 mod managed;
+#[path = "../common/model.rs"]
+mod model;
 mod ownership;
 mod postgres;
 mod relocation;

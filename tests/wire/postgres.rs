@@ -4,6 +4,7 @@
 mod cuts;
 pub(crate) mod database;
 mod faults;
+mod model;
 mod polls;
 
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl Timer for NoWait {
     async fn sleep(&self, duration: Duration) {
         // The limit of a whole call is not to be met at once.
         if duration > Duration::from_secs(5) {
-            std::future::pending::<()>().await;
+            tokio::time::sleep(duration).await;
         }
     }
 }
