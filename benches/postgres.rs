@@ -24,13 +24,13 @@ mod held;
 use std::{env, time::Duration};
 
 use cost::{Cost, header, instant, quantile, show};
-use driver::{Driver, Row};
+use driver::{Driver, Leased, Row};
 use held::{NAME, held, operation, put};
 use nameplate::{
     clock::Timestamp,
     store::{
-        Batch, Body, Commit, Expect, Item, Kind, LeaseRequest, NewEntry, Postgres, Store, Then,
-        UniqueKey, Write,
+        Batch, Body, Commit, Expect, Item, Kind, Lease, LeaseRequest, NewEntry, Postgres, Store,
+        Then, UniqueKey, Write,
     },
 };
 use tokio::runtime::Runtime;
@@ -45,8 +45,9 @@ const LEASE: Duration = Duration::from_secs(36_000);
 /// Domains that are due; the others are not for a year.
 const DUE: u32 = 10_000;
 
-const KINDS: [Kind; 3] = [Kind::Account, Kind::Domain, Kind::Registration];
-const NAMES: [&str; 3] = ["account", "domain", "registration"];
+/// The roots of a platform that has subscribers.
+const KINDS: [Kind; 4] = [Kind::Account, Kind::Domain, Kind::Feed, Kind::Registration];
+const NAMES: [&str; 4] = ["account", "domain", "feed", "registration"];
 
 fn url() -> String {
     env::var("NAMEPLATE_TEST_POSTGRES").expect("run it by scripts/servers")
@@ -124,7 +125,7 @@ fn sized(runtime: &Runtime, item: &Item, size: u32, turns: &Turns) {
         let batch = batch(&writes);
         let added = mine.time(|| runtime.block_on(store.commit(batch)).unwrap());
         assert_eq!(added, Commit::Done);
-        theirs.time(|| runtime.block_on(driver.add(&rows)));
+        theirs.time(|| runtime.block_on(driver.add(rows)));
     }
     show(size, "add, each of 1,000 in a commit", BULK.into(), mine, Some(theirs));
     runtime.block_on(execute(
@@ -143,13 +144,17 @@ fn sized(runtime: &Runtime, item: &Item, size: u32, turns: &Turns) {
 
     let wanted = LeaseRequest::new(KINDS, TOGETHER, LEASE);
     let (mut mine, mut theirs) = (Cost::default(), Cost::default());
-    let (mut held, mut other) = (Vec::new(), Vec::new());
+    let (mut held, mut other): (Vec<(Lease, Item)>, Vec<Leased>) = (Vec::new(), Vec::new());
+    // What was leased is not walked over by either side.
+    let mut above = i64::MIN + 1;
     for _ in 0..turns.lease {
         let leased = mine.time(|| runtime.block_on(store.lease(&wanted)).unwrap());
         held.extend(leased.leases);
-        other.push(theirs.time(|| runtime.block_on(driver.lease(&NAMES, i64::MIN + 1, TOGETHER))));
+        let leased = theirs.time(|| runtime.block_on(driver.lease(&NAMES, above, TOGETHER)));
+        above = leased.iter().map(|lease| lease.place - 1).min().unwrap_or(above);
+        other.extend(leased);
     }
-    assert!(!held.is_empty() && other.iter().sum::<usize>() == held.len());
+    assert!(!held.is_empty() && other.len() == held.len());
     show(size, "lease(100), each", TOGETHER.into(), mine, Some(theirs));
 
     let (mut mine, mut theirs) = (Cost::default(), Cost::default());
@@ -157,7 +162,8 @@ fn sized(runtime: &Runtime, item: &Item, size: u32, turns: &Turns) {
         let leased = mine.time(|| runtime.block_on(store.lease(&wanted)).unwrap());
         assert_eq!(leased.leases.len(), 0);
         let above = leased.now.timestamp_micros() - 2_000_000;
-        assert_eq!(theirs.time(|| runtime.block_on(driver.lease(&NAMES, above, TOGETHER))), 0);
+        let theirs = theirs.time(|| runtime.block_on(driver.lease(&NAMES, above, TOGETHER)));
+        assert!(theirs.is_empty());
     }
     show(size, "lease, nothing is due", 1.0, mine, Some(theirs));
     let plan = runtime.block_on(store.explain_lease(&wanted)).unwrap();
@@ -165,7 +171,7 @@ fn sized(runtime: &Runtime, item: &Item, size: u32, turns: &Turns) {
 
     let due = now + chrono::TimeDelta::days(1);
     let (mut mine, mut theirs) = (Cost::default(), Cost::default());
-    for (lease, item) in held.iter().take(turns.commit) {
+    for ((lease, item), leased) in held.iter().zip(&other).take(turns.commit) {
         let mut header = item.header.clone();
         header.due = Some(due);
         let expect = Expect::Revision(item.revision);
@@ -176,18 +182,7 @@ fn sized(runtime: &Runtime, item: &Item, size: u32, turns: &Turns) {
         let batch = batch.with_lease(lease.clone(), Then::Release);
         let done = mine.time(|| runtime.block_on(store.commit(batch)).unwrap());
         assert_eq!(done, Commit::Done);
-    }
-    let leased = runtime.block_on(async {
-        let rows = connect().await;
-        let leased = "SELECT s.id FROM bench_driver.schedule AS s WHERE s.leased_until IS NOT NULL \
-             LIMIT $1";
-        let limit = i64::try_from(turns.commit).unwrap();
-        rows.query(leased, &[&limit]).await.unwrap()
-    });
-    for row in &leased {
-        let key = nameplate::store::Key::new(Kind::Domain, row.get::<_, &str>(0));
-        let body = item.body.as_str();
-        theirs.time(|| runtime.block_on(driver.commit(&key, 1, due, body)));
+        theirs.time(|| runtime.block_on(driver.commit(leased, due)));
     }
     show(size, "commit of a step: item, lease, log", 1.0, mine, Some(theirs));
     // The commits took a while, so that this one looks at everything.

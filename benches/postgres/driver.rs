@@ -1,9 +1,10 @@
-//! What somebody would write who uses the driver alone: the same tables, the same statements.
+//! What somebody would write who uses the driver alone: the same tables, the same statements in the same
+//! transactions, sent together where the store sends them together.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join4};
 use nameplate::{
     clock::Timestamp,
-    store::{Key, UniqueKey, Write},
+    store::{UniqueKey, Write},
 };
 use tokio_postgres::{
     Client, Row as Found,
@@ -15,7 +16,17 @@ use crate::{LEASE, held::operation};
 const COLUMNS: &str = "i.kind, i.id, i.counter, i.operation, i.tenant, i.name, i.status, \
      i.expires, i.due, i.carries, i.body";
 
-const NOW: &str = "((extract(epoch FROM statement_timestamp()) * 1000000)::bigint)";
+const NOW: &str = "((extract(epoch FROM statement_timestamp()) * 1000000)::bigint + $1::bigint)";
+
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = 600000; SET LOCAL lock_timeout = 5000; \
+     SET LOCAL idle_in_transaction_session_timeout = 600000";
+
+/// Items as they are written, and the names of their columns.
+const WRITTEN: &str = "unnest($1::text[], $2::text[], $3::bigint[], $5::uuid[], $6::text[], \
+     $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[]) AS w (kind, id, counter, \
+     tenant, name, status, expires, due, carries, body)";
+
+const KEYS: &str = "unnest($1::text[], $2::text[]) AS w (kind, id)";
 
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -91,6 +102,19 @@ pub(crate) struct Read {
     body: String,
 }
 
+/// A lease, and what it is of.
+#[derive(Debug)]
+#[expect(dead_code, reason = "what is read is dropped")]
+pub(crate) struct Leased {
+    id: String,
+    counter: i64,
+    due_since: i64,
+    token: i64,
+    until: i64,
+    pub(crate) place: i64,
+    item: Read,
+}
+
 fn read(row: &Found, first: usize) -> Read {
     let carries: Option<&str> = row.get(first + 9);
     Read {
@@ -108,12 +132,19 @@ fn read(row: &Found, first: usize) -> Read {
     }
 }
 
-/// A connection, and the schema with the tables of a store.
+/// A connection, and the statements for the schema with the tables of a store.
 pub(crate) struct Driver {
     client: Client,
-    schema: String,
     find: String,
     lease: String,
+    look_items: String,
+    look_schedule: String,
+    insert_items: String,
+    insert_schedule: String,
+    insert_unique: String,
+    update_items: String,
+    update_schedule: String,
+    insert_log: String,
 }
 
 impl Driver {
@@ -123,27 +154,92 @@ impl Driver {
              JOIN {schema}.items AS i ON i.kind = u.kind AND i.id = u.id WHERE u.key = $1"
         );
         let lease = format!(
-            "WITH picked AS MATERIALIZED (SELECT p.kind, p.id FROM unnest($1::text[]) AS k (kind) \
-             CROSS JOIN LATERAL (SELECT s.kind, s.id, s.wanted FROM {schema}.schedule AS s \
-             WHERE s.kind = k.kind AND s.wanted <= {NOW} AND s.wanted > $4 \
-             ORDER BY s.wanted LIMIT $2 FOR UPDATE SKIP LOCKED) AS p ORDER BY p.wanted LIMIT $2), \
-             leased AS (UPDATE {schema}.schedule AS s SET due_since = s.wanted, \
-             token = s.token + 1, leased_until = {NOW} + $3, wanted = {NOW} + $3, woken = NULL \
+            "WITH picked AS MATERIALIZED (SELECT s.kind, s.id, s.wanted FROM {schema}.schedule AS s \
+             WHERE s.kind || '' = ANY($2::text[]) AND s.wanted <= {NOW} AND s.wanted > $4 \
+             ORDER BY s.wanted LIMIT $3 FOR UPDATE SKIP LOCKED), \
+             leased AS (UPDATE {schema}.schedule AS s SET \
+             due_since = coalesce(s.leased_until, least(s.due, s.woken)), \
+             token = s.token + 1, leased_until = {NOW} + $5, wanted = {NOW} + $5, woken = NULL \
              FROM picked AS p WHERE s.kind = p.kind AND s.id = p.id \
-             RETURNING s.kind, s.id, s.due_since, s.token, s.leased_until) \
-             SELECT l.due_since, l.token, l.leased_until, {COLUMNS} FROM leased AS l \
-             JOIN {schema}.items AS i ON i.kind = l.kind AND i.id = l.id"
+             RETURNING s.kind, s.id, s.counter, s.due_since, s.token, s.leased_until, \
+             p.wanted AS place) \
+             SELECT n.now, l.kind, l.id, l.counter, l.due_since, l.token, l.leased_until, l.place, \
+             {COLUMNS} FROM (SELECT {NOW} AS now) AS n LEFT JOIN leased AS l ON true \
+             LEFT JOIN {schema}.items AS i ON i.kind = l.kind AND i.id = l.id"
         );
-        Self { client, schema: schema.to_owned(), find, lease }
+        let look_items = format!(
+            "SELECT i.kind, i.id, i.counter, i.operation, i.carries FROM {KEYS} \
+             JOIN {schema}.items AS i ON i.kind = w.kind AND i.id = w.id \
+             ORDER BY i.kind, i.id FOR UPDATE OF i"
+        );
+        let look_schedule = format!(
+            "SELECT s.kind, s.id, s.counter, s.token, s.due, s.woken, s.leased_until, \
+             s.due_since, s.wanted FROM {KEYS} \
+             JOIN {schema}.schedule AS s ON s.kind = w.kind AND s.id = w.id \
+             ORDER BY s.kind, s.id FOR UPDATE OF s"
+        );
+        let insert_items = format!(
+            "INSERT INTO {schema}.items (kind, id, counter, operation, tenant, name, status, \
+             expires, due, carries, body) SELECT w.kind, w.id, w.counter, $4::uuid, w.tenant, \
+             w.name, w.status, w.expires, w.due, w.carries, w.body FROM {WRITTEN}"
+        );
+        let insert_schedule = format!(
+            "INSERT INTO {schema}.schedule (kind, id, counter, token, due, woken, wanted) \
+             SELECT w.kind, w.id, w.counter, $4::bigint, w.due, w.woken, w.wanted \
+             FROM unnest($1::text[], $2::text[], $3::bigint[], $5::bigint[], $6::bigint[], \
+             $7::bigint[]) AS w (kind, id, counter, due, woken, wanted)"
+        );
+        let insert_unique = format!(
+            "INSERT INTO {schema}.unique_keys (key, kind, id) \
+             SELECT w.* FROM unnest($1::text[], $2::text[], $3::text[]) AS w"
+        );
+        let update_items = format!(
+            "UPDATE {schema}.items AS i SET counter = w.counter, operation = $4::uuid, \
+             tenant = w.tenant, name = w.name, status = w.status, expires = w.expires, \
+             due = w.due, carries = w.carries, body = w.body FROM {WRITTEN} \
+             WHERE i.kind = w.kind AND i.id = w.id"
+        );
+        let update_schedule = format!(
+            "UPDATE {schema}.schedule AS s SET counter = w.counter, token = w.token, \
+             due = w.due, woken = w.woken, leased_until = w.leased_until, \
+             due_since = w.due_since, wanted = w.wanted \
+             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) AS w (kind, id, counter, \
+             token, due, woken, leased_until, due_since, wanted) \
+             WHERE s.kind = w.kind AND s.id = w.id"
+        );
+        let insert_log = format!(
+            "INSERT INTO {schema}.log (kind, id, number, at, body) \
+             SELECT w.* FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], \
+             $5::text[]) AS w"
+        );
+        Self {
+            client,
+            find,
+            lease,
+            look_items,
+            look_schedule,
+            insert_items,
+            insert_schedule,
+            insert_unique,
+            update_items,
+            update_schedule,
+            insert_log,
+        }
     }
 
-    /// Adds domains in one transaction by `UNNEST`.
-    pub(crate) async fn add(&self, rows: &[Row]) {
-        let schema = &self.schema;
+    async fn time(&self) -> i64 {
+        let now = format!("SELECT {NOW}");
+        let rows = self.client.query_typed(&now, &[(&0_i64, Type::INT8)]).await.unwrap();
+        rows[0].get(0)
+    }
+
+    /// Adds domains in one transaction by `UNNEST`, and drops them as the store does.
+    pub(crate) async fn add(&self, rows: Vec<Row>) {
         let kinds = vec!["domain"; rows.len()];
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let ones = vec![1_i64; rows.len()];
-        let operations = vec![Uuid(*operation().as_bytes()); rows.len()];
+        let operation = Uuid(*operation().as_bytes());
         let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant).collect();
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
@@ -155,27 +251,16 @@ impl Driver {
         let keys: Vec<&str> = unique().map(|(key, _)| key.as_str()).collect();
         let of: Vec<&str> = unique().map(|(_, row)| row.id.as_str()).collect();
         let of_kinds = vec!["domain"; of.len()];
-        let items = format!(
-            "INSERT INTO {schema}.items (kind, id, counter, operation, tenant, name, status, \
-             expires, due, carries, body) SELECT * FROM unnest($1::text[], $2::text[], \
-             $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[], \
-             $9::bigint[], $10::text[], $11::text[])"
-        );
-        let schedule = format!(
-            "INSERT INTO {schema}.schedule (kind, id, counter, token, due, wanted) \
-             SELECT w.*, w.due FROM unnest($1::text[], $2::text[], $3::bigint[], $3::bigint[], \
-             $4::bigint[]) AS w (kind, id, counter, token, due)"
-        );
-        let taken = format!(
-            "INSERT INTO {schema}.unique_keys (key, kind, id) \
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[])"
-        );
-        self.client.batch_execute("BEGIN").await.unwrap();
-        let parameters: [Parameter<'_>; 11] = [
+        let (begun, now) = join(self.client.batch_execute(BEGIN), self.time()).await;
+        begun.unwrap();
+        let woken = vec![None::<i64>; rows.len()];
+        let wanted = |due: &Option<i64>| due.map(|due| due.max(now - 1_000_000));
+        let wanted: Vec<Option<i64>> = dues.iter().map(wanted).collect();
+        let items: [Parameter<'_>; 11] = [
             (&kinds, Type::TEXT_ARRAY),
             (&ids, Type::TEXT_ARRAY),
             (&ones, Type::INT8_ARRAY),
-            (&operations, Type::UUID_ARRAY),
+            (&operation, Type::UUID),
             (&tenants, Type::UUID_ARRAY),
             (&names, Type::TEXT_ARRAY),
             (&statuses, Type::TEXT_ARRAY),
@@ -184,18 +269,26 @@ impl Driver {
             (&carries, Type::TEXT_ARRAY),
             (&bodies, Type::TEXT_ARRAY),
         ];
-        self.client.execute_typed(&items, &parameters).await.unwrap();
-        let parameters: [Parameter<'_>; 4] = [
+        let schedule: [Parameter<'_>; 7] = [
             (&kinds, Type::TEXT_ARRAY),
             (&ids, Type::TEXT_ARRAY),
             (&ones, Type::INT8_ARRAY),
+            (&now, Type::INT8),
             (&dues, Type::INT8_ARRAY),
+            (&woken, Type::INT8_ARRAY),
+            (&wanted, Type::INT8_ARRAY),
         ];
-        self.client.execute_typed(&schedule, &parameters).await.unwrap();
-        let parameters: [Parameter<'_>; 3] =
+        let unique: [Parameter<'_>; 3] =
             [(&keys, Type::TEXT_ARRAY), (&of_kinds, Type::TEXT_ARRAY), (&of, Type::TEXT_ARRAY)];
-        self.client.execute_typed(&taken, &parameters).await.unwrap();
-        self.client.batch_execute("COMMIT").await.unwrap();
+        let (items, schedule, unique, done) = join4(
+            self.client.execute_typed(&self.insert_items, &items),
+            self.client.execute_typed(&self.insert_schedule, &schedule),
+            self.client.execute_typed(&self.insert_unique, &unique),
+            self.client.batch_execute("COMMIT"),
+        )
+        .await;
+        assert!(items.unwrap() > 0 && schedule.unwrap() > 0 && unique.unwrap() > 0);
+        done.unwrap();
     }
 
     /// Reads what carries a unique key.
@@ -205,78 +298,96 @@ impl Driver {
         rows.first().map(|row| read(row, 0))
     }
 
-    /// Leases what is due since `above`, and returns how many that were.
-    pub(crate) async fn lease(&self, kinds: &[&str], above: i64, limit: u32) -> usize {
+    /// Leases what is due since `above`, and returns the leases with what they are of.
+    pub(crate) async fn lease(&self, kinds: &[&str], above: i64, limit: u32) -> Vec<Leased> {
         let (limit, by) = (i64::from(limit), i64::try_from(LEASE.as_micros()).unwrap());
-        let parameters: [Parameter<'_>; 4] = [
+        let parameters: [Parameter<'_>; 5] = [
+            (&0_i64, Type::INT8),
             (&kinds, Type::TEXT_ARRAY),
             (&limit, Type::INT8),
-            (&by, Type::INT8),
             (&above, Type::INT8),
+            (&by, Type::INT8),
         ];
         let rows = self.client.query_typed(&self.lease, &parameters).await.unwrap();
-        let leased = rows.iter().map(|row| {
-            let times: (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-            (times, read(row, 3))
-        });
-        std::hint::black_box(leased.collect::<Vec<_>>()).len()
+        let leased = |row: &Found| {
+            let id: Option<String> = row.get(2);
+            Some(Leased {
+                id: id?,
+                counter: row.get(3),
+                due_since: row.get(4),
+                token: row.get(5),
+                until: row.get(6),
+                place: row.get(7),
+                item: read(row, 8),
+            })
+        };
+        rows.iter().filter_map(leased).collect()
     }
 
     /// Changes one domain if it has the revision, releases its lease and adds an entry to its log.
-    pub(crate) async fn commit(&self, key: &Key, counter: i64, due: Timestamp, body: &str) {
-        let (schema, kind, id) = (&self.schema, key.kind.as_str(), key.id.as_str());
-        let due = due.timestamp_micros();
-        let look = format!(
-            "SELECT i.counter, i.operation, i.carries FROM {schema}.items AS i \
-             WHERE i.kind = $1 AND i.id = $2 FOR UPDATE"
-        );
-        let look_schedule = format!(
-            "SELECT s.counter, s.token, s.due, s.woken, s.leased_until, s.due_since, s.wanted \
-             FROM {schema}.schedule AS s WHERE s.kind = $1 AND s.id = $2 FOR UPDATE"
-        );
-        let items = format!(
-            "UPDATE {schema}.items SET counter = $3, operation = $4, due = $5, body = $6 \
-             WHERE kind = $1 AND id = $2"
-        );
-        let schedule = format!(
-            "UPDATE {schema}.schedule SET counter = $3, due = $4, woken = NULL, \
-             leased_until = NULL, due_since = NULL, wanted = $4 WHERE kind = $1 AND id = $2"
-        );
-        let log = format!(
-            "INSERT INTO {schema}.log (kind, id, number, at, body) VALUES ($1, $2, $3, {NOW}, $4)"
-        );
-        let of: [Parameter<'_>; 2] = [(&kind, Type::TEXT), (&id, Type::TEXT)];
-        let begin = self.client.batch_execute("BEGIN");
-        let item = self.client.query_typed(&look, &of);
-        let slot = self.client.query_typed(&look_schedule, &of);
-        let (begun, item, slot) = futures_util::future::join3(begin, item, slot).await;
+    pub(crate) async fn commit(&self, leased: &Leased, due: Timestamp) {
+        let (kinds, ids) = (vec!["domain"], vec![leased.id.as_str()]);
+        let of: [Parameter<'_>; 2] = [(&kinds, Type::TEXT_ARRAY), (&ids, Type::TEXT_ARRAY)];
+        let (begun, items, slots, now) = join4(
+            self.client.batch_execute(BEGIN),
+            self.client.query_typed(&self.look_items, &of),
+            self.client.query_typed(&self.look_schedule, &of),
+            self.time(),
+        )
+        .await;
         begun.unwrap();
-        let (item, slot) = (item.unwrap(), slot.unwrap());
-        let (found, token): (i64, i64) = (item[0].get(0), slot[0].get(1));
-        assert!(found == counter && token > 0);
-        let (next, operation) = (counter + 1, Uuid(*operation().as_bytes()));
-        let number = next << 16;
-        let entry = "{\"v\":1}";
-        let first: [Parameter<'_>; 6] = [
+        let (items, slots) = (items.unwrap(), slots.unwrap());
+        let (found, slot) = (&items[0], &slots[0]);
+        let (counter, token): (i64, i64) = (found.get(2), slot.get(3));
+        let until: Option<i64> = slot.get(6);
+        assert!(counter == leased.item.counter && token == leased.token && until > Some(now));
+        let item = &leased.item;
+        let (next, none) = (vec![counter + 1], vec![None::<i64>]);
+        let (operation, dues) = (Uuid(*operation().as_bytes()), vec![due.timestamp_micros()]);
+        let carries = vec![item.unique.join("\n")];
+        let (tokens, numbers, at) = (vec![token], vec![(counter + 1) << 16], vec![now]);
+        let (tenants, names) = (vec![item.tenant], vec![item.name.as_deref()]);
+        let (statuses, expires) = (vec![item.status.as_deref()], vec![item.expires]);
+        let (bodies, entries) = (vec![item.body.as_str()], vec!["{\"v\":1}"]);
+        let written: [Parameter<'_>; 11] = [
             of[0].clone(),
             of[1].clone(),
-            (&next, Type::INT8),
+            (&next, Type::INT8_ARRAY),
             (&operation, Type::UUID),
-            (&due, Type::INT8),
-            (&body, Type::TEXT),
+            (&tenants, Type::UUID_ARRAY),
+            (&names, Type::TEXT_ARRAY),
+            (&statuses, Type::TEXT_ARRAY),
+            (&expires, Type::INT8_ARRAY),
+            (&dues, Type::INT8_ARRAY),
+            (&carries, Type::TEXT_ARRAY),
+            (&bodies, Type::TEXT_ARRAY),
         ];
-        let second: [Parameter<'_>; 4] =
-            [of[0].clone(), of[1].clone(), (&next, Type::INT8), (&due, Type::INT8)];
-        let third: [Parameter<'_>; 4] =
-            [of[0].clone(), of[1].clone(), (&number, Type::INT8), (&entry, Type::TEXT)];
-        let steps = [
-            self.client.execute_typed(&items, &first),
-            self.client.execute_typed(&schedule, &second),
-            self.client.execute_typed(&log, &third),
+        let released: [Parameter<'_>; 9] = [
+            of[0].clone(),
+            of[1].clone(),
+            (&next, Type::INT8_ARRAY),
+            (&tokens, Type::INT8_ARRAY),
+            (&dues, Type::INT8_ARRAY),
+            (&none, Type::INT8_ARRAY),
+            (&none, Type::INT8_ARRAY),
+            (&none, Type::INT8_ARRAY),
+            (&dues, Type::INT8_ARRAY),
         ];
-        let (steps, done) =
-            futures_util::future::join(join_all(steps), self.client.batch_execute("COMMIT")).await;
-        assert!(steps.into_iter().all(|step| step.unwrap() == 1));
+        let log: [Parameter<'_>; 5] = [
+            of[0].clone(),
+            of[1].clone(),
+            (&numbers, Type::INT8_ARRAY),
+            (&at, Type::INT8_ARRAY),
+            (&entries, Type::TEXT_ARRAY),
+        ];
+        let (items, slots, log, done) = join4(
+            self.client.execute_typed(&self.update_items, &written),
+            self.client.execute_typed(&self.update_schedule, &released),
+            self.client.execute_typed(&self.insert_log, &log),
+            self.client.batch_execute("COMMIT"),
+        )
+        .await;
+        assert!([items, slots, log].into_iter().all(|rows| rows.unwrap() == 1));
         done.unwrap();
     }
 }
