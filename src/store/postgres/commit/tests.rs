@@ -20,9 +20,9 @@ fn what_a_call_keeps_while_it_waits_is_small() {
     let (shared, batch) = (nowhere(), Batch::new(OperationId::from_bytes([1; 16])));
     let wanted = LeaseRequest::new([Kind::Domain], 1, std::time::Duration::from_secs(1));
     let sizes = [
-        ("commit", size_of_val(&shared.commit(&batch)), 16_000),
-        ("get", size_of_val(&shared.get(&[])), 6_000),
-        ("lease", size_of_val(&shared.lease(&wanted)), 12_000),
+        ("commit", size_of_val(&shared.commit(&batch)), 10_000),
+        ("get", size_of_val(&shared.get(&[])), 4_000),
+        ("lease", size_of_val(&shared.lease(&wanted)), 5_000),
     ];
     for (call, size, most) in sizes {
         assert!(size <= most, "{call}: {size} bytes; {sizes:?}");
