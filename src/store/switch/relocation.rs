@@ -192,9 +192,9 @@ impl Relocation {
 
     /// Refuses a store that is not for this; then removes what an earlier attempt left and is no more.
     async fn clear(&self) -> Result<()> {
-        // Nothing goes before all was looked at. What has its operation's id in common with an item
-        // here was copied by an attempt before, and so the store is for this. Without that, nothing
-        // tells what another platform calls by the same key from what an attempt left.
+        // Nothing goes before all was looked at. Only an attempt before can have put an item there in
+        // the very revision that it has here. Where there is none, what another platform calls by the
+        // same key cannot be told from what an attempt left.
         let (mut is_for_this, mut first) = (false, None);
         let mut pages = Pages::of(&*self.to);
         while let Some((kind, items)) = pages.next().await? {
