@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -50,12 +51,12 @@ impl Base {
         Some(Self::Postgres { url: env::var(DATABASE).ok()?, schema: env::var(SCHEMA).ok()? })
     }
 
-    /// Tells another process, which reaches a database at the port `through`.
-    pub(super) fn tell(&self, command: &mut Command, through: Option<u16>) {
+    /// Tells another process, which reaches a database at the address `through`.
+    pub(super) fn tell(&self, command: &mut Command, through: Option<SocketAddr>) {
         match self {
             Self::Sqlite(file) => command.env(FILE, file),
             Self::Postgres { url, schema } => {
-                let url = through.map_or_else(|| url.clone(), |port| at_port(url, port));
+                let url = through.map_or_else(|| url.clone(), |address| at(url, address));
                 command.env(DATABASE, url).env(SCHEMA, schema)
             }
         };
@@ -156,7 +157,8 @@ pub(super) fn port(url: &str) -> u16 {
     host.split_once('/').unwrap().0.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// Returns the URL of the same database at another port.
-fn at_port(url: &str, other: u16) -> String {
-    url.replace(&format!(":{}/", port(url)), &format!(":{other}/"))
+/// Returns the URL of the same database at another address.
+fn at(url: &str, other: SocketAddr) -> String {
+    let (front, host) = url.rsplit_once('@').unwrap();
+    format!("{front}@{other}/{}", host.split_once('/').unwrap().1)
 }

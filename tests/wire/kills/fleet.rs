@@ -1,11 +1,11 @@
 //! Three workers on PostgreSQL, while everything that they need stops, starts and is cut off as well.
 
-use std::{env, path::Path, process::Command, time::Duration};
+use std::{env, path::Path, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    check, number,
+    check, link, number,
     plan::{Fault, Plan},
     siege::Siege,
 };
@@ -22,7 +22,7 @@ const SERVERS: &str = "postgres knot resolver pebble";
 /// Runs a test of this file again, with servers that it may stop.
 fn with_servers_of_its_own(test: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/servers");
-    let mut command = Command::new("bash");
+    let mut command = link::inside("bash".as_ref());
     command.arg(script).args(["--only", SERVERS]).arg(env::current_exe().unwrap());
     command.args(["--exact", &format!("kills::fleet::{test}"), "--nocapture"]);
     // What the others use is not theirs.
@@ -79,9 +79,10 @@ async fn a_long_siege_with_servers() {
     if env::var_os(OURS).is_none() {
         return;
     }
-    let end = Instant::now() + Duration::from_secs(60 * minutes);
+    let mut end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut seed = number("NAMEPLATE_TEST_CRASH_SEED").unwrap_or_else(Plan::any_seed);
     let domains = number("NAMEPLATE_TEST_CRASH_DOMAINS").unwrap_or(DOMAINS);
+    let mut walks = true;
     while Instant::now() < end {
         let plan = Plan {
             seed,
@@ -91,9 +92,15 @@ async fn a_long_siege_with_servers() {
             domains: usize::try_from(domains).unwrap(),
             workers: 3,
             outages: true,
+            walks,
             ..Plan::SMALL
         };
         let mut siege = Siege::on_postgres(plan).await;
+        if walks {
+            // Besides the minutes that were asked for.
+            end += siege.walk().await;
+            walks = false;
+        }
         // A round of some minutes, so that what a store goes through once happens often.
         let round = Instant::now() + Duration::from_secs(300);
         siege.run(0, round.min(end)).await;

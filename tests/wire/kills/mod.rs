@@ -9,9 +9,11 @@ mod base;
 mod check;
 mod dice;
 mod fleet;
+mod link;
 mod outage;
 mod plan;
 mod platform;
+mod points;
 mod proxy;
 mod siege;
 mod watch;
@@ -45,6 +47,7 @@ async fn workers_that_are_killed_at_every_point_lose_nothing_and_leave_nothing()
         at_points: vec![Fault::Kill, Fault::Stop],
         stop_each: 8,
         http: true,
+        walks: true,
         ..Plan::SMALL
     };
     let mut siege = Siege::on_a_file(plan, None).await;

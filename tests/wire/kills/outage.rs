@@ -5,6 +5,7 @@ use std::{
     env,
     fs::OpenOptions,
     io::Write as _,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,14 +18,17 @@ use tokio::{task::JoinHandle, time::sleep};
 use super::{
     base::psql,
     dice::Dice,
+    link::Link,
     platform::{LEASE, Place},
     proxy::{AtCommit, Proxy},
 };
-use crate::{scratch::Scratch, servers};
+use crate::{acme, scratch::Scratch, servers};
 
 /// What happens.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Outage {
+    /// The certificate authority is killed or stopped, and started again: it has forgotten everything.
+    AuthorityForgets,
     /// The certificate authority does not answer for a while.
     AuthorityStops,
     /// All sessions of the database are ended.
@@ -51,7 +55,8 @@ pub(super) enum Outage {
 }
 
 impl Outage {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
+        Self::AuthorityForgets,
         Self::AuthorityStops,
         Self::AllSessionsEnded,
         Self::CommitLost,
@@ -71,6 +76,23 @@ impl Outage {
 pub(super) struct Slot {
     pub(super) process: Arc<Mutex<Option<u32>>>,
     pub(super) proxy: Proxy,
+    /// What is between the worker and the proxy, if the system lets us have it.
+    pub(super) link: Option<Link>,
+}
+
+impl Slot {
+    /// Returns where the worker finds the database.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.link.as_ref().map_or_else(|| self.proxy.address(), Link::address)
+    }
+
+    /// Lets nothing through from now on, in either direction, or everything again.
+    fn part(&self, is_parted: bool) {
+        match &self.link {
+            Some(link) => link.lose(is_parted),
+            None => self.proxy.hold(is_parted),
+        }
+    }
 }
 
 /// Outages, one after the other.
@@ -146,6 +168,7 @@ impl World {
         let worker = slot.process.lock().unwrap().unwrap_or_default();
         self.place.note("fault", worker, &format!("{outage:?}")).unwrap();
         match outage {
+            Outage::AuthorityForgets => self.forget().await,
             Outage::AuthorityStops => {
                 self.servers.request("signal", "pebble", "STOP").await;
                 self.pause(500, 3000).await;
@@ -164,16 +187,23 @@ impl World {
             Outage::DnsKilled => self.restart("knot", "KILL").await,
             Outage::DnsStopped => self.restart("knot", "TERM").await,
             Outage::PartitionHeals | Outage::PartitionCuts => {
-                slot.proxy.hold(true);
+                slot.part(true);
                 sleep(LEASE).await;
                 self.pause(300, 700).await;
                 if outage == Outage::PartitionCuts {
                     slot.proxy.cut();
                 }
-                slot.proxy.hold(false);
+                slot.part(false);
             }
         }
         self.place.note("fault", worker, "is over").unwrap();
+    }
+
+    /// Has the authority start anew.
+    async fn forget(&mut self) {
+        let signal = ["KILL", "TERM"][self.choose(2)];
+        let wait = Duration::from_millis(100 + self.dice.below(1500));
+        self.servers.forget(&self.place, signal, wait).await;
     }
 
     async fn restart(&mut self, server: &str, signal: &str) {
@@ -208,16 +238,28 @@ pub(super) fn end_session(port: u16) {
 }
 
 /// The servers of `scripts/servers`, which does what it is asked for.
-struct Servers {
+pub(super) struct Servers {
     control: String,
     folder: Scratch,
     requests: usize,
 }
 
 impl Servers {
-    fn of_our_own() -> Self {
+    pub(super) fn of_our_own() -> Self {
         let control = env::var("NAMEPLATE_TEST_CONTROL").unwrap();
         Self { control, folder: Scratch::new(), requests: 0 }
+    }
+
+    /// Kills or stops the authority, starts it again after a while, and waits until it answers.
+    pub(super) async fn forget(&mut self, place: &Place, signal: &str, wait: Duration) {
+        let root = acme::root().await.unwrap();
+        place.keep_root(&root).unwrap();
+        self.request("halt", "pebble", signal).await;
+        sleep(wait).await;
+        self.request("resume", "pebble", "-").await;
+        while acme::root().await.is_none() {
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn request(&mut self, what: &str, server: &str, signal: &str) {

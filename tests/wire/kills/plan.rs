@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) workers: usize,
     /// Whether servers stop, and the network fails.
     pub(super) outages: bool,
+    /// Whether a worker is killed at every point that there is.
+    pub(super) walks: bool,
 }
 
 impl Plan {
@@ -45,6 +47,7 @@ impl Plan {
         domains: 12,
         workers: 2,
         outages: false,
+        walks: false,
     };
 
     /// Returns a seed of chance.

@@ -2,8 +2,9 @@
 
 use std::{
     env,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write as _},
+    net::SocketAddr,
     path::PathBuf,
     process,
     sync::Arc,
@@ -68,8 +69,8 @@ impl Place {
         Some(Self { base, ledger, suffix: env::var(SUFFIX).ok()? })
     }
 
-    /// Tells another process, which reaches a database at the port `through`.
-    pub(super) fn tell(&self, command: &mut process::Command, through: Option<u16>) {
+    /// Tells another process, which reaches a database at the address `through`.
+    pub(super) fn tell(&self, command: &mut process::Command, through: Option<SocketAddr>) {
         self.base.tell(command, through);
         command.env(LEDGER, &self.ledger).env(SUFFIX, &self.suffix);
     }
@@ -94,6 +95,7 @@ impl Place {
         policy.sweep_after = Duration::from_secs(4);
         policy.poll_interval = Duration::from_millis(50);
         policy.order_spacing = Duration::ZERO;
+        policy.account_spacing = Duration::from_secs(1);
         // The same names live many lives.
         policy.budgets = Budgets::UNLIMITED;
         // So that every process has something to do.
@@ -130,6 +132,21 @@ impl Place {
     /// The same, of this process.
     pub(super) fn tell_of(&self, what: &str, rest: &str) -> io::Result<()> {
         self.note(what, process::id(), rest)
+    }
+
+    /// Keeps the root of an authority that is about to forget it: what it has issued is still served.
+    pub(super) fn keep_root(&self, pem: &[u8]) -> io::Result<()> {
+        let mut roots = OpenOptions::new().create(true).append(true).open(self.roots_file())?;
+        roots.write_all(pem)
+    }
+
+    /// Returns the roots of the authority that are gone, as one text of PEM.
+    pub(super) fn kept_roots(&self) -> Vec<u8> {
+        fs::read(self.roots_file()).unwrap_or_default()
+    }
+
+    fn roots_file(&self) -> PathBuf {
+        self.ledger.with_extension("roots")
     }
 
     /// Returns the name of the platform's edge.

@@ -3,12 +3,13 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
+    net::{TcpListener, TcpStream, UnixListener},
     sync::watch,
 };
 
@@ -67,14 +68,29 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let shared = all.clone();
-                tokio::spawn(async move { shared.connect(client).await });
+                tokio::spawn(async move {
+                    client.set_nodelay(true)?;
+                    shared.connect(client).await
+                });
             }
         });
         Self { address, shared }
     }
 
-    pub(super) const fn port(&self) -> u16 {
-        self.address.port()
+    /// Leads to the database from a socket in a file as well.
+    pub(super) fn also_at(&self, path: &Path) {
+        let listener = UnixListener::bind(path).unwrap();
+        let all = self.shared.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let shared = all.clone();
+                tokio::spawn(async move { shared.connect(client).await });
+            }
+        });
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Lets nothing through from now on, or everything that waits.
@@ -106,14 +122,13 @@ impl Proxy {
 
 impl Shared {
     /// Passes on what a client and the database say, until one of them ends it or it is cut.
-    async fn connect(&self, client: TcpStream) -> io::Result<()> {
+    async fn connect(&self, client: impl AsyncRead + AsyncWrite) -> io::Result<()> {
         let mut weather = self.weather.subscribe();
         let generation = weather.borrow().generation;
         let database = TcpStream::connect(self.database).await?;
         let port = database.local_addr()?.port();
-        client.set_nodelay(true)?;
         database.set_nodelay(true)?;
-        let (mut asking, mut hearing) = client.into_split();
+        let (mut asking, mut hearing) = split(client);
         let (mut answering, mut telling) = database.into_split();
         // Whether the next answer is not to arrive.
         let is_last = watch::Sender::new(false);

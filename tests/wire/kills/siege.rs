@@ -13,7 +13,7 @@ use nameplate::{
     Onboarding, RecordData, RecordSet,
     clock::{Clock as _, SystemClock},
     dns::Rfc2136,
-    domain::Domain,
+    domain::{Domain, Status},
     error::{ErrorKind, Result},
     id::DomainId,
     record::Ttl,
@@ -27,14 +27,24 @@ use tokio::{
 
 use super::{
     base::{self, Base, Due},
+    check,
     dice::Dice,
+    link::Link,
     outage::{self, Outage, Outages, Slot},
     plan::{Fault, Plan},
     platform::{Place, TENANT},
+    points,
     proxy::Proxy,
     worker::{Role, Said},
 };
 use crate::{acme, rfc2136::provider, scratch::Scratch, servers};
+
+/// How long it may take to kill a worker at every point. It takes less than a minute on two processors that
+/// have nothing else to do.
+const WALK: Duration = Duration::from_secs(1200);
+
+/// How many domains there are meanwhile, at most: enough for three workers.
+const WALKED: usize = 24;
 
 pub(super) struct Siege {
     pub(super) place: Place,
@@ -58,6 +68,8 @@ pub(super) struct Siege {
     points: BTreeSet<String>,
     faults: BTreeMap<(String, Fault), usize>,
     missed: Vec<Target>,
+    /// What has to wait until a worker was killed at every point, while that is what happens.
+    later: Option<Vec<Target>>,
     names: usize,
     feed_at: Instant,
     start_at: Instant,
@@ -94,7 +106,11 @@ impl Siege {
         if let Base::Postgres { url, .. } = &place.base {
             for _ in 0..plan.workers {
                 let proxy = Proxy::open(base::port(url), outage::end_session).await;
-                slots.push(Slot { process: Arc::default(), proxy });
+                let number = slots.len();
+                let socket = own.file(&format!("proxy{number}"));
+                proxy.also_at(&socket);
+                let link = Link::open(number, &socket).await;
+                slots.push(Slot { process: Arc::default(), proxy, link });
             }
         }
         if plan.http {
@@ -119,15 +135,18 @@ impl Siege {
             started: 0,
             said,
             say,
-            // These are passed once in the life of a store.
-            targets: ["before ca.enroll", "after ca.enroll"]
-                .into_iter()
-                .filter(|_| plan.at_points.contains(&Fault::Kill))
-                .map(|point| Target { point: point.to_owned(), fault: Fault::Kill, tries: 0 })
+            targets: points::all()
+                // Those of an account are passed once in the life of most stores.
+                .filter(|point| {
+                    let kills = plan.at_points.contains(&Fault::Kill);
+                    plan.walks || kills && point.ends_with("ca.enroll")
+                })
+                .map(|point| Target { point, fault: Fault::Kill, tries: 0 })
                 .collect(),
             points: BTreeSet::new(),
             faults: BTreeMap::new(),
             missed: Vec::new(),
+            later: None,
             names: 0,
             feed_at: Instant::now(),
             start_at: Instant::now(),
@@ -141,16 +160,38 @@ impl Siege {
         let address = RecordData::A([127, 0, 0, 1].into());
         let edge = RecordSet::new(siege.place.edge(), Ttl::MINUTE, [address]).unwrap();
         siege.publish(edge).await;
-        if siege.plan.outages {
-            let dice = Dice::new(siege.dice.draw());
-            siege.outages = Some(Outages::begin(dice, siege.place.clone(), siege.slots.clone()));
-        }
         siege
+    }
+
+    /// Kills a worker at every point that there is, one point after the other, while everything else
+    /// works; says how long that took.
+    pub(super) async fn walk(&mut self) -> Duration {
+        let start = Instant::now();
+        self.later = Some(Vec::new());
+        let missing = |siege: &Self| -> Vec<String> {
+            let is_missing =
+                |point: &String| !siege.faults.contains_key(&(point.clone(), Fault::Kill));
+            points::all().filter(is_missing).collect()
+        };
+        loop {
+            let missing = missing(self);
+            if missing.is_empty() {
+                println!("  killed at every point after {} s", start.elapsed().as_secs());
+                self.targets.extend(self.later.take().into_iter().flatten());
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < WALK && self.missed.is_empty(), "not reached: {missing:?}");
+            self.turn(self.plan.domains.min(WALKED)).await;
+        }
     }
 
     /// Goes on until every point was hit, at least `faults` faults and every outage happened, and `until`
     /// is over.
     pub(super) async fn run(&mut self, faults: usize, until: Instant) {
+        if self.plan.outages && self.outages.is_none() {
+            let dice = Dice::new(self.dice.draw());
+            self.outages = Some(Outages::begin(dice, self.place.clone(), self.slots.clone()));
+        }
         let start = Instant::now();
         loop {
             let done = self.faults.values().sum::<usize>() >= faults
@@ -165,15 +206,41 @@ impl Siege {
                 println!("  besieged for {} s", start.elapsed().as_secs());
                 return;
             }
-            // Another worker would do what happens only once where nothing happens to it.
-            let workers = if self.awaits_enrollment() { 1 } else { self.plan.workers };
+            self.turn(self.plan.domains).await;
+        }
+    }
+
+    /// Returns whether a worker is being killed at every point, and nothing else happens.
+    const fn is_walking(&self) -> bool {
+        self.later.is_some()
+    }
+
+    /// Lets everybody go on for a moment.
+    async fn turn(&mut self, domains: usize) {
+        // Another worker would do what happens only once where nothing happens to it.
+        let workers = match &self.later {
+            _ if self.awaits_enrollment() => 1,
+            // Nor does it leave the others what is rare.
+            Some(_) => self.processes.len() + self.targets.len().min(1),
+            None => self.plan.workers,
+        };
+        let workers = workers.min(self.plan.workers);
+        let is_again = |next: &Target| next.point.ends_with("ca.enroll") && next.tries > 0;
+        if self.is_walking() && self.targets.front().is_some_and(is_again) {
+            // There is an account by now: it has to be lost first, and nobody else to make it again.
+            if self.processes.is_empty() {
+                let wait = Duration::from_millis(100);
+                outage::Servers::of_our_own().forget(&self.place, "KILL", wait).await;
+                self.start_besieged();
+            }
+        } else {
             while self.processes.len() < workers && Instant::now() >= self.start_at {
                 self.start_besieged();
             }
-            self.listen(Duration::from_millis(20)).await;
-            self.strike();
-            self.feed().await;
         }
+        self.listen(Duration::from_millis(20)).await;
+        self.strike();
+        self.feed(domains).await;
     }
 
     /// Kills every worker.
@@ -248,6 +315,15 @@ impl Siege {
                 Err(error) => return Err(error),
             }
         }
+        if restless.is_empty() {
+            // Nor does a person wait for an hour because the authority was away.
+            for domain in check::domains(&self.nameplate).await? {
+                if domain.status() == Status::CertificatePending {
+                    restless.push(format!("{}: {}", domain.name(), domain.waiting_on()));
+                    self.nameplate.check(&TENANT, domain.id()).await?;
+                }
+            }
+        }
         Ok(restless)
     }
 
@@ -277,6 +353,11 @@ impl Siege {
         );
         for ((point, fault), count) in &self.faults {
             println!("  {fault:?} {point}: {count}");
+        }
+        if self.plan.walks {
+            let kills = |point: &String| self.faults.get(&(point.clone(), Fault::Kill)).copied();
+            let never: Vec<_> = points::all().filter(|point| kills(point).is_none()).collect();
+            assert_eq!(never, Vec::<String>::new(), "nobody was killed there");
         }
         for (outage, count) in &self.suffered {
             println!("  {outage:?}: {count}");

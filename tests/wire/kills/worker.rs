@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, BufRead as _, Write as _},
+    net::SocketAddr,
     process::{self, Command, Stdio},
     sync::{
         Mutex,
@@ -14,17 +15,21 @@ use std::{
 
 use nameplate::{
     Onboarding,
+    ca::CertificateAuthority as _,
     domain::{Domain, RecordState, Status},
     error::{ErrorKind, Result},
     record::{RecordFields, RecordType},
-    testkit::{Point, Tape},
+    store::{Commit, Key, Kind, Store},
+    testkit::{Point, Tap, Tape},
 };
 
 use super::{
     check,
     dice::Dice,
     platform::{Place, TENANT},
+    points,
 };
+use crate::acme;
 
 /// What a process is told besides the place.
 const AT: &str = "NAMEPLATE_TEST_AT";
@@ -47,8 +52,8 @@ pub(super) struct Role {
     pub(super) drags: bool,
     /// What its tenants do follows from it; `None` if they do nothing.
     pub(super) tenants: Option<u64>,
-    /// The port through which it reaches a database.
-    pub(super) through: Option<u16>,
+    /// The address at which it finds a database.
+    pub(super) through: Option<SocketAddr>,
     /// What it is started by, such as a shell that sets limits: a script that ends in `exec "$@"`.
     pub(super) script: Option<String>,
 }
@@ -141,11 +146,15 @@ async fn the_worker_process() {
         Ok(store) => store,
         Err(error) => return Said::Refused(error.to_string()).tell(),
     };
-    let nameplate = place.platform(&store, &tape(Mutex::new(go)));
+    let tape = tape(Mutex::new(go));
+    let nameplate = place.platform(&store, &tape);
     Said::Started.tell();
     let worker = nameplate.worker().run(std::future::pending());
     let seed = env::var(SEED).map(|seed| seed.parse().unwrap()).unwrap_or_default();
-    if env::var_os(COMMANDS).is_some() {
+    if env::var(AT).is_ok_and(|at| points::is_a_chore(&at)) {
+        let store = Tap::new(store, tape);
+        tokio::join!(worker, chores(&nameplate, &store));
+    } else if env::var_os(COMMANDS).is_some() {
         tokio::join!(worker, tenants(&nameplate, Dice::new(seed)));
     } else {
         worker.await;
@@ -181,6 +190,26 @@ fn tape(go: Mutex<mpsc::Receiver<String>>) -> Tape {
         Said::Halted.tell();
         let _ = go.lock().unwrap().recv();
     })
+}
+
+/// What an operator does now and then: reads what is there in once more, of which the store takes nothing,
+/// and shortens the log of the account, which nobody reads.
+async fn chores(nameplate: &Onboarding, store: &impl Store) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let account = Key::new(Kind::Account, acme::fresh().id());
+        let _ = store.trim(&account, u64::MAX).await;
+        let Ok(domains) = check::domains(nameplate).await else { continue };
+        let Some(domain) = domains.first() else { continue };
+        let key = Key::new(Kind::Domain, domain.id());
+        let Ok(found) = store.get(&[key]).await else { continue };
+        if let Some(item) = found.into_iter().flatten().next() {
+            let restored = store.restore(&item, &[]).await;
+            if restored.is_ok_and(|done| done == Commit::Done) {
+                Said::Wrong(format!("{} was there, and was restored", domain.name())).tell();
+            }
+        }
+    }
 }
 
 /// What tenants do all the time: look, renew, and change their records.

@@ -13,6 +13,7 @@ use super::{
         outage::Slot,
         plan::Fault,
         platform::LEASE,
+        points,
         worker::{Role, Said, command},
     },
     Siege,
@@ -60,8 +61,12 @@ pub(super) enum Next {
 impl Siege {
     /// Returns whether something is yet to happen to a worker that enrolls.
     pub(super) fn awaits_enrollment(&self) -> bool {
-        let besieged = self.processes.iter().filter_map(|process| process.target.as_ref());
-        self.targets.iter().chain(besieged).any(|target| target.point.ends_with("ca.enroll"))
+        let is_one = |target: &&Target| target.point.ends_with("ca.enroll");
+        // What was missed once is made to happen again, on a walk.
+        let is_next = |target: &&Target| target.tries == 0 || !self.is_walking();
+        let is_next = self.targets.iter().filter(is_one).any(|target| is_next(&target));
+        let mut besieged = self.processes.iter().filter_map(|process| process.target.as_ref());
+        is_next || besieged.any(|target| is_one(&target))
     }
 
     /// Starts a worker that something is going to happen to.
@@ -69,11 +74,14 @@ impl Siege {
         let target = self.targets.pop_front();
         let at = target.as_ref().map(|target| {
             // What happens once in the life of a store, or was waited for in vain, happens at once.
-            let is_rare = target.tries > 0 || target.point.ends_with("enroll");
+            let is_rare = target.tries > 0
+                || target.point.ends_with("enroll")
+                || points::is_a_chore(&target.point);
             let passes = if is_rare { 0 } else { self.dice.below(3) };
             (target.point.clone(), usize::try_from(passes).unwrap())
         });
-        let drags = target.as_ref().is_some_and(|target| target.tries > 0);
+        // Who is held up does little else.
+        let drags = target.as_ref().is_some_and(|target| target.point.ends_with("store.extend"));
         let next = match &target {
             Some(target) => (Next::Fault(Fault::Kill), WAIT * (target.tries + 1)),
             None => {
@@ -87,7 +95,7 @@ impl Siege {
         // A write that is too long is an error then, and not the end of the process.
         let script = Some("trap '' XFSZ; exec \"$@\"".to_owned());
         let slot = self.free_slot();
-        let through = slot.as_ref().map(|slot| slot.proxy.port());
+        let through = slot.as_ref().map(Slot::address);
         let role = Role { at, drags, tenants, through, script };
         self.start(&role, slot, target, (next.0, Instant::now() + next.1));
     }
@@ -96,7 +104,7 @@ impl Siege {
     fn free_slot(&self) -> Option<Slot> {
         let is_free = |slot: &&Slot| {
             let used = self.processes.iter().filter_map(|process| process.slot.as_ref());
-            !used.map(|used| used.proxy.port()).any(|port| port == slot.proxy.port())
+            !used.map(Slot::address).any(|address| address == slot.address())
         };
         self.slots.iter().find(is_free).cloned()
     }
@@ -190,9 +198,18 @@ impl Siege {
         if !self.points.insert(point.clone()) || point.ends_with("ca.enroll") {
             return;
         }
+        assert!(points::all().any(|known| known == point), "{point} is missing in the list");
         for fault in self.plan.at_points.clone() {
+            // It waits for its turn already.
+            if fault == Fault::Kill && self.plan.walks {
+                continue;
+            }
             if fault != Fault::Stop || self.dice.below(self.plan.stop_each) == 0 {
-                self.targets.push_back(Target { point: point.clone(), fault, tries: 0 });
+                let target = Target { point: point.clone(), fault, tries: 0 };
+                match &mut self.later {
+                    Some(later) => later.push(target),
+                    None => self.targets.push_back(target),
+                }
             }
         }
     }

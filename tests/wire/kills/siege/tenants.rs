@@ -20,7 +20,7 @@ use super::{
 
 impl Siege {
     /// Lets tenants come and go.
-    pub(super) async fn feed(&mut self) {
+    pub(super) async fn feed(&mut self, domains: usize) {
         if Instant::now() < self.feed_at {
             return;
         }
@@ -31,13 +31,13 @@ impl Siege {
         for domain in &there {
             self.come(domain).await;
         }
-        if there.len() < self.plan.domains {
+        if there.len() < domains {
             // No more than a few, since others are waited for as well.
-            for _ in (there.len()..self.plan.domains).take(12) {
+            for _ in (there.len()..domains).take(12) {
                 let name = self.next_name();
                 let _ = self.nameplate.add(&TENANT, name).await;
             }
-        } else if self.dice.below(6) == 0 {
+        } else if self.dice.below(if self.is_walking() { 3 } else { 6 }) == 0 {
             let choice = usize::try_from(self.dice.below(there.len() as u64)).unwrap();
             let _ = self.nameplate.remove(&TENANT, there[choice].id()).await;
         }
