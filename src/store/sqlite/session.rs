@@ -13,6 +13,9 @@ use crate::{
     store::{Entry, Filter, Item, Key, Kind, Lease, LeaseRequest, Leased, Page, Query, UniqueKey},
 };
 
+/// The status of most domains, which no index holds.
+const USUAL_STATUS: &str = "active";
+
 /// A connection with its statements, prepared once.
 pub(super) struct Session<'c> {
     pub(super) connection: &'c Connection,
@@ -30,6 +33,7 @@ pub(super) struct Session<'c> {
     by_tenant: Statement<'c>,
     by_name: Statement<'c>,
     by_status: Statement<'c>,
+    by_usual_status: Statement<'c>,
     by_expires: Statement<'c>,
     /// By the number of kinds.
     lease: BTreeMap<usize, Statement<'c>>,
@@ -108,7 +112,13 @@ impl<'c> Session<'c> {
             ))?,
             by_tenant: connection.prepare(list!("items_by_tenant", "kind = ?1 AND tenant = ?2"))?,
             by_name: connection.prepare(sorted!("items_by_name", "kind = ?1 AND name = ?2"))?,
-            by_status: connection.prepare(list!("items_by_status", "kind = ?1 AND status = ?2"))?,
+            by_status: connection.prepare(list!(
+                "items_by_status",
+                // As in the index, which is taken only then.
+                "kind = ?1 AND status = ?2 AND NOT (kind = 4 AND status = 'active')"
+            ))?,
+            by_usual_status: connection
+                .prepare(list!("items_by_key", "kind = ?1 AND status = ?2"))?,
             by_expires: connection
                 .prepare(sorted!("items_by_expires", "kind = ?1 AND expires <= ?2"))?,
             lease: BTreeMap::new(),
@@ -249,7 +259,13 @@ impl<'c> Session<'c> {
                         session.by_name.query(params![kind, name, from, to, most])
                     }
                     Filter::Status(status) => {
-                        session.by_status.query(params![kind, status, from, to, most])
+                        let usual = query.kind == Kind::Domain && status == USUAL_STATUS;
+                        let by_status = if usual {
+                            &mut session.by_usual_status
+                        } else {
+                            &mut session.by_status
+                        };
+                        by_status.query(params![kind, status, from, to, most])
                     }
                     Filter::ExpiresBy(at) => {
                         session.by_expires.query(params![kind, micros(*at), from, to, most])
@@ -404,6 +420,7 @@ impl<'c> Session<'c> {
             ("items_by_tenant", self.by_tenant.expanded_sql()),
             ("items_by_name", self.by_name.expanded_sql()),
             ("items_by_status", self.by_status.expanded_sql()),
+            ("items_by_key", self.by_usual_status.expanded_sql()),
             ("items_by_expires", self.by_expires.expanded_sql()),
         ];
         let mut plans = Vec::new();

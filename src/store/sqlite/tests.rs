@@ -22,8 +22,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{OperationId, OsRandom},
     store::{
-        Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, NewEntry, Store, UniqueKey,
-        Write,
+        Batch, Body, Commit, Expect, Filter, Header, Key, Kind, LeaseRequest, NewEntry, Query,
+        Store, UniqueKey, Write,
     },
 };
 
@@ -433,6 +433,37 @@ mod migrating {
         assert_eq!(row.unwrap(), ("kept".to_owned(), 7));
         let error = migrate(&connection, &[FIRST]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Precondition, "{error}");
+    }
+
+    #[test]
+    fn a_file_of_each_earlier_version_is_opened_with_all_that_it_holds() {
+        let folder = Scratch::new();
+        let steps = schema::STEPS;
+        for version in 1..=steps.len() {
+            let path = folder.file(&format!("{version}.db"));
+            let connection = Connection::open(&path).unwrap();
+            migrate(&connection, &steps[..version]).unwrap();
+            for (id, status, expires) in [("a", "active", 30), ("b", "pending", 20)] {
+                let insert = "INSERT INTO items (kind, id, counter, operation, status, expires, \
+                              token, body) VALUES (4, ?1, 1, zeroblob(16), ?2, ?3, 0, '{}')";
+                connection.execute(insert, (id, status, expires)).unwrap();
+            }
+            drop(connection);
+
+            let store = open_at(&path).unwrap();
+            assert_eq!(wait(store.commit(put("c", due()))).unwrap(), Commit::Done);
+            wait(store.integrity_check()).unwrap();
+            let list = |filter| {
+                let page = wait(store.list(&Query::new(Kind::Domain, filter))).unwrap();
+                page.items.into_iter().map(|item| item.key.id).collect::<Vec<_>>()
+            };
+            assert_eq!(list(Filter::All), ["a", "b", "c"]);
+            assert_eq!(list(Filter::Status("active".to_owned())), ["a"]);
+            assert_eq!(list(Filter::Status("pending".to_owned())), ["b"]);
+            let at = |micros| Timestamp::from_timestamp_micros(micros).unwrap();
+            assert_eq!(list(Filter::ExpiresBy(at(20))), ["b"]);
+            assert_eq!(list(Filter::ExpiresBy(at(30))), ["a", "b"]);
+        }
     }
 
     #[test]
