@@ -15,7 +15,7 @@ mod switch;
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     clock::Timestamp,
@@ -221,8 +221,10 @@ pub struct Header {
 }
 
 /// What an item holds: versioned JSON text, opaque to the store, readable to an operator.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Body(String);
+///
+/// Clones share the text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Body(Arc<str>);
 
 impl Body {
     /// Longest body, in bytes. A store must take this much.
@@ -230,12 +232,30 @@ impl Body {
 
     /// Takes the text over.
     pub fn new(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<&str> for Body {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -205,7 +205,7 @@ pub(super) fn item(row: &Row<'_>, first: usize) -> Result<Item, Failure> {
         due: optional(column(8)?, |value| instant(integer(value)?))?,
         unique: carried(optional(column(9)?, text)?, tenant, name),
     };
-    let body = Body::new(text(column(10)?)?.to_owned());
+    let body = Body::from(text(column(10)?)?);
     Ok(Item::new(key, revision, header, body))
 }
 
