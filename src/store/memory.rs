@@ -227,8 +227,10 @@ impl State {
 
         // Nothing below can fail. Old unique keys go first, so that a batch can move one.
         for write in &batch.writes {
-            if let Write::Put { key, .. } | Write::Delete { key, .. } = write {
-                self.forget_unique(key);
+            match write {
+                Write::Put { key, header, .. } => self.forget_unique(key, &header.unique),
+                Write::Delete { key, .. } => self.forget_unique(key, &[]),
+                Write::Wake { .. } => {}
             }
         }
         let mut woken = Vec::new();
@@ -291,22 +293,20 @@ impl State {
     }
 
     fn taken(&self, writes: &[Write]) -> Vec<UniqueKey> {
-        let written: BTreeSet<&Key> = writes
-            .iter()
-            .filter_map(|write| match write {
-                Write::Put { key, .. } | Write::Delete { key, .. } => Some(key),
-                Write::Wake { .. } => None,
+        let is_written = |holder: &Key| {
+            writes.iter().any(|write| match write {
+                Write::Put { key, .. } | Write::Delete { key, .. } => key == holder,
+                Write::Wake { .. } => false,
             })
-            .collect();
+        };
         let mut wanted = BTreeSet::new();
         let mut taken = Vec::new();
         for write in writes {
             if let Write::Put { key, header, .. } = write {
+                let mine = self.carried(key);
                 for unique in &header.unique {
-                    let elsewhere = self
-                        .unique
-                        .get(unique)
-                        .is_some_and(|holder| holder != key && !written.contains(holder));
+                    let elsewhere = !mine.contains(unique)
+                        && self.unique.get(unique).is_some_and(|holder| !is_written(holder));
                     if elsewhere || !wanted.insert(unique) {
                         taken.push(unique.clone());
                     }
@@ -316,19 +316,27 @@ impl State {
         taken
     }
 
-    fn forget_unique(&mut self, key: &Key) {
+    /// Returns the unique keys that an item carries.
+    fn carried(&self, key: &Key) -> &[UniqueKey] {
+        self.items.get(key).map(|row| row.header.unique.as_slice()).unwrap_or_default()
+    }
+
+    /// Frees the unique keys that an item carries, but for those that it keeps.
+    fn forget_unique(&mut self, key: &Key, kept: &[UniqueKey]) {
         if let Some(row) = self.items.get(key) {
-            for unique in &row.header.unique {
+            for unique in row.header.unique.iter().filter(|unique| !kept.contains(unique)) {
                 self.unique.remove(unique);
             }
         }
     }
 
     fn put(&mut self, key: Key, header: Header, body: Body, operation: OperationId) {
-        for unique in &header.unique {
+        let row = self.items.get(&key);
+        let mine = row.map(|row| row.header.unique.as_slice()).unwrap_or_default();
+        for unique in header.unique.iter().filter(|unique| !mine.contains(unique)) {
             self.unique.insert(unique.clone(), key.clone());
         }
-        if self.items.contains_key(&key) {
+        if row.is_some() {
             self.reschedule(&key, |row| {
                 row.revision = Revision::new(row.revision.counter + 1, operation);
                 row.header = header;
