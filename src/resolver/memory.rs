@@ -151,7 +151,10 @@ impl InMemoryResolver {
             && let Some(zone) = provider.zone_of(name).await?
         {
             let zone = Hosted { provider: &**provider, zone };
-            return Ok((zone.find(name, record_type).await?, zone.negative_ttl().await?));
+            let found = zone.find(name, record_type).await?;
+            let is_there = matches!(found, Found::Set(_) | Found::Alias(_));
+            let negative_ttl = if is_there { None } else { zone.negative_ttl().await? };
+            return Ok((found, negative_ttl));
         }
         let state = self.state();
         Ok((state.find(name, record_type), state.negative_ttl(name)))
