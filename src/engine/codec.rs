@@ -1,5 +1,6 @@
 //! How roots and satellites are written down: versioned JSON text under a header.
 
+mod at;
 mod stored;
 
 use std::fmt::Display;
@@ -154,7 +155,7 @@ pub(super) fn read_domain(item: &Item) -> Result<Domain> {
 
 fn domain_and_intent(item: &Item) -> Result<(Domain, Option<Intent>)> {
     let text = item.body.as_str();
-    if version(text, &item.key, stored::VERSION)? == stored::VERSION {
+    if version(text, &item.key, stored::VERSION)? >= stored::OLDEST {
         return from_text::<Stored<'_>>(text, &item.key)?.into_domain(item);
     }
     let FirstDomain { mut domain, intent } = read_item(item)?;

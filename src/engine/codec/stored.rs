@@ -2,11 +2,17 @@
 //!
 //! What the header says is not said again, and what can be told from the rest is left out: a field
 //! that is missing is as its comment says. Instants are seconds since 1970.
+//!
+//! Version 2 is read as well: it leaves out less, and what it leaves out of the evidence beside that
+//! of the ownership is not as there.
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use chrono::TimeDelta;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::at::{At, instant};
 use crate::{
     certificate::{Validation, renew_at},
     challenge::{Challenge, Method, Scope, email::Correspondence},
@@ -24,7 +30,13 @@ use crate::{
 };
 
 /// The version of this form.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+
+/// The first version that is read here.
+pub(super) const OLDEST: u32 = 2;
+
+/// How long most challenges last. Part of the form: it stays as it is, whatever a policy says.
+const USUAL_VALIDITY: TimeDelta = TimeDelta::days(180);
 
 /// The label under which a customer hands certificate challenges over (RFC 8555 section 8.4).
 const DELEGATED: &str = "_acme-challenge";
@@ -55,7 +67,9 @@ pub(super) struct Stored<'a> {
     /// Here too: that of the header is for searching, and may be another word.
     status: Status,
     challenge: Proof<'a>,
-    via: Validation,
+    /// `dns01-delegated` with a delegation, and `http01` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    via: Option<Validation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delegation: Option<Handover<'a>>,
     /// Of each, that nobody has looked.
@@ -129,7 +143,12 @@ pub(super) struct Stored<'a> {
 struct Proof<'a> {
     /// In front of the name, without a final dot; or a whole name, with one.
     at: Cow<'a, str>,
-    token: Cow<'a, str>,
+    /// The hexadecimal digits of `digest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<Cow<'a, str>>,
+    /// 32 bytes, base64url; `token` says it in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<Cow<'a, str>>,
     /// `dns-txt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     method: Option<Method>,
@@ -146,7 +165,9 @@ struct Proof<'a> {
     /// When the domain was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued: Option<At>,
-    until: At,
+    /// 180 days after it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<At>,
 }
 
 /// Where challenges are handed over to.
@@ -158,22 +179,26 @@ enum Handover<'a> {
     Whole(Cow<'a, Delegation>),
 }
 
-/// Evidence.
+/// Evidence. Most is looked for together: what is missing of the fields with a star is as in that of
+/// the ownership, and in that itself as if nobody had looked.
 #[derive(Deserialize, Serialize)]
 struct Looks<'a> {
     /// `confirmed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Verdict>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<At>,
+    /// *
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    at: Option<Option<At>>,
     /// As `last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<Verdict>,
+    /// *
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    since: Option<Option<At>>,
+    /// *
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<At>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    count: u16,
-    /// Of each of these, as `at`.
+    count: Option<u16>,
+    /// Of each of these, as in that of the ownership if `at` is, too, and otherwise as `at`.
     #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     confirmed: Option<Option<At>>,
     #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
@@ -192,7 +217,9 @@ struct Looks<'a> {
 #[derive(Deserialize, Serialize)]
 struct Serving {
     id: CertificateId,
-    key: KeyId,
+    /// As `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<KeyId>,
     from: At,
     /// When the item expires, by its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,17 +274,22 @@ impl<'a> Stored<'a> {
             has_feed,
         } = domain;
         let base = name.base();
+        let nobody_looked = Evidence::default();
         Self {
             v: VERSION,
             created: At(*created_at),
             submitted: (submitted != name.as_str()).then(|| submitted.into()),
             status: *status,
             challenge: Proof::of(challenge, name, *created_at),
-            via: *validation,
+            via: unless(*validation, &usual_validation(delegation.is_some())),
             delegation: delegation.as_ref().map(|delegation| Handover::of(delegation, &base)),
-            ownership: Looks::of(ownership, Some(&challenge.value())),
-            routing: Looks::of(routing, None),
-            delegated: Looks::of(delegated, delegation.as_ref().map(|it| it.target.as_str())),
+            ownership: Looks::of(ownership, &nobody_looked, Some(&challenge.value())),
+            routing: Looks::of(routing, ownership, None),
+            delegated: Looks::of(
+                delegated,
+                ownership,
+                delegation.as_ref().map(|it| it.target.as_str()),
+            ),
             contested: contested_at.map(At),
             title: Cow::Borrowed(title),
             checks: *checks,
@@ -322,9 +354,12 @@ impl<'a> Stored<'a> {
                     .ok_or_else(|| missing("its certificate never expires"))?,
             ),
         };
-        let looks = |looks: Option<Looks<'_>>, wanted: Option<&str>| {
-            looks.map(|looks| looks.into_evidence(wanted)).unwrap_or_default()
+        let looks = |looks: Option<Looks<'_>>, beside: &Evidence, wanted: Option<&str>| {
+            looks.map(|looks| looks.into_evidence(beside, wanted)).unwrap_or_default()
         };
+        let nobody_looked = Evidence::default();
+        let ownership = looks(self.ownership, &nobody_looked, Some(&challenge.value()));
+        let beside = if self.v < VERSION { &nobody_looked } else { &ownership };
         let target = delegation.as_ref().map(|delegation| delegation.target.as_str());
         let domain = Domain {
             id: key.id.parse().map_err(|_| missing("its key is no id"))?,
@@ -332,10 +367,10 @@ impl<'a> Stored<'a> {
             submitted: self.submitted.map_or_else(|| name.to_string(), Cow::into_owned),
             status: self.status,
             created_at,
-            validation: self.via,
-            ownership: looks(self.ownership, Some(&challenge.value())),
-            routing: looks(self.routing, None),
-            delegated: looks(self.delegated, target),
+            validation: self.via.unwrap_or_else(|| usual_validation(delegation.is_some())),
+            routing: looks(self.routing, beside, None),
+            delegated: looks(self.delegated, beside, target),
+            ownership,
             delegation,
             contested_at: instant(self.contested),
             title: self.title.into_owned(),
@@ -370,6 +405,17 @@ impl<'a> Stored<'a> {
     }
 }
 
+/// Returns how most domains prove themselves to the authority.
+const fn usual_validation(is_delegated: bool) -> Validation {
+    if is_delegated { Validation::Dns01Delegated } else { Validation::Http01 }
+}
+
+/// Returns the bytes that a token is the hexadecimal digits of, if it is that of 32.
+fn digest(token: &str) -> Option<[u8; 32]> {
+    // Capitals would come back as small letters.
+    HEXLOWER.decode(token.as_bytes()).ok()?.try_into().ok()
+}
+
 impl<'a> Proof<'a> {
     fn of(challenge: &'a Challenge, name: &DomainName, created_at: Timestamp) -> Self {
         let Challenge {
@@ -385,19 +431,21 @@ impl<'a> Proof<'a> {
         } = challenge;
         let base = name.base();
         let front = owner.as_str().strip_suffix(base.as_str());
+        let digest = digest(token).map(|bytes| BASE64URL_NOPAD.encode(&bytes));
         Self {
             at: match front.and_then(|front| front.strip_suffix('.')) {
                 Some(label) if !label.is_empty() => label.into(),
                 _ => absolute(owner).into(),
             },
-            token: token.into(),
+            token: digest.is_none().then(|| token.into()),
+            digest: digest.map(Cow::Owned),
             method: unless(*method, &Method::DnsTxt),
             scope: unless(*scope, &Scope::of(name)),
             target: target.as_ref().map(Cow::Borrowed),
             path: path.as_deref().map(Cow::Borrowed),
             generation: unless(*generation, &1),
             issued: unless(At(*issued_at), &At(created_at)),
-            until: At(*expires_at),
+            until: unless(At(*expires_at), &At(usual_end(*issued_at))),
         }
     }
 
@@ -408,18 +456,28 @@ impl<'a> Proof<'a> {
         } else {
             format!("{}.{base}", self.at).parse()
         };
+        let issued_at = self.issued.map_or(created_at, |at| at.0);
+        let token = match (self.token, self.digest) {
+            (Some(token), _) => token.into_owned(),
+            (None, digest) => HEXLOWER.encode(&BASE64URL_NOPAD.decode(digest?.as_bytes()).ok()?),
+        };
         Some(Challenge {
             method: self.method.unwrap_or(Method::DnsTxt),
             scope: self.scope.unwrap_or_else(|| Scope::of(name)),
             target: self.target.map(Cow::into_owned),
             path: self.path.map(Cow::into_owned),
             owner: owner.ok()?,
-            token: self.token.into_owned(),
+            token,
             generation: self.generation.unwrap_or(1),
-            issued_at: self.issued.map_or(created_at, |at| at.0),
-            expires_at: self.until.0,
+            issued_at,
+            expires_at: self.until.map_or_else(|| usual_end(issued_at), |at| at.0),
         })
     }
+}
+
+/// Returns when most challenges end.
+fn usual_end(issued_at: Timestamp) -> Timestamp {
+    issued_at.checked_add_signed(USUAL_VALIDITY).unwrap_or(Timestamp::MAX_UTC)
 }
 
 /// Returns a name with a final dot.
@@ -449,8 +507,8 @@ impl<'a> Handover<'a> {
 }
 
 impl<'a> Looks<'a> {
-    /// Writes evidence down; `wanted` is the value that says yes.
-    fn of(evidence: &'a Evidence, wanted: Option<&str>) -> Option<Self> {
+    /// Writes evidence down beside other; `wanted` is the value that says yes.
+    fn of(evidence: &'a Evidence, beside: &Evidence, wanted: Option<&str>) -> Option<Self> {
         if *evidence == Evidence::default() {
             return None;
         }
@@ -465,7 +523,7 @@ impl<'a> Looks<'a> {
             definite_at,
             seen: Seen { found, values },
         } = evidence;
-        let at = at.map(At);
+        let usual = |there: Option<Timestamp>| if *at == beside.at { there } else { *at }.map(At);
         let (found, seen) = match (found, values.as_slice()) {
             (Found::Values, [one]) if wanted == Some(one) => (None, None),
             (Found::Values, values) => (None, Some(values.into())),
@@ -474,19 +532,21 @@ impl<'a> Looks<'a> {
         };
         Some(Self {
             last: unless(*last, &Verdict::Confirmed),
-            at,
+            at: unless(at.map(At), &beside.at.map(At)),
             run: unless(*run, last),
-            since: run_since.map(At),
-            count: *run_count,
-            confirmed: unless(confirmed_at.map(At), &at),
-            counted: unless(counted_at.map(At), &at),
-            definite: unless(definite_at.map(At), &at),
+            since: unless(run_since.map(At), &beside.run_since.map(At)),
+            count: unless(*run_count, &beside.run_count),
+            confirmed: unless(confirmed_at.map(At), &usual(beside.confirmed_at)),
+            counted: unless(counted_at.map(At), &usual(beside.counted_at)),
+            definite: unless(definite_at.map(At), &usual(beside.definite_at)),
             found,
             seen,
         })
     }
 
-    fn into_evidence(self, wanted: Option<&str>) -> Evidence {
+    fn into_evidence(self, beside: &Evidence, wanted: Option<&str>) -> Evidence {
+        let at = self.at.map_or(beside.at, instant);
+        let usual = |there: Option<Timestamp>| if at == beside.at { there } else { at };
         let last = self.last.unwrap_or(Verdict::Confirmed);
         let values = match (self.found, self.seen) {
             (_, Some(seen)) => seen.into_owned(),
@@ -495,16 +555,21 @@ impl<'a> Looks<'a> {
         };
         Evidence {
             last,
-            at: instant(self.at),
-            confirmed_at: instant(self.confirmed.unwrap_or(self.at)),
+            at,
+            confirmed_at: self.confirmed.map_or_else(|| usual(beside.confirmed_at), instant),
             run: self.run.unwrap_or(last),
-            run_since: instant(self.since),
-            run_count: self.count,
-            counted_at: instant(self.counted.unwrap_or(self.at)),
-            definite_at: instant(self.definite.unwrap_or(self.at)),
+            run_since: self.since.map_or(beside.run_since, instant),
+            run_count: self.count.unwrap_or(beside.run_count),
+            counted_at: self.counted.map_or_else(|| usual(beside.counted_at), instant),
+            definite_at: self.definite.map_or_else(|| usual(beside.definite_at), instant),
             seen: Seen { found: self.found.unwrap_or(Found::Values), values },
         }
     }
+}
+
+/// Returns the key of most certificates: the one whose id they took.
+const fn key_of(id: CertificateId) -> KeyId {
+    KeyId::from_bytes(*id.as_bytes())
 }
 
 impl Serving {
@@ -512,7 +577,7 @@ impl Serving {
         let Served { id, key, not_before, not_after, renew_at: renew } = served;
         Self {
             id: *id,
-            key: *key,
+            key: unless(*key, &key_of(*id)),
             from: At(*not_before),
             to: (header.expires != Some(*not_after)).then_some(At(*not_after)),
             renew: unless(At(*renew), &At(renew_at(*not_before, *not_after))),
@@ -523,84 +588,10 @@ impl Serving {
         let (not_before, not_after) = (self.from.0, instant(self.to).or(header.expires)?);
         Some(Served {
             id: self.id,
-            key: self.key,
+            key: self.key.unwrap_or_else(|| key_of(self.id)),
             not_before,
             not_after,
             renew_at: self.renew.map_or_else(|| renew_at(not_before, not_after), |at| at.0),
         })
-    }
-}
-
-/// An instant as a number of seconds, with a fraction where there is one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct At(Timestamp);
-
-fn instant(at: Option<At>) -> Option<Timestamp> {
-    at.map(|at| at.0)
-}
-
-impl At {
-    /// Most seconds whose millionths a floating-point number can tell apart.
-    const MOST: u64 = 1 << 32;
-
-    fn from_fraction(seconds: f64) -> Option<Timestamp> {
-        let micros = (seconds * 1e6).round();
-        // Within the range in which such numbers are whole.
-        (seconds.abs() < Self::MOST as f64)
-            .then(|| Timestamp::from_timestamp_micros(micros as i64))
-            .flatten()
-    }
-}
-
-impl Serialize for At {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let seconds = self.0.timestamp();
-        let nanos = self.0.timestamp_subsec_nanos();
-        if nanos == 0 {
-            return serializer.serialize_i64(seconds);
-        }
-        if nanos.is_multiple_of(1000) && seconds.unsigned_abs() < Self::MOST {
-            return serializer.serialize_f64(self.0.timestamp_micros() as f64 / 1e6);
-        }
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for At {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-
-        impl de::Visitor<'_> for Reading {
-            type Value = Timestamp;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("seconds since 1970, or an instant as text")
-            }
-
-            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Timestamp, E> {
-                let unexpected = de::Unexpected::Signed(seconds);
-                Timestamp::from_timestamp(seconds, 0)
-                    .ok_or_else(|| E::invalid_value(unexpected, &self))
-            }
-
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Timestamp, E> {
-                let unexpected = de::Unexpected::Unsigned(seconds);
-                i64::try_from(seconds)
-                    .ok()
-                    .and_then(|seconds| Timestamp::from_timestamp(seconds, 0))
-                    .ok_or_else(|| E::invalid_value(unexpected, &self))
-            }
-
-            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Timestamp, E> {
-                At::from_fraction(seconds)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Float(seconds), &self))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
-            }
-        }
-
-        deserializer.deserialize_any(Reading).map(Self)
     }
 }

@@ -18,6 +18,9 @@ use crate::{
 /// What the first release with a store wrote.
 const FIRST: &str = include_str!("domain.1.json");
 
+/// What real servers left of version 2: the name of each domain, and its body.
+const SECOND: &str = include_str!("domains.2.txt");
+
 fn instant(micros: i64) -> Timestamp {
     Timestamp::from_timestamp_micros(micros).unwrap()
 }
@@ -125,10 +128,18 @@ prop_compose! {
         target in option::of(Just("proof.platform.test")),
         path in option::of(Just("/.well-known/plat-challenge/0.txt")),
         generation in 0..3_u32,
+        token in prop_oneof![
+            Just("0f".repeat(32)),
+            Just("0F".repeat(32)),
+            Just("0f".repeat(31)),
+            "[a-z2-7]{32}",
+        ],
         issued_at in instants(),
-        expires_at in instants(),
+        other_end in option::of(instants()),
     ) -> Challenge {
-        let (owner, token) = (owner.parse().unwrap(), "0f".repeat(32));
+        let owner = owner.parse().unwrap();
+        let validity = std::time::Duration::from_secs(180 * 86_400);
+        let expires_at = other_end.unwrap_or_else(|| after(issued_at, validity));
         let (target, path) = (target.map(|it| it.parse().unwrap()), path.map(str::to_owned));
         Challenge {
             method, scope, owner, token, target, path, generation, issued_at, expires_at,
@@ -147,12 +158,16 @@ fn delegations() -> impl Strategy<Value = Delegation> {
 }
 
 prop_compose! {
-    fn served()(not_before in instants(), not_after in instants(), other in option::of(instants()))
-    -> Served {
+    fn served()(
+        not_before in instants(),
+        not_after in instants(),
+        other in option::of(instants()),
+        key in 8..10_u8,
+    ) -> Served {
         let usual = crate::certificate::renew_at(not_before, not_after);
         Served {
             id: CertificateId::from_bytes([8; 16]),
-            key: KeyId::from_bytes([9; 16]),
+            key: KeyId::from_bytes([key; 16]),
             not_before,
             not_after,
             renew_at: other.unwrap_or(usual),
@@ -163,7 +178,11 @@ prop_compose! {
 prop_compose! {
     fn domains()(
         (created_at, challenge, status) in (instants(), challenges(), 0..Status::ALL.len()),
-        (ownership, routing, delegated) in (evidence(), evidence(), evidence()),
+        (ownership, mut routing, delegated) in (evidence(), evidence(), evidence()),
+        together in vec(any::<bool>(), 3),
+        validation in prop::sample::select(
+            &[Validation::Dns01, Validation::Dns01Delegated, Validation::Http01][..]
+        ),
         delegation in option::of(delegations()),
         certificate in option::of(served()),
         times in vec(option::of(instants()), 6),
@@ -177,6 +196,17 @@ prop_compose! {
         domain.challenge = challenge;
         domain.status = Status::ALL[status];
         domain.delegation = delegation;
+        domain.validation = validation;
+        if together[0] {
+            routing.at = ownership.at;
+        }
+        if together[1] {
+            routing.run_since = ownership.run_since;
+        }
+        if together[2] {
+            routing.run_count = ownership.run_count;
+            routing.counted_at = ownership.counted_at;
+        }
         (domain.ownership, domain.routing, domain.delegated) = (ownership, routing, delegated);
         domain.certificate = certificate;
         domain.contested_at = times[0];
@@ -293,16 +323,80 @@ fn a_domain_of_the_first_version_is_read_and_written_anew() {
     assert!(first.intent.is_some());
 
     let item = stored(first.clone(), header.due);
-    assert!(item.body.as_str().starts_with("{\"v\":2,"), "{}", item.body.as_str());
+    assert!(item.body.as_str().starts_with("{\"v\":3,"), "{}", item.body.as_str());
     assert_eq!(loaded(&item), first);
+}
+
+#[test]
+fn a_domain_of_the_second_version_is_read_and_written_anew() {
+    let read: Vec<Domain> = SECOND
+        .lines()
+        .map(|line| {
+            let (name, body) = line.split_once(' ').unwrap();
+            let header = Header {
+                tenant: Some(TenantId::from_bytes([4; 16])),
+                name: Some(name.to_owned()),
+                expires: Some("2027-04-15T07:00:00Z".parse().unwrap()),
+                ..Header::default()
+            };
+            let key = Key::new(Kind::Domain, DomainId::from_bytes([3; 16]));
+            let revision = Revision::new(1, OperationId::from_bytes([5; 16]));
+            let root = loaded(&Item::new(key, revision, header, Body::new(body.to_owned())));
+            let written = stored(root.clone(), None);
+            let text = written.body.as_str();
+            assert!(text.starts_with("{\"v\":3,"), "{text}");
+            assert!(text.len() < body.len(), "{text}");
+            assert_eq!(loaded(&written), root, "{text}");
+            root.domain
+        })
+        .collect();
+    let [wildcard, records, unproved, failed, swept] = read.as_slice() else { panic!("{read:?}") };
+
+    let at = |seconds: i64| Some(instant(seconds * 1_000_000));
+    assert_eq!(wildcard.status, Status::Active);
+    assert_eq!(wildcard.validation, Validation::Dns01Delegated);
+    let token = "a5e1b7cac680d7797b758ed63538824951e4d601131d15b046cfb1ecf3133b73";
+    assert_eq!(wildcard.challenge.token, token);
+    assert_eq!(Some(wildcard.challenge.expires_at), at(1_810_917_698));
+    for evidence in [&wildcard.ownership, &wildcard.routing, &wildcard.delegated] {
+        assert_eq!((evidence.at, evidence.run_count), (at(1_795_365_739), 1));
+        assert_eq!(evidence.run_since, at(1_795_365_700));
+        assert_eq!(evidence.counted_at, at(1_795_365_700));
+    }
+    let served = wildcard.certificate.as_ref().unwrap();
+    assert_eq!(served.id.to_string(), "d999c1d6503438051d532a23637754df");
+    assert_eq!(served.key.to_string(), "9ce956d317d241469fc6d70f0a04fd77");
+    assert_eq!((records.records.len(), records.validation), (1, Validation::Dns01));
+    assert_eq!(unproved.routing.seen.found, Found::NxDomain);
+    assert_eq!(unproved.routing.confirmed_at, None);
+    assert_eq!(failed.last_failure.as_ref().unwrap().attempts, 1);
+    assert_eq!((swept.sweeps.len(), swept.validation), (1, Validation::Http01));
+}
+
+/// What an earlier version leaves out is not taken from beside it.
+#[test]
+fn evidence_of_the_second_version_is_read_by_itself() {
+    let item = stored(DomainRoot::new(new_domain("shop.example.com")), None);
+    let [ownership, routing] = ["3", "2"].map(|version| {
+        let body = item.body.as_str().replacen('3', version, 1).replacen(
+            "\"challenge\"",
+            "\"ownership\":{\"at\":1,\"since\":1,\"count\":2},\"routing\":{},\"challenge\"",
+            1,
+        );
+        let domain = read_domain(&Item { body: Body::new(body), ..item.clone() }).unwrap();
+        (domain.ownership.run_count, domain.routing.at, domain.routing.run_count)
+    });
+    assert_eq!(ownership, (2, Some(instant(1_000_000)), 2));
+    assert_eq!(routing, (2, None, 0));
 }
 
 #[test]
 fn a_domain_of_a_later_version_is_not_read() {
     let mut item = stored(DomainRoot::new(new_domain("shop.example.com")), None);
     for (body, kind) in [
-        (item.body.as_str().replacen("\"v\":2", "\"v\":3", 1), ErrorKind::Unsupported),
-        (item.body.as_str().replacen("\"v\":2", "\"v\":0", 1), ErrorKind::Unsupported),
+        (item.body.as_str().replacen("\"v\":3", "\"v\":4", 1), ErrorKind::Unsupported),
+        (item.body.as_str().replacen("\"v\":3", "\"v\":0", 1), ErrorKind::Unsupported),
+        ("{\"v\":3}".to_owned(), ErrorKind::Malformed),
         ("{\"v\":2}".to_owned(), ErrorKind::Malformed),
         ("{}".to_owned(), ErrorKind::Malformed),
     ] {
@@ -331,12 +425,13 @@ fn a_domain_under_a_header_that_is_not_its_own_is_malformed() {
 fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
     let mut domain = new_domain("shop.example.com");
     let now = domain.created_at;
-    let token = "0f".repeat(32);
+    // The token is 64 characters, `0f` again and again.
+    let digest = "Dw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8";
     let item = stored(DomainRoot::new(domain.clone()), Some(now));
     let new = format!(
-        "{{\"v\":2,\"created\":1800000000,\"status\":\"pending\",\
+        "{{\"v\":3,\"created\":1800000000,\"status\":\"pending\",\
          \"challenge\":{{\"at\":\"_plat-challenge\",\
-         \"token\":\"{token}\",\"until\":1800086400}},\"via\":\"http-01\"}}"
+         \"digest\":\"{digest}\",\"until\":1800086400}}}}"
     );
     assert_eq!(item.body.as_str(), new);
 
@@ -354,21 +449,25 @@ fn the_form_of_a_new_domain_and_of_one_that_is_served_stays_as_it_is() {
         seen: Seen::values([domain.challenge.value()]),
     };
     domain.ownership = looks.clone();
-    domain.routing = Evidence { seen: Seen::values(["203.0.113.10".to_owned()]), ..looks };
+    domain.routing = Evidence {
+        run_since: Some(after(now, std::time::Duration::from_secs(60))),
+        seen: Seen::values(["203.0.113.10".to_owned()]),
+        ..looks
+    };
     domain.certificate = Some(Served {
         id: CertificateId::from_bytes([8; 16]),
-        key: KeyId::from_bytes([9; 16]),
+        key: KeyId::from_bytes([8; 16]),
         not_before: now,
         not_after: after(now, std::time::Duration::from_secs(90)),
         renew_at: after(now, std::time::Duration::from_secs(45)),
     });
     let item = stored(DomainRoot::new(domain), Some(now));
-    let (certificate, key) = ("08".repeat(16), "09".repeat(16));
+    let certificate = "08".repeat(16);
     let served = format!(
         "{},\"ownership\":{{\"at\":1800000000,\"since\":1800000000,\"count\":1}},\
-         \"routing\":{{\"at\":1800000000,\"since\":1800000000,\"count\":1,\
-         \"seen\":[\"203.0.113.10\"]}},\"certificate\":{{\"id\":\"{certificate}\",\
-         \"key\":\"{key}\",\"from\":1800000000}},\"ordered\":1800000000.25}}",
+         \"routing\":{{\"since\":1800000060,\"seen\":[\"203.0.113.10\"]}},\
+         \"certificate\":{{\"id\":\"{certificate}\",\"from\":1800000000}},\
+         \"ordered\":1800000000.25}}",
         new.strip_suffix('}').unwrap().replace("pending", "active")
     );
     assert_eq!(item.body.as_str(), served);

@@ -7,7 +7,7 @@ use crate::{
         Certificate, Chain, Handle, Order, OrderEvent, OrderKey, OrderStatus, Origin, Problem,
         Validation,
     },
-    clock::{Timestamp, after},
+    clock::{Timestamp, after, whole_second},
     domain::{Domain, Event, Issuance, PauseScope, Placed, Placement, Served, Status},
     engine::{
         notice::Notice,
@@ -235,7 +235,8 @@ impl Draft<'_> {
                     polls: 0,
                 });
                 domain.issuance = Some(Issuance { order: id, stage: OrderStatus::Planned });
-                domain.last_order_at = Some(now);
+                // Finer than what depends on it, and longer to store, it need not be.
+                domain.last_order_at = Some(whole_second(now));
                 if domain.status == Status::Verified {
                     self.event(Event::CertificateRequested);
                 }
@@ -556,7 +557,8 @@ impl Draft<'_> {
             }
         };
         let certificate = Certificate::new(
-            CertificateId::from_bytes(self.moment.bytes("certificate")),
+            // As unique as its key, which is drawn for it alone; and domains are stored shorter.
+            CertificateId::from_bytes(*key.id.as_bytes()),
             order.domain,
             &chain,
             Origin::Issued { authority: order.authority.clone(), order: order.id },

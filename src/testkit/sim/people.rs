@@ -345,7 +345,7 @@ fn hand_over(world: &World, number: usize, away: bool) {
 }
 
 /// How the body of a domain begins that this version of the engine wrote.
-const OURS: &str = "{\"v\":2,";
+const OURS: &str = "{\"v\":3,";
 
 /// The same of a version that is not known yet.
 const THEIRS: &str = "{\"v\":9,";
