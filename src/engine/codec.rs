@@ -54,15 +54,19 @@ struct FirstDomain {
     intent: Option<Intent>,
 }
 
+/// How much room most texts need: what grows again and again costs more than what is too large.
+const ROOM: usize = 1024;
+
 pub(super) fn write<T: Serialize>(content: &T) -> Result<String> {
     to_text(&Writing { v: VERSION, content })
 }
 
 fn to_text<T: Serialize>(content: &T) -> Result<String> {
-    serde_json::to_string(content).map_err(|error| {
-        Error::new(ErrorKind::Internal, "engine", "write", "an item that cannot be written")
-            .with_source(error)
-    })
+    let unwritable =
+        || Error::new(ErrorKind::Internal, "engine", "write", "an item that cannot be written");
+    let mut text = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut text, content).map_err(|error| unwritable().with_source(error))?;
+    String::from_utf8(text).map_err(|error| unwritable().with_source(error))
 }
 
 fn from_text<'text, T: Deserialize<'text>>(text: &'text str, what: &dyn Display) -> Result<T> {
@@ -284,7 +288,10 @@ pub(super) fn write_account(account: &AccountRoot, due: Timestamp) -> Result<(Ke
 }
 
 pub(super) fn write_notice(of: &Key, notice: &Notice) -> Result<NewEntry> {
-    Ok(NewEntry::new(of.clone(), write(notice)?))
+    let mut text = write(notice)?;
+    // It may be kept for long.
+    text.shrink_to_fit();
+    Ok(NewEntry::new(of.clone(), text))
 }
 
 /// How the entry of a trace begins.
