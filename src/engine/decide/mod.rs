@@ -59,7 +59,7 @@ pub fn decide(root: &Root, facts: &[Fact], settings: &Settings, moment: Moment) 
     }
     match root {
         Root::Account(root) => account::decide(root, facts, &settings.policy, moment),
-        Root::Domain(root) => Draft::new(root, facts, settings, moment).decide(),
+        Root::Domain(root) => Draft::new(root.clone(), facts, settings, moment).decide(),
     }
 }
 
@@ -84,7 +84,8 @@ impl Settings {
 
 /// A decision in the making.
 struct Draft<'a> {
-    root: DomainRoot,
+    /// In a box, for it is large, and is handed on.
+    root: Box<DomainRoot>,
     facts: &'a [Fact],
     settings: &'a Settings,
     moment: Moment,
@@ -104,9 +105,14 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(root: &DomainRoot, facts: &'a [Fact], settings: &'a Settings, moment: Moment) -> Self {
+    fn new(
+        root: Box<DomainRoot>,
+        facts: &'a [Fact],
+        settings: &'a Settings,
+        moment: Moment,
+    ) -> Self {
         Self {
-            root: root.clone(),
+            root,
             facts,
             settings,
             moment,
@@ -447,7 +453,7 @@ impl<'a> Draft<'a> {
         }
         let due = if self.again && self.wait.is_none() { Some(now) } else { self.next_due() };
         Decision {
-            root: Root::Domain(Box::new(self.root)),
+            root: Root::Domain(self.root),
             satellites: self.satellites,
             notices: self.notices,
             toward: self.toward,

@@ -29,7 +29,7 @@ impl Draft<'_> {
         // Who resumes a domain makes it due; what is paused for many is asked about.
         let due = (paused.scope != PauseScope::Domain).then(|| self.pause_ends());
         self.root.domain.paused = Some(paused);
-        let root = Root::Domain(Box::new(self.root));
+        let root = Root::Domain(self.root);
         Decision { notices: self.notices, satellites: self.satellites, ..Decision::idle(root, due) }
     }
 
