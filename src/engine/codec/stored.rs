@@ -67,7 +67,7 @@ pub(super) struct Stored<'a> {
     /// Here too: that of the header is for searching, and may be another word.
     status: Status,
     challenge: Proof<'a>,
-    /// `dns01-delegated` with a delegation, and `http01` without one.
+    /// `dns-01-delegated` with a delegation, and `http-01` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     via: Option<Validation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
