@@ -81,12 +81,15 @@ impl Places {
             let asked = Place { above: *above, looked_at: *looked_at };
             let was_all = asked.is_over(now);
             let begun = if was_all { NEVER } else { asked.above };
+            // What is written from now on may be placed a little below the time, and so below what a
+            // full poll has found.
+            let behind = now.saturating_sub(SLACK);
             let above = if is_all {
-                now.saturating_sub(SLACK)
+                behind
             } else {
                 // All kinds are looked at in one order; those above the first may have been in
                 // somebody's hands.
-                lowest.map_or(begun, |lowest| lowest.saturating_sub(1))
+                lowest.map_or(begun, |lowest| lowest.saturating_sub(1).min(behind))
             };
             let place = places.entry(*kind).or_insert(Place::NOWHERE);
             *place = if was_all {

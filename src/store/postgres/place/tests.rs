@@ -35,6 +35,15 @@ fn a_backlog_is_gone_through_from_where_the_last_poll_began() {
 }
 
 #[test]
+fn a_full_poll_of_what_has_just_become_due_leaves_room_for_what_is_placed_below() {
+    let places = Places::default();
+    places.note(&places.poll(&KINDS), NOW, Some(NOW - 5), false);
+    assert_eq!(above(&places), [NOW - SLACK; 2]);
+    places.note(&places.poll(&KINDS), NOW + 1, Some(NOW), false);
+    assert_eq!(above(&places), [NOW + 1 - SLACK; 2]);
+}
+
+#[test]
 fn a_slower_poll_of_a_clone_takes_nothing_back() {
     let places = Places::default();
     places.note(&places.poll(&KINDS), NOW, None, true);
