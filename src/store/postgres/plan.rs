@@ -112,12 +112,14 @@ impl<'a> Change<'a> {
         let mut add = |bytes: usize| size = size.saturating_add(bytes);
         for write in &self.batch.writes {
             add(ROW);
-            if let Write::Put { header, body, .. } = write {
+            if let Write::Put { key, header, body, .. } = write {
                 add(header.name.as_deref().map_or(0, str::len));
                 add(header.status.as_deref().map_or(0, str::len));
                 add(body.as_str().len());
-                // Beside the item and of their own.
-                header.unique.iter().for_each(|key| add(key.as_str().len().saturating_mul(2)));
+                // Beside the item and of their own, with the key of the item.
+                let of = key.id.len().saturating_add(32);
+                let unique = header.unique.iter().map(|it| it.as_str().len().saturating_mul(2));
+                unique.for_each(|bytes| add(bytes.saturating_add(of)));
             }
         }
         self.batch.log.iter().for_each(|entry| add(entry.body.len().saturating_add(ROW)));
