@@ -98,7 +98,8 @@ impl Switch {
     }
 
     /// Starts a move to another store, which must be empty, or hold what an interrupted move to it left:
-    /// [`Relocation::copy`] refuses any other.
+    /// [`Relocation::copy`] refuses any other. Give an empty one too if the interrupted move was so long
+    /// ago that what was left of a removed domain has been deleted since.
     ///
     /// Everything that writes to the old store has to do so through this switch: with SQLite, stop
     /// the other processes that have the file open first. Reads are answered throughout. Nothing is

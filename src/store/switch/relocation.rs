@@ -64,6 +64,8 @@ pub struct Relocation {
     switch: Switch,
     from: Arc<dyn Store>,
     to: Arc<dyn Store>,
+    /// What the other store holds was put there by this, or left by an attempt before.
+    is_ours: bool,
     copied: bool,
     over: bool,
 }
@@ -71,7 +73,7 @@ pub struct Relocation {
 impl Relocation {
     pub(super) fn new(switch: Switch, to: Arc<dyn Store>) -> Self {
         let from = switch.store();
-        Self { switch, from, to, copied: false, over: false }
+        Self { switch, from, to, is_ours: false, copied: false, over: false }
     }
 
     /// Copies everything, while the platform goes on.
@@ -87,6 +89,7 @@ impl Relocation {
     /// both stores, `Unsupported` from one that cannot list or take over items.
     pub async fn copy(&mut self) -> Result<Copied> {
         self.clear().await?;
+        self.is_ours = true;
         let mut copied = Copied::default();
         let mut pages = Pages::of(&*self.from);
         while let Some((kind, items)) = pages.next().await? {
@@ -195,7 +198,7 @@ impl Relocation {
         // Nothing goes before all was looked at. Only an attempt before can have put an item there in
         // the very revision that it has here. Where there is none, what another platform calls by the
         // same key cannot be told from what an attempt left.
-        let (mut is_for_this, mut first) = (false, None);
+        let (mut is_for_this, mut first) = (self.is_ours, None);
         let mut pages = Pages::of(&*self.to);
         while let Some((kind, items)) = pages.next().await? {
             let count = items.len();
@@ -218,7 +221,7 @@ impl Relocation {
     /// Returns those items of the other store that are not as here: what an earlier attempt left and is
     /// no more, if the store is for this.
     async fn outdated(&self, kind: Kind, items: Vec<Item>) -> Result<Vec<Item>> {
-        // Those are never deleted.
+        // Those are never deleted, or, as a domain that was removed, only when nobody asks any more.
         let stays = matches!(kind, Kind::Account | Kind::Domain | Kind::Registration);
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
         let here = self.from.get(&keys).await?;
