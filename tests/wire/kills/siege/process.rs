@@ -226,6 +226,10 @@ impl Siege {
                 target.tries += 1;
                 match target.tries {
                     TRIES => self.missed.push(target),
+                    // Nobody else may make the account meanwhile, for it is made once.
+                    _ if target.point.ends_with("ca.enroll") && self.later.is_none() => {
+                        self.targets.push_front(target);
+                    }
                     _ => self.targets.push_back(target),
                 }
             }
