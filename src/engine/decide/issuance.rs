@@ -269,8 +269,9 @@ impl Draft<'_> {
         );
         let is_enrolling =
             facts.iter().any(|fact| matches!(fact, Fact::Account(AccountState::Enrolling)));
-        if is_enrolling && !late {
-            return self.await_account();
+        if is_enrolling {
+            // Nothing is known of it, and nobody waits for longer.
+            return if late { self.order_failed(&given_up) } else { self.await_account() };
         }
         if order.status == OrderStatus::Planned {
             if late {
