@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ca::{Account, NO_ACCOUNT},
     certificate::{Handle, Order},
-    clock::Timestamp,
+    clock::{Timestamp, after},
     error::{Error, ErrorKind, Result},
     store::{Expect, Write},
 };
@@ -51,7 +51,11 @@ impl Backends {
         let found = self.store.get(std::slice::from_ref(&key)).await?;
         let Some(item) = found.into_iter().flatten().next() else { return Ok(Vec::new()) };
         let mut root: AccountRoot = codec::read_item(&item)?;
-        let is_news = root.handle.as_ref() == Some(missed) && root.missed.is_none();
+        // Whoever asked before it was made again hears only now that it was not there, and the authority
+        // may call it as before: who asks again knows.
+        let grace = self.settings.policy.call_timeout;
+        let is_fresh = root.enrolled_at.is_some_and(|at| after(at, grace) > now);
+        let is_news = root.handle.as_ref() == Some(missed) && root.missed.is_none() && !is_fresh;
         if !is_news || root.setback.as_ref().is_some_and(|setback| setback.parked_at.is_some()) {
             return Ok(Vec::new());
         }

@@ -196,7 +196,8 @@ fn with(calls: &'static str, code: &'static str, times: usize) -> (World, Onboar
 
 #[test]
 fn an_account_that_comes_back_goes_on_with_its_orders() {
-    let (world, process, enrolled) = with("progress", "accountDoesNotExist", 1);
+    // Until it is no longer taken to be what was known of an account before.
+    let (world, process, enrolled) = with("progress", "accountDoesNotExist", 4);
     let domains = now_or_never(process.list(&TENANT, None)).unwrap().domains;
     assert_eq!(domains[0].status(), Status::Active, "{}", domains[0].waiting_on());
     assert_eq!((enrolled, world.ca.orders(), world.ca.certificates()), (2, 1, 1));
