@@ -258,6 +258,8 @@ impl Driver<'_> {
             whole.contains(&scope)
                 || question.service() == Some(scope)
                 || (is_page && scope == PauseScope::Probe)
+                // The authority may be asked what it is called, and nothing is ordered meanwhile.
+                || (matches!(question, Question::Caa) && scope == PauseScope::Authority)
         };
         let ordered = self.paused.iter().filter_map(|fact| match fact {
             Fact::Paused(paused) => Some(paused),
