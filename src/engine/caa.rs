@@ -2,7 +2,7 @@
 
 use super::{backends::Backends, root::Fact};
 use crate::{
-    certificate::{Asker, Permission},
+    certificate::{Asker, Handle, Permission},
     domain::Domain,
     error::Result,
     name::DnsName,
@@ -25,7 +25,9 @@ impl Backends {
         if issuers.is_empty() {
             return Ok(Fact::Caa(Permission::Allowed));
         }
-        let account = self.account_uri().await?;
+        let handle = self.account_root().await?.and_then(|root| root.handle);
+        let is_made = handle.is_some();
+        let account = handle.as_ref().and_then(account_uri);
         let asker = Asker {
             issuers: &issuers,
             account: account.as_deref(),
@@ -38,7 +40,12 @@ impl Backends {
             let permission = match &answer.outcome {
                 Outcome::Answer(records) => {
                     let data: Vec<_> = records.iter().map(DnsRecord::data).cloned().collect();
-                    asker.judge(&at, &data)
+                    match asker.judge(&at, &data) {
+                        // They may name the account that is about to be made: nothing is ordered
+                        // before that, and then they are judged again.
+                        Some(Permission::Forbidden { .. }) if !is_made => Some(Permission::Unknown),
+                        permission => permission,
+                    }
                 }
                 Outcome::NoData { .. } | Outcome::NxDomain { .. } => None,
                 Outcome::Failed(_) | Outcome::Timeout => Some(Permission::Unknown),
@@ -49,11 +56,10 @@ impl Backends {
         }
         Ok(Fact::Caa(Permission::Allowed))
     }
+}
 
-    /// Returns the URI of our account, if the authority calls it by one.
-    async fn account_uri(&self) -> Result<Option<String>> {
-        let handle = self.account_root().await?.and_then(|root| root.handle);
-        let text = handle.and_then(|it| String::from_utf8(it.as_bytes().to_vec()).ok());
-        Ok(text.filter(|uri| uri.starts_with("https://")))
-    }
+/// Returns the URI of an account, if the authority calls it by one.
+fn account_uri(handle: &Handle) -> Option<String> {
+    let text = String::from_utf8(handle.as_bytes().to_vec()).ok();
+    text.filter(|uri| uri.starts_with("https://"))
 }
