@@ -136,7 +136,12 @@ fn old_token(old: &Item, text: &str) -> Option<String> {
     if generation(before) >= generation(text) {
         return None;
     }
-    replace(text, "\"challenge\":{", "token", value(before, "token")?)
+    let (_, challenge) = before.split_once("\"challenge\":{")?;
+    let (challenge, _) = challenge.split_once('}')?;
+    // A token is written in one of two ways.
+    ["digest", "token"]
+        .into_iter()
+        .find_map(|field| replace(text, "\"challenge\":{", field, value(challenge, field)?))
 }
 
 /// Lets who held a name keep what only holders have.
