@@ -25,8 +25,9 @@ impl Directory {
     pub(super) fn caa_identities(&self) -> Vec<String> {
         let told = self.meta.get("caaIdentities").and_then(serde_json::Value::as_array);
         let names = told.into_iter().flatten().filter_map(serde_json::Value::as_str);
-        let names = names.filter(|name| name.parse::<DomainName>().is_ok());
-        names.take(IDENTITIES).map(str::to_owned).collect()
+        // In the form in which CAA records name it: without a final dot.
+        let names = names.filter_map(|name| name.parse::<DomainName>().ok());
+        names.take(IDENTITIES).map(|name| name.to_string()).collect()
     }
 }
 
