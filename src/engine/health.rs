@@ -31,9 +31,9 @@ pub struct Health {
     /// Whether all sealing keys are there that are needed, and a secret can be sealed and opened again,
     /// or why not.
     pub sealing: Result<(), Trouble>,
-    /// Whether there is nothing wrong with the account at the certificate authority, or what: one that the
-    /// authority refuses, or has lost, holds up every order and nothing else. Also when none was wanted
-    /// yet, and while the store is away.
+    /// Whether nothing keeps the account at the certificate authority from being made, or what: one that
+    /// the authority refuses to make, or has lost, holds up every order and nothing else. Also when none was
+    /// wanted yet, while the store is away, and of one that was made and closed since: orders tell that.
     pub account: Result<(), Trouble>,
     /// How far the process's clock is from the store's, in whichever direction. The store's counts;
     /// certificates are served by it too.
