@@ -266,7 +266,7 @@ impl Founding {
     }
 
     /// Takes up what the same tenant removed: what is published for it is good for this claim too, in
-    /// a generation of its own.
+    /// a generation of its own. Only for the first one: what that one asked for may have been renewed.
     pub(crate) fn take_up(&mut self, former: &Domain) {
         let (old, new) = (&former.challenge, &self.challenge);
         let is_same = old.method == new.method && old.scope == new.scope;
@@ -281,7 +281,7 @@ impl Founding {
         };
         let generation = old.generation.saturating_add(1);
         let mut challenge = new.clone();
-        if is_same && is_published {
+        if is_same && is_published && !former.title.taken_up {
             challenge.token.clone_from(&old.token);
             challenge.owner.clone_from(&old.owner);
             // What is published may be from before the registration changed.

@@ -29,6 +29,10 @@ pub(crate) struct Title {
     /// Until when the name rests: it was held when it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rests_until: Option<Timestamp>,
+    /// Whether another claim has taken up what is published for this one, which may have asked for
+    /// something else since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) taken_up: bool,
     /// Whether what was made for an earlier generation is still to be given up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) gives_up: bool,

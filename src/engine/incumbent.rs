@@ -140,6 +140,14 @@ impl Incumbent {
         Beside::of(backends, self.item.clone(), root, notices, Some(now), now).await
     }
 
+    /// Returns the write by which what is published for it has been taken up, if it still is as it was.
+    pub(super) fn taken_up(&self) -> Result<Write> {
+        let mut root = self.root.clone();
+        root.domain.title.taken_up = true;
+        let (key, header, body) = codec::write_root(&Root::Domain(root), self.item.header.due)?;
+        Ok(Write::Put { key, expect: Expect::Revision(self.item.revision), header, body })
+    }
+
     /// Returns the changes by which the name rests no longer: it goes to somebody.
     pub(super) async fn released(&self, backends: &Backends, now: Timestamp) -> Result<Beside> {
         let mut root = self.root.clone();

@@ -125,8 +125,10 @@ impl Onboarding {
                 .with_entry(codec::write_notice(&key, &Notice::Added)?)
                 .with(Write::Put { key: key.clone(), expect: Expect::Absent, header, body });
             batch.writes.extend(told.clone());
-            // What is taken up is good for as long as the name rests.
-            batch.writes.extend(trace.as_ref().map(unchanged));
+            // What is taken up is good for as long as the name rests, and for one claim.
+            if let Some(trace) = &trace {
+                batch.writes.push(trace.taken_up()?);
+            }
             // A tenant that adds many at the same time is not kept from it: these keep about the pace.
             if turn.is_counted || attempt < ATTEMPTS / 2 {
                 batch.writes.extend(turn.writes);
@@ -135,7 +137,7 @@ impl Onboarding {
                 Commit::Done => return Ok(root.domain),
                 Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
                 Commit::Stale(keys)
-                    if trace.as_ref().is_some_and(|trace| keys.contains(&trace.key)) =>
+                    if trace.as_ref().is_some_and(|trace| keys.contains(&trace.item.key)) =>
                 {
                     (root.domain, trace) = self.found(tenant, wanted.clone()).await?;
                     now = root.domain.created_at();
@@ -155,7 +157,7 @@ impl Onboarding {
         &self,
         tenant: &TenantId,
         wanted: NewDomain,
-    ) -> Result<(Domain, Option<Item>)> {
+    ) -> Result<(Domain, Option<Box<Incumbent>>)> {
         let backends = &self.backends;
         let name = wanted.name().clone();
         backends.claims.admit(&name).map_err(|error| {
@@ -202,11 +204,10 @@ impl Onboarding {
         }
         let mut founding = Founding::new(id, *tenant, challenge, validation, delegation);
         let former = self.former(tenant, &name, now).await?;
-        let trace = former.map(|(item, former)| {
-            founding.take_up(&former);
-            item
-        });
-        Ok((Domain::new(wanted, founding, now), trace))
+        if let Some(former) = &former {
+            founding.take_up(&former.root.domain);
+        }
+        Ok((Domain::new(wanted, founding, now), former))
     }
 
     /// Returns the claim that a tenant removed not long ago, if the name rests since.
@@ -215,17 +216,16 @@ impl Onboarding {
         tenant: &TenantId,
         name: &DomainName,
         now: Timestamp,
-    ) -> Result<Option<(Item, Domain)>> {
+    ) -> Result<Option<Box<Incumbent>>> {
         if self.backends.settings.policy.quarantine.is_zero() {
             return Ok(None);
         }
         let Found::Somebody(found) = Incumbent::find(&self.backends, name).await? else {
             return Ok(None);
         };
-        let Incumbent { item, root } = *found;
-        let former = root.domain;
+        let former = &found.root.domain;
         let rests = former.is_removed() && former.bars(now) && former.tenant() == *tenant;
-        Ok(rests.then_some((item, former)))
+        Ok(rests.then_some(found))
     }
 
     fn delegation(&self, wanted: &NewDomain, zone: &DnsName) -> Result<Delegation> {
@@ -509,16 +509,6 @@ impl Onboarding {
         key: &'a crate::store::Key,
     ) -> impl Future<Output = Result<Commit>> + Send + 'a {
         super::held::commit(&self.backends, batch, key)
-    }
-}
-
-/// Returns the write that leaves an item as it is, if it still is.
-fn unchanged(item: &Item) -> Write {
-    Write::Put {
-        key: item.key.clone(),
-        expect: Expect::Revision(item.revision),
-        header: item.header.clone(),
-        body: item.body.clone(),
     }
 }
 

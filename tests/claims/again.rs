@@ -33,6 +33,25 @@ async fn who_removed_a_name_takes_it_up_again_with_what_is_published() {
 }
 
 #[tokio::test]
+async fn what_was_taken_up_and_renewed_is_good_no_more_for_the_next_claim() {
+    let world = World::new();
+    let first = world.active("shop.example.com").await;
+    world.onboarding.remove(&TENANT, first.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    let again = claim(&world, TENANT, "shop.example.com").await;
+    assert_eq!(again.challenge().token, first.challenge().token);
+    let renewed = world.onboarding.renew_token(&TENANT, again.id()).await.unwrap();
+    assert_ne!(renewed.challenge().token, first.challenge().token);
+    world.onboarding.remove(&TENANT, again.id()).await.unwrap();
+    world.run_for(HOUR).await;
+    let third = claim(&world, TENANT, "shop.example.com").await;
+    assert_ne!(third.challenge().token, first.challenge().token);
+    assert!(third.challenge().generation > first.challenge().generation);
+    world.run_for(HOUR).await;
+    assert_eq!(status(&world, &third).await, Status::Pending, "the first record is still there");
+}
+
+#[tokio::test]
 async fn somebody_else_proves_it_anew_and_inherits_nothing() {
     let world = World::new();
     let first = world.active("*.example.com").await;

@@ -220,6 +220,7 @@ prop_compose! {
             offer: times[5].map(|at| Offer::new(domain.tenant, at, "code")),
             acquired_at: times[1],
             rests_until: times[2],
+            taken_up: together[0],
             gives_up: issuance,
         };
         domain.next_check_at = times[1];
