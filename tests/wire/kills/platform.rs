@@ -224,7 +224,7 @@ impl<C: CertificateAuthority> AuthorityLayer for Ledger<C> {
     }
     async fn open(&self, account: &Account, names: &[DomainName]) -> Result<Handle> {
         let (order, stored) = self.known(&names[0]).await?;
-        self.write("open", &format!("{order} {stored}"))?;
+        self.write("open", &format!("{order} {stored} {}", names[0]))?;
         let handle = self.inner.open(account, names).await?;
         let text = String::from_utf8_lossy(handle.as_bytes()).into_owned();
         self.write("opened", &format!("{order} {text}"))?;

@@ -6,6 +6,7 @@ use nameplate::{
     RecordData, RecordSet, RecordType,
     certificate::Validation,
     domain::{Domain, NewDomain, Status},
+    error::Result,
     record::Ttl,
 };
 use tokio::time::Instant;
@@ -39,7 +40,7 @@ impl Siege {
             }
         } else if self.dice.below(if self.is_walking() { 3 } else { 6 }) == 0 {
             let choice = usize::try_from(self.dice.below(there.len() as u64)).unwrap();
-            let _ = self.nameplate.remove(&TENANT, there[choice].id()).await;
+            let _ = self.remove(&there[choice]).await;
         }
     }
 
@@ -80,8 +81,13 @@ impl Siege {
     pub(in crate::kills) async fn remove_all(&self) {
         for domain in check::domains(&self.nameplate).await.unwrap() {
             if domain.status() != Status::Removing {
-                self.nameplate.remove(&TENANT, domain.id()).await.unwrap();
+                self.remove(&domain).await.unwrap();
             }
         }
+    }
+
+    async fn remove(&self, domain: &Domain) -> Result<Domain> {
+        self.place.tell_of("removed", domain.name().as_str()).unwrap();
+        self.nameplate.remove(&TENANT, domain.id()).await
     }
 }
