@@ -66,7 +66,8 @@ pub struct Policy {
     pub transfer_cool_down: Duration,
     /// How many names a tenant may have, the pending ones included. 100,000; `None` is without limit.
     pub max_claims: Option<u32>,
-    /// How many names a tenant may have that are not proved. 20,000; `None` is without limit.
+    /// How many names a tenant may have that are not proved, when it adds one. 20,000; `None` is without
+    /// limit. Names that were held and have to be proved again count once the names are counted anew.
     pub max_pending: Option<u32>,
     /// How many names a tenant may have below one registrable domain, itself included. Without limit:
     /// it costs one small item for each tenant and registrable domain.

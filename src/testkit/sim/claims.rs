@@ -92,6 +92,11 @@ impl Change<'_, '_> {
         if !from.holds() && to.holds() {
             self.gained();
         }
+        if from.holds() && to == Status::Pending {
+            self.state.truth.titles.fallen.insert(self.new.id());
+        } else if to != Status::Pending {
+            self.state.truth.titles.fallen.remove(&self.new.id());
+        }
         if from.holds() && !to.holds() {
             let (name, now) = (self.new.name().clone(), self.state.now);
             if self.of.winner(self.new).is_none() {
@@ -136,7 +141,11 @@ impl Change<'_, '_> {
             all.filter(move |domain| domain.tenant() == tenant && !domain.is_removed())
         };
         let total = own().count();
-        let pending = own().filter(|domain| domain.status() == Status::Pending).count();
+        // Those that fell back are counted when all are counted again.
+        let fallen = &self.state.truth.titles.fallen;
+        let is_new = |domain: &Domain| !fallen.contains(&domain.id());
+        let pending =
+            own().filter(|domain| domain.status() == Status::Pending && is_new(domain)).count();
         let below = own().filter(|it| it.name().registrable() == name.registrable()).count();
         for (count, most, what) in [
             (total, caps.total, "names"),
@@ -217,7 +226,8 @@ impl Change<'_, '_> {
         let titles = &self.state.truth.titles;
         let (tenant, name) = (self.new.tenant(), self.new.name());
         titles.standing.get(&loser.id()).is_some_and(|offer| {
-            let in_time = self.state.now.saturating_sub(offer.since) <= world::OFFER;
+            // Decided in time, and committed a little later.
+            let in_time = self.recently().saturating_sub(offer.since) <= world::OFFER;
             offer.to == tenant
                 && (in_time || self.state.truth.jumped)
                 && titles.consents.contains(&(loser.id(), tenant))

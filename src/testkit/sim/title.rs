@@ -49,6 +49,8 @@ pub(super) struct Titles {
     pub(super) cooling: BTreeMap<DomainId, Duration>,
     /// When a name was last lost, of those that were ever held; `None` while somebody holds it.
     pub(super) lost: BTreeMap<DomainName, Option<Duration>>,
+    /// Claims that held the name once, and are to be proved again.
+    pub(super) fallen: BTreeSet<DomainId>,
     /// Claims that began anew, and have not held the name since.
     pub(super) reset: BTreeSet<DomainId>,
     /// Certificates of generations that are over.
