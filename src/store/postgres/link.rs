@@ -131,6 +131,17 @@ impl Tries<'_> {
     }
 }
 
+/// How one statement is run.
+#[derive(Clone, Copy)]
+enum Run {
+    /// It changes nothing.
+    Read,
+    /// It is a transaction of its own.
+    Change,
+    /// The same, within the limits of a commit.
+    ChangeWithin,
+}
+
 impl Shared {
     pub(super) const fn tries(&self, operation: &'static str) -> Tries<'_> {
         Tries { shared: self, operation, made: 0, in_doubt: false }
@@ -167,13 +178,7 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
-        let mut tries = self.tries(operation);
-        loop {
-            match self.limited(pin!(self.alone(statement, parameters))).await {
-                Ok(rows) => return Ok(rows),
-                Err(failure) => tries.again(failure).await?,
-            }
-        }
+        self.again(operation, Run::Read, statement, parameters).await
     }
 
     /// Runs one statement that is its own transaction, and may be run again whether it happened or not.
@@ -183,13 +188,7 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
-        let mut tries = self.tries(operation);
-        loop {
-            match self.limited(pin!(self.alone(statement, parameters))).await {
-                Ok(rows) => return Ok(rows),
-                Err(failure) => tries.again(failure.after_change()).await?,
-            }
-        }
+        self.again(operation, Run::Change, statement, parameters).await
     }
 
     /// Does so with a statement that may have to wait for others, and no longer than a commit does.
@@ -199,11 +198,28 @@ impl Shared {
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
+        self.again(operation, Run::ChangeWithin, statement, parameters).await
+    }
+
+    async fn again(
+        &self,
+        operation: &'static str,
+        run: Run,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>> {
         let mut tries = self.tries(operation);
         loop {
-            match self.limited(pin!(self.within(statement, parameters))).await {
-                Ok(rows) => return Ok(rows),
-                Err(failure) => tries.again(failure.after_change()).await?,
+            let once = pin!(async {
+                match run {
+                    Run::Read | Run::Change => self.alone(statement, parameters).await,
+                    Run::ChangeWithin => self.within(statement, parameters).await,
+                }
+            });
+            match (self.limited(once).await, run) {
+                (Ok(rows), _) => return Ok(rows),
+                (Err(failure), Run::Read) => tries.again(failure).await?,
+                (Err(failure), _) => tries.again(failure.after_change()).await?,
             }
         }
     }
