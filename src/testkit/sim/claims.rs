@@ -131,6 +131,7 @@ impl Change<'_, '_> {
 
     fn added(&mut self) {
         let (tenant, name) = (self.new.tenant(), self.new.name());
+        self.state.truth.titles.added.insert(self.new.id(), self.of.now);
         if self.state.truth.titles.void.contains(&self.new.challenge().token) {
             let message = format!("{name} is claimed with a token that is good no more");
             self.broken(Invariant::NothingComesBack, message);

@@ -99,12 +99,14 @@ fn title(world: &World, domain: &Domain) -> Option<Breach> {
             let message = format!("{id} has yet to give up what it had of {name}");
             return Some(Breach::new(Invariant::NothingComesBack, message));
         }
+        let added_at = state.truth.titles.added.get(&id).copied();
+        let added_at = added_at.unwrap_or_else(|| domain.created_at());
         let is_stale = |report: &&Report| {
             report.is_noted
                 && report.tenant == domain.tenant()
                 && name.registrable() == Some(report.below.as_str())
                 && domain.challenge().issued_at < report.changed_at
-                && after(domain.created_at(), MINUTE) < report.changed_at
+                && after(added_at, MINUTE) < report.changed_at
         };
         let stale = state.truth.titles.reports.iter().find(is_stale);
         if let Some(report) = stale.filter(|_| domain.status().holds() && !state.truth.jumped) {

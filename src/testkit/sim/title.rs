@@ -49,6 +49,8 @@ pub(super) struct Titles {
     pub(super) cooling: BTreeMap<DomainId, Duration>,
     /// When a name was last lost, of those that were ever held; `None` while somebody holds it.
     pub(super) lost: BTreeMap<DomainName, Option<Duration>>,
+    /// When a claim came to be there, which may be long after it was begun.
+    pub(super) added: BTreeMap<DomainId, Timestamp>,
     /// Claims that held the name once, and are to be proved again.
     pub(super) fallen: BTreeSet<DomainId>,
     /// Claims that began anew, and have not held the name since.
