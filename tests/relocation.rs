@@ -316,6 +316,29 @@ async fn a_store_of_another_platform_is_refused() {
     platform.switch.relocate(Arc::new(platform.empty())).unwrap();
 }
 
+#[tokio::test]
+async fn what_a_move_has_put_there_may_all_have_changed_when_it_copies_again() {
+    let world = World::new();
+    let (old, new) = (world.store.clone(), InMemoryStore::new(Arc::new(world.clock.clone())));
+    let switch = Switch::new(Arc::new(old.clone()));
+    let key = Key::new(Kind::Answer, "one");
+    let put = Write::Put {
+        key: key.clone(),
+        expect: Expect::Absent,
+        header: Header::default(),
+        body: Body::new("{}".to_owned()),
+    };
+    assert_eq!(switch.commit(Batch::new(operation(1)).with(put)).await.unwrap(), Commit::Done);
+    let mut relocation = switch.relocate(Arc::new(new.clone())).unwrap();
+    assert_eq!(relocation.copy().await.unwrap().items, 1);
+    let [(item, _)] = content(&new).await.try_into().unwrap();
+
+    let delete = Write::Delete { key, expect: Expect::Revision(item.revision) };
+    assert_eq!(switch.commit(Batch::new(operation(2)).with(delete)).await.unwrap(), Commit::Done);
+    assert_eq!(relocation.copy().await.unwrap().items, 0);
+    assert_eq!(content(&new).await, []);
+}
+
 /// What another platform has, each kind alone, and each once by a key that is in use here, too.
 #[tokio::test]
 async fn a_store_that_holds_anything_of_another_platform_is_refused_as_it_is() {
