@@ -13,10 +13,10 @@ use nameplate::{
     domain::Status,
     engine::{Notice, Onboarding},
     error::{Error, ErrorKind, Result},
-    id::DomainId,
+    id::{DomainId, OperationId},
     name::DomainName,
     secret::Secret,
-    store::{Key, Kind, Store},
+    store::{Batch, Body, Commit, Expect, Key, Kind, Store, Write},
     testkit::{AuthorityLayer, Layered, Tape},
 };
 
@@ -225,4 +225,40 @@ fn an_authority_that_keeps_saying_that_there_is_no_account_is_asked_for_one_ever
     let trouble = health.account.clone().unwrap_err();
     assert_eq!(trouble.code.as_deref(), Some("accountDoesNotExist"));
     assert!(health.is_ready(), "what is served is served");
+}
+
+#[test]
+fn an_order_that_is_late_is_given_up_though_the_account_is_being_made_again() {
+    let mut world = World::new();
+    world.ca = world.ca.clone().with_processing_time(HOUR * 3);
+    world.onboarding = world.process((|it| it, |it| it, |it| it, |it| it));
+    let id = now_or_never(world.add("shop.example.com")).id();
+    now_or_never(world.publish(id));
+    now_or_never(world.run_for(MINUTE));
+    assert_eq!(now_or_never(world.get(id)).status(), Status::CertificatePending);
+
+    // Lost, and whoever makes it again stands still.
+    let key = Key::new(Kind::Account, world.ca.id());
+    let item = now_or_never(world.store.get(&[key])).unwrap().remove(0).unwrap();
+    let mut account: serde_json::Value = serde_json::from_str(item.body.as_str()).unwrap();
+    account["handle"] = serde_json::Value::Null;
+    let mut header = item.header;
+    header.due = Some(after(world.clock.now(), DAY * 30));
+    let expect = Expect::Revision(item.revision);
+    let put = Write::Put { key: item.key, expect, header, body: Body::new(account.to_string()) };
+    let batch = Batch::new(OperationId::from_bytes([1; 16])).with(put);
+    assert_eq!(now_or_never(world.store.commit(batch)).unwrap(), Commit::Done);
+
+    let changes = || {
+        let key = Key::new(Kind::Domain, id);
+        now_or_never(world.store.get(&[key])).unwrap().remove(0).unwrap().revision.counter
+    };
+    let before = changes();
+    now_or_never(world.run_for(HOUR * 3));
+    let changed = changes() - before;
+    assert!(changed < 64, "{changed} decisions");
+    let notices = now_or_never(world.onboarding.notices(&TENANT, id, 0)).unwrap();
+    let count = |wanted: &str| notices.iter().filter(|it| it.notice.as_str() == wanted).count();
+    assert_eq!((count("order_failed"), count("parked")), (1, 0));
+    assert!(now_or_never(world.get(id)).issuance().is_none());
 }
