@@ -1,11 +1,16 @@
 //! Certificates that cannot be had, answers to who asks for one, and control that does not last.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use async_trait::async_trait;
 use nameplate::{
-    ca::InMemoryCa,
+    ca::{CertificateAuthority as _, InMemoryCa},
     clock::Clock as _,
     domain::{Party, Status},
-    engine::{Notice, Policy},
+    engine::{Notice, Pausable, Policy},
     error::{Error, ErrorKind, Result},
     name::DomainName,
     record::{RecordData, RecordSet, RecordType, Ttl},
@@ -101,6 +106,64 @@ async fn f04_an_authority_that_cannot_say_what_it_is_called_is_asked_for_certifi
     ));
     caa(&world, "example.com", &["0 issue \"memory.test\""]);
     world.active(SHOP).await;
+}
+
+#[tokio::test]
+async fn f04_an_authority_that_is_paused_is_not_even_asked_what_it_is_called() {
+    let mut world = World::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    world.onboarding = world.process((
+        |store| store,
+        |resolver| resolver,
+        |dns| dns,
+        |ca| Layered::new(Counting(ca, counted)),
+    ));
+    let operator = world.onboarding.operator();
+    operator.pause(Pausable::Authority, "incident").await.unwrap();
+    let id = world.add(SHOP).await.id();
+    world.publish(id).await;
+    world.run_for(DAY).await;
+    assert_eq!(world.get(id).await.status(), Status::Verified);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    operator.resume(Pausable::Authority).await.unwrap();
+    world.run_for(HOUR).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
+    assert!(asked.load(Ordering::Relaxed) > 0);
+}
+
+/// An authority that counts how often it is asked what it is called.
+#[derive(Debug)]
+struct Counting(InMemoryCa, Arc<AtomicUsize>);
+
+#[async_trait]
+impl AuthorityLayer for Counting {
+    type Inner = InMemoryCa;
+
+    fn inner(&self) -> &InMemoryCa {
+        &self.0
+    }
+
+    async fn caa_identities(&self) -> Result<Vec<String>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.caa_identities().await
+    }
+}
+
+#[tokio::test]
+async fn f04_records_that_name_an_account_forbid_nothing_before_there_is_one() {
+    let world = world_with_issuer();
+    caa(&world, "example.com", &["0 issue \"memory.test; accounturi=https://ca.test/account/1\""]);
+    let id = world.add(SHOP).await.id();
+    world.publish(id).await;
+    world.run_for(HOUR * 2).await;
+    // The account is made all the same: its URI is what the record has to name.
+    let accounts = Query::new(Kind::Account, Filter::All);
+    assert_eq!(world.store.list(&accounts).await.unwrap().items.len(), 1);
+    // It is another one, and so the record forbids it.
+    assert_eq!((world.get(id).await.status(), world.ca.orders()), (Status::Verified, 0));
+    let told = world.get(id).await.waiting_on().to_string();
+    assert!(told.contains("CAA 0 issue"), "{told}");
 }
 
 /// An authority whose directory cannot be read when it is asked for names.

@@ -116,6 +116,7 @@ async fn the_directory_says_which_caa_records_name_the_authority_or_nothing() {
     for (meta, names) in [
         (told(&["letsencrypt.org"]), vec!["letsencrypt.org"]),
         (told(&["ca.test", "ca.example"]), vec!["ca.test", "ca.example"]),
+        (told(&["CA.test.", "bücher.test"]), vec!["ca.test", "xn--bcher-kva.test"]),
         (told(&[]), vec![]),
         (told(&["", ";", "a b.test", "\"ca.test\"", "ca.test"]), vec!["ca.test"]),
         (json!({ "caaIdentities": ["ca.test", 7, null, ["b.test"]] }), vec!["ca.test"]),
