@@ -16,6 +16,8 @@
 mod common;
 #[path = "../tests/common/held.rs"]
 mod held;
+#[path = "postgres/server.rs"]
+mod server;
 
 use std::{
     env, fs,
@@ -40,15 +42,14 @@ use nameplate::{
     store::{Batch, Commit, Item, Key, Kind, Postgres, Store, Write},
     testkit::EndlessTimer,
 };
-use tokio_postgres::NoTls;
+use server::{execute, url};
 
 /// Domains in one commit, when they are added.
 const BULK: u32 = 1000;
 /// Workers of the process, each with a connection.
 const WORKERS: usize = 4;
-/// Minutes that pass between two looks at what is due.
-const TICK: u32 = 1;
-const TICKS: u32 = 24 * 60 / TICK;
+/// Minutes of the day; after each what is due is done.
+const MINUTES: u32 = 24 * 60;
 
 /// Answers for every name of the fleet as for the first one, and counts questions.
 #[derive(Clone, Debug)]
@@ -85,16 +86,6 @@ impl Resolver for Alike {
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn instant() -> Instant {
     Instant::now()
-}
-
-fn url() -> String {
-    env::var("NAMEPLATE_TEST_POSTGRES").expect("run it by scripts/servers")
-}
-
-async fn execute(sql: &str) {
-    let (client, connection) = tokio_postgres::connect(&url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client.batch_execute(sql).await.unwrap();
 }
 
 /// Returns the most memory that this process ever had, and what it has now, in kilobytes.
@@ -170,8 +161,8 @@ async fn day(size: u32) {
 
     let (cpu, wall) = (ProcessTime::now(), instant());
     let mut total = Step::default();
-    for tick in 0..=TICKS {
-        let then = after(start, MINUTE * (tick * TICK));
+    for minute in 0..=MINUTES {
+        let then = after(start, MINUTE * minute);
         store.advance(until(then, store.now().await.unwrap()));
         let step = settle(&onboarding).await;
         total.leased += step.leased;

@@ -20,6 +20,8 @@ mod cost;
 mod driver;
 #[path = "../tests/common/held.rs"]
 mod held;
+#[path = "postgres/server.rs"]
+mod server;
 
 use std::{env, time::Duration};
 
@@ -33,8 +35,8 @@ use nameplate::{
         Then, UniqueKey, Write,
     },
 };
+use server::{connect, execute, url};
 use tokio::runtime::Runtime;
-use tokio_postgres::NoTls;
 
 /// Domains in one commit, when they are added.
 const BULK: u32 = 1000;
@@ -49,16 +51,6 @@ const DUE: u32 = 10_000;
 const KINDS: [Kind; 4] = [Kind::Account, Kind::Domain, Kind::Feed, Kind::Registration];
 const NAMES: [&str; 4] = ["account", "domain", "feed", "registration"];
 
-fn url() -> String {
-    env::var("NAMEPLATE_TEST_POSTGRES").expect("run it by scripts/servers")
-}
-
-async fn connect() -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(&url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
 /// Opens a store in a schema that is empty, and without vacuum.
 async fn open(schema: &str, connections: usize) -> Postgres {
     let admin = connect().await;
@@ -71,10 +63,6 @@ async fn open(schema: &str, connections: usize) -> Postgres {
         admin.batch_execute(&off).await.unwrap();
     }
     store
-}
-
-async fn execute(sql: &str) {
-    connect().await.batch_execute(sql).await.unwrap();
 }
 
 /// Returns the changes that add the domains from `first` on; every one below `due` is due.
