@@ -198,8 +198,9 @@ impl Change<'_, '_> {
             let now = self.state.now;
             self.state.truth.titles.taken.insert(self.new.id(), now);
         } else if let Some((loser, _)) = loser {
+            // The time counts from the decision, and calls of a slow store come before its commit.
             let had_time = self.state.truth.titles.cooling.get(&self.new.id()).is_some_and(|at| {
-                self.state.now.saturating_sub(*at) + Duration::from_secs(2) >= world::COOL_OFF
+                self.state.now.saturating_sub(*at) + Duration::from_secs(30) >= world::COOL_OFF
             });
             if !had_time && !self.state.truth.jumped {
                 let message = format!("the holder of {name} had no time to answer");
