@@ -8,6 +8,7 @@ use super::{
     failure::Failure,
     row::{Id, carried, carries, count, digest, kind_number, micros, number},
     session::{End, Session},
+    words,
 };
 use crate::{
     clock::Timestamp,
@@ -161,6 +162,7 @@ impl<'c> Writes<'c> {
         let tenant = header.tenant.as_ref().map(|tenant| tenant.as_bytes().as_slice());
         let (expires, due) = (header.expires.map(micros), header.due.map(micros));
         let carries = carries(header);
+        let body = words::shortened(body.as_str());
         let (item, counter) = match found {
             Some(found) => {
                 let counter = found.revision.counter.saturating_add(1);
@@ -174,7 +176,7 @@ impl<'c> Writes<'c> {
                     expires,
                     due,
                     carries,
-                    body.as_str(),
+                    body,
                     release,
                 ])?;
                 (found.item, counter)
@@ -190,7 +192,7 @@ impl<'c> Writes<'c> {
                     expires,
                     due,
                     carries,
-                    body.as_str(),
+                    body,
                 ])?;
                 (item, 1)
             }

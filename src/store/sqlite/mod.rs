@@ -11,6 +11,7 @@ mod schema;
 mod session;
 mod thread;
 mod upkeep;
+mod words;
 
 #[cfg(test)]
 mod tests;

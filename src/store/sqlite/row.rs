@@ -8,7 +8,7 @@ use rusqlite::{
 };
 use sha2::{Digest, Sha256};
 
-use super::failure::Failure;
+use super::{failure::Failure, words};
 use crate::{
     clock::Timestamp,
     id::{OperationId, TenantId},
@@ -205,7 +205,7 @@ pub(super) fn item(row: &Row<'_>, first: usize) -> Result<Item, Failure> {
         due: optional(column(8)?, |value| instant(integer(value)?))?,
         unique: carried(optional(column(9)?, text)?, tenant, name),
     };
-    let body = Body::from(text(column(10)?)?);
+    let body = Body::from(words::whole(text(column(10)?)?)?.as_ref());
     Ok(Item::new(key, revision, header, body))
 }
 

@@ -11,7 +11,8 @@ pub(super) const APPLICATION: i64 = 0x6e6d_706c;
 /// What makes each version of the tables from the one before, from version 0: nothing there.
 ///
 /// A step once released never changes. The number of steps is `PRAGMA user_version`.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// What a file holds, as far as its header and its list of tables tell.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

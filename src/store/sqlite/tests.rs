@@ -22,8 +22,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{OperationId, OsRandom},
     store::{
-        Batch, Body, Commit, Expect, Filter, Header, Key, Kind, LeaseRequest, NewEntry, Query,
-        Store, UniqueKey, Write,
+        Batch, Body, Commit, Expect, Filter, Header, Key, Kind, LeaseRequest, NewEntry, Page,
+        Query, Store, UniqueKey, Write,
     },
 };
 
@@ -443,10 +443,18 @@ mod migrating {
             let path = folder.file(&format!("{version}.db"));
             let connection = Connection::open(&path).unwrap();
             migrate(&connection, &steps[..version]).unwrap();
+            let bodies = ["{}", "{\"v\":3,\"created\":1}", "\u{2}, \u{1f} and \u{b}"];
             for (id, status, expires) in [("a", "active", 30), ("b", "pending", 20)] {
                 let insert = "INSERT INTO items (kind, id, counter, operation, status, expires, \
                               token, body) VALUES (4, ?1, 1, zeroblob(16), ?2, ?3, 0, '{}')";
                 connection.execute(insert, (id, status, expires)).unwrap();
+            }
+            if version < 3 {
+                for (id, body) in ["x", "y", "z"].into_iter().zip(bodies) {
+                    let insert = "INSERT INTO items (kind, id, counter, operation, token, body) \
+                                  VALUES (1, ?1, 1, zeroblob(16), 0, ?2)";
+                    connection.execute(insert, (id, body)).unwrap();
+                }
             }
             drop(connection);
 
@@ -463,6 +471,10 @@ mod migrating {
             let at = |micros| Timestamp::from_timestamp_micros(micros).unwrap();
             assert_eq!(list(Filter::ExpiresBy(at(20))), ["b"]);
             assert_eq!(list(Filter::ExpiresBy(at(30))), ["a", "b"]);
+            let of = |page: Page| page.items.into_iter().map(|item| item.body.as_str().to_owned());
+            let accounts = wait(store.list(&Query::new(Kind::Account, Filter::All))).unwrap();
+            let kept: Vec<String> = of(accounts).collect();
+            assert_eq!(kept, if version < 3 { bodies.to_vec() } else { Vec::new() });
         }
     }
 

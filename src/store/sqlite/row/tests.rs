@@ -2,6 +2,7 @@ use proptest::{collection::vec, prelude::*};
 use rusqlite::Connection;
 
 use super::*;
+use crate::store::sqlite::schema::STEPS;
 
 const TENANT_ID: [u8; 16] = [0xab; 16];
 
@@ -43,7 +44,7 @@ fn ids_of_16_bytes_take_no_more_and_others_stay_text() {
 #[test]
 fn every_kind_has_a_number_of_its_own_and_a_name_for_people() {
     let connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch(include_str!("../schema/1.sql")).unwrap();
+    STEPS.iter().for_each(|step| connection.execute_batch(step).unwrap());
     for of in Kind::ALL {
         let number = kind_number(of);
         assert!(matches!(kind(number), Ok(found) if found == of), "{of}");
