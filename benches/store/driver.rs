@@ -97,7 +97,8 @@ pub(crate) fn open(path: &Path) -> Connection {
             "PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864; ",
             "PRAGMA trusted_schema = 0; PRAGMA cell_size_check = 1;",
             include_str!("../../src/store/sqlite/schema/1.sql"),
-            include_str!("../../src/store/sqlite/schema/2.sql")
+            include_str!("../../src/store/sqlite/schema/2.sql"),
+            include_str!("../../src/store/sqlite/schema/3.sql")
         ))
         .unwrap();
     connection
