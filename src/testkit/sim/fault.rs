@@ -181,6 +181,8 @@ kinds! {
     WrongKey = 40, "wrong_key";
     /// FK44: the authority does not know the account, for a while.
     AccountGone = 44, "account_gone";
+    /// FK44: the authority has lost the account for good, and the orders with it.
+    AccountLost = 44, "account_lost";
     /// FK45: the authority opens no order before somebody has agreed to its new terms.
     TermsChanged = 45, "terms_changed";
     /// FK48: a page in HTML with status 200 comes instead of an answer.
@@ -241,7 +243,7 @@ impl FaultKind {
             | Self::DnsDisagreement
             | Self::DnsUnavailable => backend == Backend::Resolver,
             Self::CaPartition | Self::BadNonce => backend == Backend::Ca,
-            Self::AccountGone => backend == Backend::Ca && method != "enroll",
+            Self::AccountGone | Self::AccountLost => backend == Backend::Ca && method != "enroll",
             Self::TermsChanged => backend == Backend::Ca && method == "open",
             Self::TlsFailure => matches!(backend, Backend::Ca | Backend::Dns | Backend::Mail),
             Self::MailLost | Self::MailTwice | Self::MailRefused | Self::MailClosed => {
@@ -298,6 +300,7 @@ impl FaultKind {
         match self {
             Self::KillBefore | Self::KillAfter => 12,
             Self::Stop => 10,
+            Self::AccountLost => 40,
             Self::OutOfMemory | Self::Suspend | Self::ClockForward | Self::ClockBack => 4,
             Self::CommitCut
             | Self::CommitDoneUnknown

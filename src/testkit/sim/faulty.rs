@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     ca::{
-        Account, CertificateAuthority, ChallengeType, OrderState, Progress, Signer, SigningRequest,
-        UnsignedSigner,
+        Account, CertificateAuthority, ChallengeType, NO_ACCOUNT, OrderState, Progress, Signer,
+        SigningRequest, UnsignedSigner,
     },
     certificate::{Chain, Handle},
     clock::Timestamp,
@@ -540,7 +540,7 @@ impl super::link::Link {
     fn answered<T>(&self, name: Option<&DomainName>, method: &'static str, done: &Result<T>) {
         let (Some(name), Err(error)) = (name, done) else { return };
         self.core.with(|state| {
-            if !error.kind().is_transient() {
+            if !error.kind().is_transient() && error.code() != Some(NO_ACCOUNT) {
                 state.truth.excused.insert(name.clone());
             }
             if let (ErrorKind::RateLimited, Some(wait)) = (error.kind(), error.retry_after()) {

@@ -7,7 +7,10 @@ use super::{
     dice::Dice,
     fault::{Backend, FaultKind, Site},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    ca::NO_ACCOUNT,
+    error::{Error, ErrorKind, Result},
+};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -179,7 +182,11 @@ impl Link {
             }
             FaultKind::AccountGone => {
                 let refused = error(ErrorKind::Denied, "there is no such account");
-                Fate::Fail(refused.with_code("accountDoesNotExist"))
+                Fate::Fail(refused.with_code(NO_ACCOUNT))
+            }
+            FaultKind::AccountLost => {
+                self.core.with(|state| state.truth.lose_accounts());
+                Fate::Pass
             }
             FaultKind::TermsChanged => {
                 let refused = error(ErrorKind::Denied, "the terms of service have changed");

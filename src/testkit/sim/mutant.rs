@@ -54,6 +54,8 @@ pub enum Mutant {
     FollowAnywhere,
     /// What happened last is left out when it is asked for.
     ForgetEntries,
+    /// That the authority has lost the account is taken note of by nobody.
+    ForgetLosses,
     /// Records are not removed although it is said that they are.
     ForgetRecords,
     /// A tenant may have as many names as it wants.
@@ -106,7 +108,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ActFirst,
         Self::AnyCode,
         Self::AnyOffer,
@@ -115,6 +117,7 @@ impl Mutant {
         Self::DropWake,
         Self::FollowAnywhere,
         Self::ForgetEntries,
+        Self::ForgetLosses,
         Self::ForgetRecords,
         Self::IgnoreCaps,
         Self::IgnoreReports,
@@ -147,6 +150,7 @@ impl Mutant {
             Self::ActFirst | Self::KeepLease => &[FaultKind::KillBefore, FaultKind::KillAfter],
             Self::ClobberOthers => &[FaultKind::DnsConflict],
             Self::DropFence => &[FaultKind::Stop],
+            Self::ForgetLosses => &[FaultKind::AccountLost],
             Self::IgnoreRetryAfter => &[FaultKind::RetryAfter],
             Self::Overwrite => &[FaultKind::Contention],
             Self::ServFailIsAbsence => &[FaultKind::DnsDisagreement, FaultKind::DnsServFail],
@@ -189,6 +193,7 @@ impl Mutant {
             Self::DropWake => "drop_wake",
             Self::FollowAnywhere => "follow_anywhere",
             Self::ForgetEntries => "forget_entries",
+            Self::ForgetLosses => "forget_losses",
             Self::ForgetRecords => "forget_records",
             Self::IgnoreCaps => "ignore_caps",
             Self::IgnoreReports => "ignore_reports",
@@ -253,6 +258,9 @@ impl<S: Store + ?Sized> Broken<S> {
             Some(Mutant::DropWake) => {
                 batch.writes.retain(|write| !matches!(write, Write::Wake { .. }));
             }
+            Some(Mutant::ForgetLosses) => batch.writes.retain(|write| {
+                !matches!(write, Write::Put { body, .. } if body.as_str().contains("\"missed\":"))
+            }),
             Some(Mutant::LoseDeletes) => {
                 batch.writes.retain(|write| !matches!(write, Write::Delete { .. }));
             }

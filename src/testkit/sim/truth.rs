@@ -426,6 +426,13 @@ impl Truth {
         }
     }
 
+    /// Has the authority forget its accounts. Nobody is excused for it.
+    pub(super) fn lose_accounts(&self) {
+        if let Some(ca) = &self.ca {
+            ca.lose_accounts();
+        }
+    }
+
     /// Takes note that a service said no that all orders may depend on.
     pub(super) fn excuse_all(&mut self) {
         let names = self.claims.iter().map(|claim| claim.wanted.name().clone());
