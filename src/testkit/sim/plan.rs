@@ -222,6 +222,10 @@ impl Plan {
                 // Nothing gets on while it lasts, in many steps.
                 window.1 = window.1.min(window.0 + MINUTE * 10);
             }
+            if *kind == FaultKind::MailClosed {
+                // Mail is seldom sent.
+                window.1 = window.1.max(window.0 + HOUR);
+            }
             match kind {
                 FaultKind::Skew => self.skew = MINUTE * (1 + dice_u32(dice, 30)),
                 FaultKind::AuthorizationReused => self.reuse = DAY * 30,
