@@ -63,6 +63,16 @@ fn platforms_that_go_on_from_a_backup_keep_every_promise_from_then_on() {
     assert!(seen.faults[&FaultKind::Restored] > seen.histories / 4);
 }
 
+/// They go on for hours, and strike among other things that keep an account from being made again.
+#[test]
+fn authorities_that_lose_their_accounts_make_nobody_break_a_promise() {
+    let others = [FaultKind::KillAfter, FaultKind::Latency, FaultKind::AccountGone];
+    let faults = [FaultKind::AccountLost; 4].into_iter().chain(others);
+    let seen = hunt(&Scenario::new().with_faults(faults, 3), 1..count().unwrap_or(100) + 1);
+    println!("{seen}");
+    assert!(seen.faults[&FaultKind::AccountLost] > seen.histories / 4);
+}
+
 #[test]
 fn a_seed_gives_one_history_to_the_last_detail() {
     let scenario = Scenario::new();
