@@ -27,7 +27,10 @@ use nameplate::{
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId},
-    store::{Batch, Body, Expect, Header, InMemoryStore, Key, Kind, NewEntry, Store, Write},
+    store::{
+        Batch, Body, Expect, Filter, Header, InMemoryStore, Key, Kind, NewEntry, Query, Store,
+        Write,
+    },
     testkit::{EndlessTimer, Tap, Tape},
 };
 
@@ -683,6 +686,27 @@ async fn a_place_in_what_happens_survives_a_restart() {
     onboarding.forget(&TENANT, rest.next).await.unwrap();
     assert_eq!(onboarding.follow(&TENANT, Since::Tenant(0)).await.unwrap().envelopes, []);
     assert!(onboarding.forget(&TENANT, all.next).await.is_err());
+}
+
+#[tokio::test]
+async fn the_log_of_a_tenant_that_was_woken_stays_as_it_is() {
+    let world = World::new();
+    let onboarding = builder(&world, world.store.clone()).with_tenant_log().build().unwrap();
+    onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap();
+    run(&world, &onboarding, Duration::ZERO).await;
+    let logs = || async {
+        let page = world.store.list(&Query::new(Kind::Feed, Filter::All)).await.unwrap();
+        page.items.into_iter().filter(|it| it.key.id.starts_with("tenant-")).collect::<Vec<_>>()
+    };
+    let before = logs().await;
+    assert_eq!(before.len(), 1);
+    let wake = Write::Wake { key: before[0].key.clone() };
+    let operation = OperationId::from_bytes([9; 16]);
+    world.store.commit(Batch::new(operation).with(wake)).await.unwrap();
+    let step = onboarding.worker().step().await.unwrap();
+    assert_eq!((step.leased, step.left, step.set_back), (1, 0, 0));
+    assert_eq!(logs().await, before);
+    assert_eq!(onboarding.worker().step().await.unwrap().leased, 0);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use super::line::{Inspection, Line, Manifest};
 use crate::{
+    engine::feed,
     error::{Error, ErrorKind, Result},
-    store::{Batch, Commit, Entry, Item, Key, Kind, Store, UniqueKey, Write},
+    store::{Batch, Commit, Entry, Item, Key, Store, UniqueKey, Write},
 };
 
 /// How often an item is stored whose outcome the store cannot tell.
@@ -163,7 +164,7 @@ impl Import {
 
     /// Makes a feed due, since its wake was no part of it: it alone says that there is more to tell.
     async fn wake(&self, item: &Item) -> Result<()> {
-        if item.key.kind != Kind::Feed {
+        if !feed::is_of_domain(&item.key) {
             return Ok(());
         }
         let wake = Write::Wake { key: item.key.clone() };

@@ -74,7 +74,7 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// Those of the store; `Malformed` and `Unsupported` for what cannot be read.
+    /// Those of the store. What cannot be read is left out: the worker that was to deliver it says so.
     pub async fn dead_letters(&self, after: Option<&str>) -> Result<DeadLetters> {
         let mut query = Query::new(Kind::Feed, Filter::Status(DEAD.to_owned()));
         if let Some(after) = after {
@@ -83,7 +83,8 @@ impl Operator {
         let page = self.backends.store.list(&query).await?;
         let mut letters = Vec::with_capacity(page.items.len());
         for item in &page.items {
-            let feed: Feed = codec::read_item(item)?;
+            // One that cannot be read must not hide the others.
+            let Ok(feed) = codec::read_item::<Feed>(item) else { continue };
             let mut deliveries = deliveries(&feed);
             deliveries.retain(|delivery| !delivery.dead.is_empty());
             let Feed { domain, tenant, name, .. } = feed;

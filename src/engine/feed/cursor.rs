@@ -344,9 +344,13 @@ impl Feed {
 
     /// Tells a subscriber again of everything after the notice with this number.
     pub(super) fn replay(&mut self, subscriber: &str, number: u64, now: Timestamp) -> bool {
-        let through = self.through;
         let Some(cursor) = self.cursors.get_mut(subscriber) else { return false };
-        cursor.after = number.min(through);
+        // Never forward: what waits still waits.
+        cursor.after = cursor.after.min(number);
+        if number == 0 {
+            // All that was given up and could not be listed is told again.
+            cursor.lost = 0;
+        }
         cursor.again.retain(|again| *again <= number);
         cursor.dead.retain(|letter| letter.number <= number);
         cursor.ask(now);

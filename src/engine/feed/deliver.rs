@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, btree_map::Entry as Slot};
 
 use super::{
     cursor::{End, Feed, Report, Tried, Work},
+    is_of_domain,
     subscriber::{Envelope, Seat},
 };
 use crate::{
@@ -34,8 +35,14 @@ pub(in crate::engine) async fn visit(
     item: Item,
     now: Timestamp,
 ) -> Result<bool> {
-    let mut feed: Feed = codec::read_item(&item)?;
     let key = item.key.clone();
+    if !is_of_domain(&key) {
+        // Woken by mistake.
+        let operation = OperationId::random(&*backends.random)?;
+        let batch = Batch::new(operation).with_lease(tenure.lease(), Then::Release);
+        return Ok(commit(backends, batch, &key).await? == Commit::Done);
+    }
+    let mut feed: Feed = codec::read_item(&item)?;
     let mut revision = item.revision;
     let subscribers = &backends.subscribers;
     let plugged: Vec<&str> = subscribers.iter().map(Seat::id).collect();
@@ -74,7 +81,11 @@ pub(in crate::engine) async fn visit(
         let batch = Batch::new(operation).with_lease(tenure.lease(), Then::Release).with(write);
         match commit(backends, batch, &key).await? {
             Commit::Done => return Ok(true),
-            Commit::Fenced | Commit::Taken(_) => return Ok(false),
+            Commit::Fenced => {
+                tenure.answered(None);
+                return Ok(false);
+            }
+            Commit::Taken(_) => return Ok(false),
             Commit::Stale(_) => {
                 let found = backends.store.get(std::slice::from_ref(&key)).await?;
                 let Some(item) = found.into_iter().flatten().next() else { return Ok(false) };

@@ -36,6 +36,17 @@ pub use log::{Followed, Since};
 pub use memory::InMemorySubscriber;
 pub use subscriber::{Envelope, Subscriber};
 
+use crate::{
+    id::DomainId,
+    store::{Key, Kind},
+};
+
+/// Returns whether it is the feed of a domain: beside those lie the logs of tenants, which are never
+/// due.
+pub(super) fn is_of_domain(key: &Key) -> bool {
+    key.kind == Kind::Feed && key.id.parse::<DomainId>().is_ok()
+}
+
 pub(super) use announce::{announce, wake};
 pub(super) use cursor::Feed;
 pub(super) use deliver::visit;
