@@ -298,6 +298,24 @@ async fn lag_is_how_long_the_oldest_root_was_due() {
 }
 
 #[tokio::test]
+async fn what_is_parked_because_it_cannot_be_worked_on_is_counted() {
+    let world = World::new();
+    let id = world.add("shop.example.com").await.id();
+    let key = nameplate::store::Key::new(nameplate::store::Kind::Domain, id);
+    let item = world.store.get(&[key]).await.unwrap().remove(0).unwrap();
+    let operation = nameplate::id::OperationId::from_bytes([7; 16]);
+    let body = nameplate::store::Body::from("{\"v\":3,\"created\":\"never\"}");
+    let expect = nameplate::store::Expect::Revision(item.revision);
+    let put = Write::Put { key: item.key, expect, header: item.header, body };
+    world.store.commit(Batch::new(operation).with(put)).await.unwrap();
+    let recorded = Recorded::default();
+    let _recording = metrics::set_default_local_recorder(&recorded);
+    let _listening = tracing::subscriber::set_default(Seen::default());
+    world.run_for(DAY).await;
+    assert_eq!(recorded.of(metric::NOTICES, &[("notice", "parked")]), Some(1.0));
+}
+
+#[tokio::test]
 async fn lag_counts_from_the_wake_of_a_root_that_was_not_due_by_itself() {
     let world = World::new();
     let id = world.active("shop.example.com").await.id();

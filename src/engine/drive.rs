@@ -55,7 +55,8 @@ pub(super) async fn work(
 ) -> End {
     let paused = pauses.facts(item.header.tenant);
     let driver = Driver { backends, tenure, paused };
-    let panicked = match caught(Box::pin(driver.drive(item, now))).await {
+    let mut panicked = false;
+    let trouble = match caught(Box::pin(driver.drive(item, now))).await {
         Some(Ok(end)) => return end,
         // Of another release, which knows what to do with it.
         Some(Err(error)) if error.kind() == ErrorKind::Unsupported => {
@@ -70,14 +71,19 @@ pub(super) async fn work(
                 // The store is away; so is everything that could be done.
                 return End::Left;
             }
-            return driver.give_back(&Trouble::from(&error)).await;
+            Trouble::from(&error)
         }
         // The message is not kept: nobody knows what is in it.
-        None => Trouble::new(ErrorKind::Internal, "engine: step: something panicked"),
+        None => {
+            panicked = true;
+            Trouble::new(ErrorKind::Internal, "engine: step: something panicked")
+        }
     };
-    match driver.give_back(&panicked).await {
-        End::SetBack => End::Panicked,
-        end => end,
+    // What panics may do so again: it reads the same row.
+    match caught(Box::pin(driver.give_back(&trouble))).await {
+        Some(End::SetBack) if panicked => End::Panicked,
+        Some(end) => end,
+        None => End::Left,
     }
 }
 

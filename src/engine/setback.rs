@@ -12,6 +12,7 @@ use super::{
     held::{COMMIT_ATTEMPTS, commit},
     notice::Notice,
     root::{Moment, Root, Trouble},
+    telemetry,
 };
 use crate::{
     clock::Timestamp,
@@ -79,6 +80,7 @@ pub(super) async fn give_back(backends: &Backends, lease: Lease, trouble: &Troub
             Err(_) => unread(backends, item, found.next().flatten(), trouble, moment)?,
         };
         let end = if note.notice.is_some() { End::Parked } else { End::SetBack };
+        let told = note.notice.clone();
         let operation = OperationId::random(&*backends.random)?;
         let mut batch = Batch::new(operation).with_lease(lease.clone(), Then::Release);
         batch.writes = note.writes;
@@ -87,7 +89,10 @@ pub(super) async fn give_back(backends: &Backends, lease: Lease, trouble: &Troub
             batch = batch.with_entry(codec::write_notice(&key, &notice)?);
         }
         match commit(backends, batch, &key).await? {
-            Commit::Done => return Ok(end),
+            Commit::Done => {
+                told.iter().for_each(telemetry::told);
+                return Ok(end);
+            }
             Commit::Stale(_) => {}
             Commit::Fenced | Commit::Taken(_) => return Ok(End::Left),
         }
