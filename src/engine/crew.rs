@@ -19,12 +19,19 @@ use crate::{
     clock::Timestamp,
     error::Result,
     id::OperationId,
-    store::{Batch, Key, Lease, Leased, Then},
+    store::{Batch, Item, Key, Lease, Leased, Then, Write},
     together::{Boxed, all},
 };
 
 /// How many beats a lease lasts: one may fail, and the next one still comes in time.
 const BEATS: u32 = 3;
+
+/// After how long a root gives way to others: it waits for a service then, and takes no more than
+/// memory. Most services answer within it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many batches may be under way when all of them wait.
+const BATCHES: usize = 4;
 
 /// A lease as it is known to whoever works under it and to the heartbeat that prolongs it.
 #[derive(Debug)]
@@ -69,11 +76,7 @@ impl Tenure {
         let mut state = self.state();
         match lease {
             Some(lease) => state.lease = lease,
-            None if state.is_lost => {}
-            None => {
-                state.is_lost = true;
-                telemetry::lost(&state.lease.key);
-            }
+            None => state.is_lost = true,
         }
     }
 
@@ -103,11 +106,23 @@ pub(super) struct Crew<'a> {
     end: Option<Boxed<'a, ()>>,
     /// How long, at most, no lease could be prolonged because the store was away.
     unanswered: Duration,
+    /// Whether roots that wait give way to others.
+    gives_way: bool,
 }
 
 struct Slot<'a> {
     tenure: Arc<Tenure>,
     work: Boxed<'a, End>,
+    /// Until it gives way to others.
+    patience: Option<Boxed<'a, ()>>,
+}
+
+impl Slot<'_> {
+    /// Returns whether it gives way from now on.
+    fn gives_way(&mut self, context: &mut Context<'_>) -> bool {
+        let is_over = |patience: &mut Boxed<'_, ()>| patience.as_mut().poll(context).is_ready();
+        self.patience.take_if(is_over).is_some()
+    }
 }
 
 enum Beat<'a> {
@@ -117,7 +132,21 @@ enum Beat<'a> {
 
 impl<'a> Crew<'a> {
     pub(super) const fn new(backends: &'a Backends) -> Self {
-        Self { backends, slots: Vec::new(), beat: None, end: None, unanswered: Duration::ZERO }
+        let unanswered = Duration::ZERO;
+        Self { backends, slots: Vec::new(), beat: None, end: None, unanswered, gives_way: false }
+    }
+
+    /// Lets roots that wait for a service give way to others.
+    pub(super) const fn giving_way(mut self) -> Self {
+        self.gives_way = true;
+        self
+    }
+
+    /// Returns how many more roots can be taken on, of so many that may be at work together.
+    pub(super) fn room(&self, batch: usize) -> usize {
+        let at_work = self.slots.iter().filter(|slot| slot.patience.is_some()).count();
+        let most = batch.saturating_mul(BATCHES).saturating_sub(self.slots.len());
+        batch.saturating_sub(at_work).min(most)
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -139,9 +168,10 @@ impl<'a> Crew<'a> {
             telemetry::leased(&lease, &item, now);
             let (key, tenant) = (lease.key.clone(), item.header.tenant);
             let tenure = Arc::new(Tenure::new(lease));
-            let work = work(self.backends, tenure.clone(), pauses.clone(), item, now);
+            let work = attended(self.backends, tenure.clone(), pauses.clone(), item, now);
             let work = Box::pin(telemetry::working(&key, tenant, work));
-            self.slots.push(Slot { tenure, work });
+            let patience = self.gives_way.then(|| timer.sleep(PATIENCE));
+            self.slots.push(Slot { tenure, work, patience });
         }
     }
 
@@ -154,19 +184,24 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Works on; returns how work on some of the roots ended, nothing if there is none.
+    /// Works on; returns how work on some of the roots ended, nothing if there is none or some only
+    /// gave way to others.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<End>> {
         self.poll_end(context);
         self.poll_beat(context);
         let mut ends = Vec::new();
+        let mut gave_way = false;
         self.slots.retain_mut(|slot| match slot.work.as_mut().poll(context) {
             Poll::Ready(end) => {
                 ends.push(end);
                 false
             }
-            Poll::Pending => true,
+            Poll::Pending => {
+                gave_way |= slot.gives_way(context);
+                true
+            }
         });
-        if ends.is_empty() && !self.slots.is_empty() {
+        if ends.is_empty() && !gave_way && !self.slots.is_empty() {
             return Poll::Pending;
         }
         Poll::Ready(ends)
@@ -184,11 +219,12 @@ impl<'a> Crew<'a> {
     /// Stops all work where it is, and gives the roots to whoever wants them.
     pub(super) async fn hand_over(&mut self) {
         let backends = self.backends;
-        let releases = mem::take(&mut self.slots).into_iter().map(|Slot { tenure, work }| {
-            // As if the process had been killed, but for the lease.
-            drop(work);
-            Box::pin(async move { release(backends, tenure.lease()).await }) as Boxed<'_, _>
-        });
+        let releases =
+            mem::take(&mut self.slots).into_iter().map(|Slot { tenure, work, .. }| {
+                // As if the process had been killed, but for the lease.
+                drop(work);
+                Box::pin(async move { release(backends, tenure.lease()).await }) as Boxed<'_, _>
+            });
         all::<Result<()>>(releases.collect()).await;
     }
 
@@ -244,9 +280,28 @@ impl<'a> Crew<'a> {
     }
 }
 
+/// Works on a root, and says so if its lease was lost. One that is given back while its lease is to be
+/// prolonged looks as if it were lost, too.
+async fn attended(
+    backends: &Backends,
+    tenure: Arc<Tenure>,
+    pauses: Arc<Pauses>,
+    item: Item,
+    now: Timestamp,
+) -> End {
+    let end = work(backends, tenure.clone(), pauses, item, now).await;
+    if end == End::Left && tenure.is_lost() {
+        telemetry::lost(&tenure.key());
+    }
+    end
+}
+
 /// Gives a root back as it is: whoever wants to goes on at once.
 async fn release(backends: &Backends, lease: Lease) -> Result<()> {
     let operation = OperationId::random(&*backends.random)?;
-    backends.store.commit(Batch::new(operation).with_lease(lease, Then::Release)).await?;
+    // What made it due may have been a wake, which was over with this lease.
+    let wake = Write::Wake { key: lease.key.clone() };
+    let batch = Batch::new(operation).with_lease(lease, Then::Release).with(wake);
+    backends.store.commit(batch).await?;
     Ok(())
 }

@@ -107,6 +107,10 @@ impl Held {
             };
             let goes_on = decision.effect.is_some() || decision.due.is_some_and(|due| due <= now);
             let then = if goes_on && !last { Then::Keep } else { Then::Release };
+            if then == Then::Keep {
+                // Whoever finds it without this lease, in a copy as well, has something to do now.
+                decision.due = Some(now);
+            }
             if then == Then::Release && !last && !decision.root.is_parked() {
                 *decision.root.setback_mut() = None;
             }

@@ -108,7 +108,8 @@ pub struct Policy {
     /// How old a notice may be when an attempt to deliver it fails, before it is given up. Three
     /// days: a weekend, and about sixteen attempts.
     pub delivery_patience: Duration,
-    /// How many domains a worker works on at a time. 32.
+    /// How many domains a worker works on at a time. 32. Those that have waited for a service for two
+    /// seconds do not count, up to four times as many.
     pub batch: u32,
     /// How long a worker that found nothing waits. One second.
     pub poll_interval: Duration,

@@ -150,7 +150,7 @@ impl Worker {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let backends = &*self.backends;
         let mut shutdown = Box::pin(shutdown);
-        let mut crew = Crew::new(backends);
+        let mut crew = Crew::new(backends).giving_way();
         let mut next = self.next(&crew);
         let mut upkeep = Box::pin(self.upkeep());
         loop {
@@ -199,10 +199,17 @@ impl Worker {
         let drain = backends.timer.sleep(backends.settings.policy.drain);
         let drained = async {
             // What the store is about to hand out would wait until its lease ends.
-            if let Next::Leasing { is_asked: true, lease, .. } = next
-                && let Ok((leased, pauses)) = lease.await
-            {
-                crew.take(leased, pauses);
+            if let Next::Leasing { is_asked: true, mut lease, .. } = next {
+                let asked = poll_fn(|context| {
+                    // Leases are prolonged meanwhile.
+                    if crew.len() > 0 {
+                        let _ = crew.poll(context);
+                    }
+                    lease.as_mut().poll(context)
+                });
+                if let Ok((leased, pauses)) = asked.await {
+                    crew.take(leased, pauses);
+                }
             }
             crew.finish().await;
         };
@@ -215,7 +222,7 @@ impl Worker {
     fn next<'a>(&'a self, crew: &Crew<'_>) -> Next<'a> {
         let policy = &self.backends.settings.policy;
         let batch = usize::try_from(policy.batch).unwrap_or(usize::MAX);
-        let room = batch.saturating_sub(crew.len());
+        let room = crew.room(batch);
         // One call of the store for every single root would cost more than the work on it.
         if room < batch.div_ceil(4) {
             return Next::Full;

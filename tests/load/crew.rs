@@ -1,19 +1,29 @@
 //! Several roots at the same time, under leases that are kept.
 
-use std::time::Duration;
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use metrics::{Counter, Gauge, Histogram, KeyName, Metadata, Recorder, SharedString, Unit};
 use nameplate::{
-    clock::Clock,
+    clock::{Clock, ManualClock, after},
     domain::Status,
-    engine::Policy,
-    error::ErrorKind,
-    store::{Kind, LeaseRequest, Store},
-    testkit::Layered,
+    engine::{Envelope, Pausable, Policy, Subscriber, telemetry::metric},
+    error::{ErrorKind, Result},
+    record::RecordFields,
+    store::{Batch, Commit, InMemoryStore, Kind, LeaseRequest, Store, Then, Write},
+    testkit::{Layered, StoreLayer},
 };
 use tokio::sync::oneshot;
 
 use crate::{
-    common::{MINUTE, TENANT, World},
+    common::{DAY, MINUTE, TENANT, World, run_until},
     slow::{Manner, Process, Sluggish, Virtual},
 };
 
@@ -89,6 +99,46 @@ async fn a_process_that_stood_still_for_longer_than_its_lease_opens_no_order() {
     assert_eq!(world.ca.orders(), orders);
 }
 
+/// Counts leases that were lost.
+#[derive(Clone, Debug, Default)]
+struct Losses(Arc<AtomicU64>);
+
+impl Recorder for Losses {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &metrics::Key, _: &Metadata<'_>) -> Counter {
+        if key.name() == metric::LOST { Counter::from_arc(self.0.clone()) } else { Counter::noop() }
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_ends_while_it_is_prolonged_is_not_called_lost() {
+    let mut policy = Policy::new();
+    policy.lease = SECOND * 15;
+    let world = World::with_policy(policy);
+    let process = Process::new(&world);
+    world.add("shop.example.com").await;
+    let losses = Losses::default();
+    let _recording = metrics::set_default_local_recorder(&losses);
+    // It takes effect at once; its answer comes after the next beat.
+    process.store.slow("commit", SECOND * 6);
+    let step = process.onboarding.worker().step().await.unwrap();
+    assert_eq!((step.leased, step.left), (1, 0));
+    assert_eq!(losses.0.load(Ordering::Relaxed), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn work_stops_when_no_lease_can_be_prolonged() {
     let mut policy = Policy::new();
@@ -128,7 +178,11 @@ async fn a_slow_service_holds_up_nobody_else() {
     policy.call_timeout = MINUTE * 5;
     let world = World::with_policy(policy);
     let process = Process::new(&world);
-    let slow = world.add("slow.example.com").await.id();
+    // As many as a worker works on at a time, and some more.
+    let mut slow = Vec::new();
+    for number in 0..10 {
+        slow.push(world.add(&format!("slow{number}.example.com")).await.id());
+    }
     process.resolver.set("slow", Manner::Silent);
     let mut others = Vec::new();
     for number in 0..9 {
@@ -141,7 +195,29 @@ async fn a_slow_service_holds_up_nobody_else() {
     for id in others {
         assert_eq!(world.get(id).await.status(), Status::Active);
     }
-    assert_eq!(world.get(slow).await.status(), Status::Pending);
+    for id in slow {
+        assert_eq!(world.get(id).await.status(), Status::Pending);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_four_batches_wait_for_a_service() {
+    let mut policy = Policy::new();
+    policy.batch = 4;
+    policy.call_timeout = MINUTE * 5;
+    let world = World::with_policy(policy);
+    let process = Process::new(&world);
+    for number in 0..20 {
+        world.add(&format!("slow{number}.example.com")).await;
+    }
+    process.resolver.set("slow", Manner::Silent);
+    let wanted = LeaseRequest::new([Kind::Domain], 100, MINUTE);
+    let store = world.store.clone();
+    let looks = async {
+        process.time.wait(SECOND * 30).await;
+        assert_eq!(store.lease(&wanted).await.unwrap().leases.len(), 4);
+    };
+    process.onboarding.worker().run(looks).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,6 +243,102 @@ async fn a_worker_that_is_told_to_stop_hands_over_what_it_cannot_finish() {
     // Nobody has to wait for the lease to end.
     assert_eq!(world.onboarding.worker().step().await.unwrap().leased, 1);
     assert_eq!(world.onboarding.get(&TENANT, slow).await.unwrap().status(), Status::Verified);
+}
+
+/// Whoever is told something takes it, or never answers.
+#[derive(Clone, Debug, Default)]
+struct Listener(Arc<AtomicBool>);
+
+#[async_trait]
+impl Subscriber for Listener {
+    fn id(&self) -> &str {
+        "a"
+    }
+
+    async fn deliver(&self, _: &Envelope) -> Result<()> {
+        if self.0.load(Ordering::Relaxed) { pending().await } else { Ok(()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_due_by_a_wake_alone_is_handed_over_as_due() {
+    let mut policy = Policy::new();
+    policy.delivery_timeout = MINUTE;
+    policy.lease = MINUTE * 2;
+    let world = World::with_policy(policy);
+    let listener = Listener::default();
+    let process = Process::with_subscriber(&world, listener.clone());
+    let name = "shop.example.com".parse().unwrap();
+    let id = process.onboarding.add(&TENANT, name).await.unwrap().id();
+    let time = process.time.clone();
+    process.onboarding.worker().run(async { time.wait(SECOND).await }).await;
+    listener.0.store(true, Ordering::Relaxed);
+    process.onboarding.operator().pause(Pausable::Domain(id), "abuse report 7").await.unwrap();
+    process.onboarding.worker().run(async { time.wait(SECOND).await }).await;
+    // Told by whoever comes next, and not when something else happens to the domain.
+    let wanted = LeaseRequest::new([Kind::Feed], 10, MINUTE);
+    assert_eq!(world.store.lease(&wanted).await.unwrap().leases.len(), 1);
+}
+
+/// A store that takes note of domains that are to go on under their lease, and are not due.
+#[derive(Clone, Debug)]
+struct Resting {
+    inner: InMemoryStore,
+    clock: ManualClock,
+    kept: Arc<AtomicU64>,
+    resting: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl StoreLayer for Resting {
+    type Inner = InMemoryStore;
+
+    fn inner(&self) -> &InMemoryStore {
+        &self.inner
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Commit> {
+        if let Some((lease, Then::Keep)) = &batch.lease {
+            for write in &batch.writes {
+                let Write::Put { key, header, .. } = write else { continue };
+                if *key == lease.key {
+                    let is_due = header.due.is_some_and(|due| due <= self.clock.now());
+                    self.kept.fetch_add(1, Ordering::Relaxed);
+                    self.resting.fetch_add(u64::from(!is_due), Ordering::Relaxed);
+                }
+            }
+        }
+        self.inner.commit(batch).await
+    }
+}
+
+#[tokio::test]
+async fn work_that_goes_on_is_due_for_whoever_finds_it_without_its_lease() {
+    let world = World::new();
+    let (kept, resting) = (Arc::default(), Arc::default());
+    let layer = |inner| Resting {
+        inner,
+        clock: world.clock.clone(),
+        kept: Arc::clone(&kept),
+        resting: Arc::clone(&resting),
+    };
+    let layered = |store| Layered::new(layer(store));
+    let process = world.process((layered, |resolver| resolver, |dns| dns, |ca| ca));
+    let id = process.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
+    world.publish(id).await;
+    let pass = async |time| {
+        run_until(&process, &world.store, &world.clock, after(world.clock.now(), time)).await;
+    };
+    pass(MINUTE).await;
+    // Nothing of it is due before the next look.
+    let record = RecordFields::new("A", "api", "192.0.2.7");
+    let records = process.records(&TENANT, id);
+    records.create(&record).await.unwrap().apply().await.unwrap();
+    pass(DAY * 70).await;
+    process.remove(&TENANT, id).await.unwrap();
+    pass(DAY).await;
+    assert!(kept.load(Ordering::Relaxed) > 10, "{kept:?}");
+    assert_eq!(resting.load(Ordering::Relaxed), 0, "of {kept:?}");
 }
 
 #[tokio::test(start_paused = true)]

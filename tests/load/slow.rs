@@ -12,7 +12,7 @@ use nameplate::{
     ca::{Account, CertificateAuthority, InMemoryCa},
     certificate::Handle,
     clock::{Clock, ManualClock, Timer, Timestamp, after},
-    engine::Onboarding,
+    engine::{Builder, Onboarding, Subscriber},
     error::Result,
     name::DomainName,
     resolver::{Answer, InMemoryResolver, Lookup, Resolver},
@@ -251,6 +251,18 @@ impl Process {
     }
 
     pub(crate) fn with_authority(world: &World, authority: impl CertificateAuthority) -> Self {
+        Self::with(world, authority, |builder| builder)
+    }
+
+    pub(crate) fn with_subscriber(world: &World, subscriber: impl Subscriber) -> Self {
+        Self::with(world, world.ca.clone(), |builder| builder.with_subscriber(subscriber))
+    }
+
+    fn with(
+        world: &World,
+        authority: impl CertificateAuthority,
+        more: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let time = Virtual::new(world);
         let resolver = Slow {
             inner: InMemoryResolver::over(Arc::new(world.dns.clone())),
@@ -258,7 +270,7 @@ impl Process {
             manners: Arc::default(),
         };
         let store = Stuck::new(world.store.clone());
-        let onboarding = Onboarding::builder(store.clone())
+        let builder = Onboarding::builder(store.clone())
             .with_brand("plat")
             .with_targets(nameplate::domain::Targets::cname(EDGE))
             .with_resolver(resolver.clone())
@@ -273,9 +285,8 @@ impl Process {
                     .with_allowed(["example.com", "example.net"].map(dns)),
             )
             .with_delegation_zone(dns(DELEGATION))
-            .with_policy(world.policy.clone())
-            .build()
-            .unwrap();
+            .with_policy(world.policy.clone());
+        let onboarding = more(builder).build().unwrap();
         Self { onboarding, time, resolver, store }
     }
 }
