@@ -159,7 +159,8 @@ impl Driver {
              ORDER BY s.wanted LIMIT $3 FOR UPDATE SKIP LOCKED), \
              leased AS (UPDATE {schema}.schedule AS s SET \
              due_since = coalesce(s.leased_until, least(s.due, s.woken)), \
-             token = s.token + 1, leased_until = {NOW} + $5, wanted = {NOW} + $5, woken = NULL \
+             token = greatest(s.token + 1, {NOW}), leased_until = {NOW} + $5, \
+             wanted = {NOW} + $5, woken = NULL \
              FROM picked AS p WHERE s.kind = p.kind AND s.id = p.id \
              RETURNING s.kind, s.id, s.counter, s.due_since, s.token, s.leased_until, \
              p.wanted AS place) \

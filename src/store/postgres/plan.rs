@@ -29,8 +29,8 @@ pub(super) struct Found {
 pub(super) struct Slot {
     /// The counter of the item's revision.
     pub(super) counter: i64,
-    /// The last token given out. A new one begins at the time, so that tokens rise also when an item is
-    /// deleted and created again, though nothing is kept of it.
+    /// The last token given out. Each is the time at least, so that tokens rise also when an item is
+    /// deleted and created again, though nothing is kept of it, and when leases are forgotten.
     pub(super) token: i64,
     pub(super) due: Option<i64>,
     /// The first wake since the last lease.

@@ -39,9 +39,10 @@ const COLUMNS: &str = "i.kind, i.id, i.counter, i.operation, i.tenant, i.name, i
 const LEASED: &str =
     "n.now, l.kind, l.id, l.counter, l.due_since, l.token, l.leased_until, l.place";
 
-/// What a lease sets.
+/// What a lease sets. The token goes by the time, so that a lease which a failover or a restored backup
+/// has forgotten is not given again under the same one.
 const LEASING: &str = "due_since = coalesce(s.leased_until, least(s.due, s.woken)), \
-     token = s.token + 1, leased_until = {now} + {by}, wanted = {now} + {by}, woken = NULL";
+     token = greatest(s.token + 1, {now}), leased_until = {now} + {by}, wanted = {now} + {by}, woken = NULL";
 
 /// What a lease returns.
 const RETURNING: &str =

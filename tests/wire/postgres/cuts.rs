@@ -279,6 +279,31 @@ async fn a_commit_whose_backend_is_terminated_while_it_waits_goes_through() {
 }
 
 #[tokio::test]
+async fn a_lease_that_a_failover_has_forgotten_is_fenced() {
+    for distributed in [false, true] {
+        let database = Database::new(servers::postgres());
+        let store = database.builder().with_distributed(distributed).open().await.unwrap();
+        store.commit(whole("one")).await.unwrap();
+        let (admin, schema) = (connect(database.url()).await, database.schema());
+        let keep = format!("CREATE TABLE {schema}.was AS SELECT * FROM {schema}.schedule");
+        admin.batch_execute(&keep).await.unwrap();
+        let lost = lease(&store, &key("one")).await.unwrap();
+        let forget = format!(
+            "DELETE FROM {schema}.schedule; INSERT INTO {schema}.schedule SELECT * FROM {schema}.was"
+        );
+        admin.batch_execute(&forget).await.unwrap();
+        let held = lease(&store, &key("one")).await.unwrap();
+        assert_ne!(held.token, lost.token);
+        let extended = store.extend(std::slice::from_ref(&lost), LEASE).await.unwrap();
+        assert_eq!(extended, [None]);
+        let stale = Batch::new(operation()).with_lease(lost, Then::Keep);
+        assert_eq!(store.commit(stale).await.unwrap(), Commit::Fenced);
+        let right = Batch::new(operation()).with_lease(held, Then::Keep);
+        assert_eq!(store.commit(right).await.unwrap(), Commit::Done);
+    }
+}
+
+#[tokio::test]
 async fn connections_that_were_cut_while_nobody_used_them_are_replaced() {
     let database = Database::new(servers::postgres());
     let role = super::database::Role::new(database.url(), "pw").await;
