@@ -241,12 +241,20 @@ impl Shared {
         }
         link.simple(&self.sql.create_versions).await?;
         let before = steps.len().saturating_sub(missing.len());
+        let last = i64::try_from(steps.len()).unwrap_or(i64::MAX);
         for (version, step) in (1_i64..).zip(steps).skip(before) {
-            let tuning = if self.distributed { "" } else { step.tuning };
-            for text in [step.tables, tuning] {
-                for statement in Sql::file(&self.schema, text) {
-                    link.simple(&statement).await?;
+            for statement in Sql::file(&self.schema, step.tables) {
+                link.simple(&statement).await?;
+            }
+            // A table of the same name was left as it is, whosever it is.
+            if version == last {
+                for statement in &self.sql.shape {
+                    link.simple(statement).await?;
                 }
+            }
+            let tuning = if self.distributed { "" } else { step.tuning };
+            for statement in Sql::file(&self.schema, tuning) {
+                link.simple(&statement).await?;
             }
             let numbers: [Parameter<'_>; 2] = [(&version, Type::INT8), (&step.oldest, Type::INT8)];
             link.run(&self.sql.stamp, &numbers).await?;

@@ -123,6 +123,8 @@ pub(super) struct Sql {
     pub(super) stamp: Statement,
     pub(super) create_schema: Statement,
     pub(super) create_versions: Statement,
+    /// Read nothing of each table, by the columns that it has to have.
+    pub(super) shape: [Statement; 4],
 }
 
 /// How long a transaction may take.
@@ -286,6 +288,13 @@ impl Sql {
             create_schema: sql("CREATE SCHEMA IF NOT EXISTS {s}")?,
             create_versions: sql("CREATE TABLE IF NOT EXISTS {s}.schema_version (\
                  version bigint PRIMARY KEY, oldest bigint NOT NULL, made timestamptz NOT NULL)")?,
+            shape: [
+                sql("SELECT {columns} FROM {s}.items AS i LIMIT 0")?,
+                sql("SELECT s.kind, s.id, s.counter, s.token, s.due, s.woken, s.leased_until, \
+                     s.due_since, s.wanted FROM {s}.schedule AS s LIMIT 0")?,
+                sql("SELECT u.key, u.kind, u.id FROM {s}.unique_keys AS u LIMIT 0")?,
+                sql("SELECT e.kind, e.id, e.number, e.at, e.body FROM {s}.log AS e LIMIT 0")?,
+            ],
         })
     }
 

@@ -127,13 +127,22 @@ async fn who_may_not_write_is_told_what_to_grant() {
 
 #[tokio::test]
 async fn tables_of_somebody_else_are_left_alone() {
-    let database = Database::new(servers::postgres());
-    let (admin, schema) = (connect(database.url()).await, database.schema());
-    let foreign = format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.items (price int)");
-    admin.batch_execute(&foreign).await.unwrap();
-    let says = "the tables are not those that nameplate makes";
-    refused(database.url(), schema, ErrorKind::Malformed, says).await;
-    assert_eq!(tables(&database).await, ["items"]);
+    for table in ["items", "log", "schedule", "unique_keys"] {
+        let database = Database::new(servers::postgres());
+        let (admin, schema) = (connect(database.url()).await, database.schema());
+        let foreign = format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.{table} (price int)");
+        admin.batch_execute(&foreign).await.unwrap();
+        let says = "the tables are not those that nameplate makes";
+        refused(database.url(), schema, ErrorKind::Malformed, says).await;
+        assert_eq!(tables(&database).await, [table]);
+        let set = "SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n \
+             ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.reloptions IS NOT NULL";
+        let rows = admin.query(set, &[&schema]).await.unwrap();
+        assert_eq!(rows[0].get::<_, i64>(0), 0, "{table} was tuned");
+        // Each statement is on its own then, and what was made before stays; it is refused all the same.
+        let error = database.builder().with_distributed(true).open().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+    }
 }
 
 #[tokio::test]
