@@ -405,3 +405,27 @@ async fn answers_that_are_lost_are_asked_for_again() {
     assert_eq!(content(&new).await, content(&old).await);
     assert_eq!(relocation.complete().await.unwrap_err().kind(), ErrorKind::Invalid);
 }
+
+#[tokio::test]
+async fn a_move_that_is_over_touches_the_new_store_no_more() {
+    let mut platform = Platform::new().await;
+    let new = platform.empty();
+    let mut relocation = platform.switch.relocate(Arc::new(new.clone())).unwrap();
+    relocation.copy().await.unwrap();
+    relocation.complete().await.unwrap();
+    platform.world.store = new.clone();
+    platform.world.publish(platform.waiting).await;
+    platform.world.run_for(HOUR).await;
+    add(&platform.world, "late.example.com").await;
+    let before = content(&new).await;
+
+    assert_eq!(relocation.copy().await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(relocation.drain().await.unwrap(), 0);
+    drop(relocation);
+    assert_eq!(content(&new).await, before);
+    let key = Key::new(Kind::Domain, platform.waiting);
+    let wake = Batch::new(operation(1)).with(Write::Wake { key: key.clone() });
+    platform.switch.commit(wake).await.unwrap();
+    let leased = platform.switch.lease(&LeaseRequest::of(key, MINUTE)).await.unwrap();
+    assert_eq!(leased.leases.len(), 1, "no leases are given any more");
+}

@@ -85,9 +85,11 @@ impl Relocation {
     ///
     /// `Conflict`, before anything is copied or removed, if the other store is not empty and holds
     /// nothing of this one as it is here, or holds a domain, an account or a registration that this one
-    /// does not have, or anything in a later revision: it is another platform's, or in use. Those of
-    /// both stores, `Unsupported` from one that cannot list or take over items.
+    /// does not have, or anything in a later revision: it is another platform's, or in use. `Invalid` if
+    /// the move is over. Those of both stores, `Unsupported` from one that cannot list or take over
+    /// items.
     pub async fn copy(&mut self) -> Result<Copied> {
+        self.not_over("copy")?;
         self.clear().await?;
         self.is_ours = true;
         let mut copied = Copied::default();
@@ -117,7 +119,7 @@ impl Relocation {
     }
 
     /// Stops giving out leases, so that workers come to an end of what they do; returns how many they
-    /// still hold.
+    /// still hold: none, with nothing stopped, if the move is over.
     ///
     /// Call it until there are none, or until you do not want to wait any longer, before
     /// [`complete`](Self::complete): work that is cut off is done again as after a crash. It is not
@@ -127,6 +129,9 @@ impl Relocation {
     ///
     /// Those of the old store.
     pub async fn drain(&self) -> Result<usize> {
+        if self.over {
+            return Ok(0);
+        }
         self.switch.state().phase = Phase::Draining;
         let now = self.from.now().await?;
         let state = self.switch.state();
@@ -145,13 +150,13 @@ impl Relocation {
     ///
     /// # Errors
     ///
-    /// `Invalid` if not everything was copied yet, or the move is over, `Malformed` if the other store does not hold what it
-    /// was given, and those of both stores. The old store stays then, writes go on, and it can be
-    /// called again.
+    /// `Invalid` if not everything was copied yet, or the move is over, `Malformed` if the other store
+    /// does not hold what it was given, and those of both stores. The old store stays then, writes go
+    /// on, and it can be called again.
     pub async fn complete(&mut self) -> Result<Relocated> {
-        if !self.copied || self.over {
-            let message =
-                if self.over { "this move is over" } else { "not everything was copied yet" };
+        self.not_over("complete")?;
+        if !self.copied {
+            let message = "not everything was copied yet";
             return Err(Error::new(ErrorKind::Invalid, "switch", "complete", message));
         }
         let (mut report, differing) = self.compare().await?;
@@ -171,6 +176,15 @@ impl Relocation {
         paused.end();
         self.over = true;
         Ok(report)
+    }
+
+    /// Refuses to touch the stores when the other one has taken its place, and is worked on.
+    fn not_over(&self, operation: &'static str) -> Result<()> {
+        if self.over {
+            let message = "this move is over";
+            return Err(Error::new(ErrorKind::Invalid, "switch", operation, message));
+        }
+        Ok(())
     }
 
     /// Returns the roots that want attention for another reason than their headers' due time.
