@@ -230,14 +230,19 @@ impl std::convert::From<Error> for Refusal {
             ErrorKind::Unavailable | ErrorKind::Unknown => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
+        let mut shown = json!({ "kind": error.kind() });
         if status.is_server_error() {
+            // It names what the platform is made of, which is nobody else's business.
             eprintln!("{error}");
+            shown["message"] = json!("this cannot be done now");
+        } else {
+            shown["code"] = json!(error.code());
+            shown["subject"] = json!(error.subject());
+            shown["message"] = json!(error.message());
         }
-        let message = error.message();
-        let (code, subject) = (error.code(), error.subject());
         Self {
             status,
-            error: json!({ "kind": error.kind(), "code": code, "subject": subject, "message": message }),
+            error: shown,
             retry_after: error.retry_after().map(|wait| wait.as_secs().max(1)),
         }
     }
