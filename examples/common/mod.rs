@@ -125,10 +125,25 @@ pub(crate) fn record_set(step: &Instruction) -> Result<RecordSet, Failure> {
     Ok(RecordSet::new(step.name.clone(), step.ttl, [data])?)
 }
 
+/// How long a visitor may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes the next connection. That one fails, or that there are too many at once, ends no port.
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => return socket,
+            Err(error) => eprintln!("cannot take a connection: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The platform's plain HTTP port: challenges, and redirects to HTTPS.
 pub(crate) async fn serve_http(listener: TcpListener, edge: Edge) {
     let responder = Responder::new(edge);
-    while let Ok((socket, _)) = listener.accept().await {
+    loop {
+        let socket = accept(&listener).await;
         let responder = responder.clone();
         tokio::spawn(async move { responder.serve_connection(socket).await });
     }
@@ -136,24 +151,32 @@ pub(crate) async fn serve_http(listener: TcpListener, edge: Edge) {
 
 /// The platform's HTTPS port: one page for everybody.
 pub(crate) async fn serve_https(listener: TcpListener, acceptor: Acceptor) {
-    while let Ok((socket, _)) = listener.accept().await {
+    loop {
+        let socket = accept(&listener).await;
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            // Otherwise the end of the handshake and the page wait for each other's acknowledgment.
-            socket.set_nodelay(true)?;
-            let mut stream = acceptor.accept(socket).await?.stream;
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).await?;
-            let page = "hello from your own domain\n";
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
-                page.len()
-            );
-            stream.write_all(answer.as_bytes()).await?;
-            stream.shutdown().await?;
-            Ok::<_, Failure>(())
+            let served = tokio::time::timeout(PATIENCE, serve_page(socket, acceptor)).await;
+            if let Err(error) = served.unwrap_or_else(|late| Err(late.into())) {
+                eprintln!("a visitor got no page: {error}");
+            }
         });
     }
+}
+
+async fn serve_page(socket: TcpStream, acceptor: Acceptor) -> Result<(), Failure> {
+    // Otherwise the end of the handshake and the page wait for each other's acknowledgment.
+    socket.set_nodelay(true)?;
+    let mut stream = acceptor.accept(socket).await?.stream;
+    let mut request = [0; 1024];
+    let _ = stream.read(&mut request).await?;
+    let page = "hello from your own domain\n";
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
+        page.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    Ok(())
 }
 
 /// Somebody with a browser that trusts one root.
