@@ -5,7 +5,10 @@
 mod common;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Waker},
     time::Duration,
 };
@@ -13,6 +16,7 @@ use std::{
 use common::{DAY, HOUR, MINUTE, TENANT, World};
 use nameplate::{
     certificate::Validation,
+    clock::Timestamp,
     domain::{NewDomain, Status},
     engine::Onboarding,
     error::ErrorKind,
@@ -21,7 +25,7 @@ use nameplate::{
         Batch, Body, Commit, Entry, Expect, Filter, Header, InMemoryStore, Item, Key, Kind,
         LeaseRequest, Query, Store, Switch, Then, Write,
     },
-    testkit::{Tap, Tape},
+    testkit::{Moment, Tap, Tape},
 };
 
 /// A platform behind a switch, with a name that is active and one that waits for its proof.
@@ -428,4 +432,42 @@ async fn a_move_that_is_over_touches_the_new_store_no_more() {
     platform.switch.commit(wake).await.unwrap();
     let leased = platform.switch.lease(&LeaseRequest::of(key, MINUTE)).await.unwrap();
     assert_eq!(leased.leases.len(), 1, "no leases are given any more");
+}
+
+#[tokio::test]
+async fn what_is_due_cannot_keep_the_pause_from_its_end() {
+    let world = World::new();
+    let (old, new) = (world.store.clone(), InMemoryStore::new(Arc::new(world.clock.clone())));
+    // So slow that what was set aside first is due again when the last of it is.
+    let (clock, asked) = (world.clock.clone(), AtomicUsize::new(0));
+    let tape = Tape::new().watched_by(move |point| {
+        if point.call == "lease" && point.moment == Moment::After {
+            clock.advance(MINUTE);
+            assert!(asked.fetch_add(1, Ordering::Relaxed) < 10, "it goes on for ever");
+        }
+    });
+    let switch = Switch::new(Arc::new(Tap::new(old.clone(), tape)));
+    let mut header = Header::default();
+    header.due = Some(Timestamp::UNIX_EPOCH);
+    let put = |id: &str, header| Write::Put {
+        key: Key::new(Kind::Domain, id),
+        expect: Expect::Absent,
+        header,
+        body: Body::new("{}".to_owned()),
+    };
+    let due = Batch::new(operation(1)).with(put("one", header));
+    assert_eq!(switch.commit(due).await.unwrap(), Commit::Done);
+    let mut relocation = switch.relocate(Arc::new(new.clone())).unwrap();
+    relocation.copy().await.unwrap();
+    let error = relocation.complete().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+
+    // Writes go on, and it is made when less is due.
+    let rest = old.get(&[Key::new(Kind::Domain, "one")]).await.unwrap().remove(0).unwrap();
+    let rest = Write::Delete { key: rest.key, expect: Expect::Revision(rest.revision) };
+    assert_eq!(switch.commit(Batch::new(operation(2)).with(rest)).await.unwrap(), Commit::Done);
+    let put = put("two", Header::default());
+    assert_eq!(switch.commit(Batch::new(operation(3)).with(put)).await.unwrap(), Commit::Done);
+    relocation.complete().await.unwrap();
+    assert_eq!(content(&new).await, content(&old).await);
 }

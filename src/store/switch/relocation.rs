@@ -151,8 +151,9 @@ impl Relocation {
     /// # Errors
     ///
     /// `Invalid` if not everything was copied yet, or the move is over, `Malformed` if the other store
-    /// does not hold what it was given, and those of both stores. The old store stays then, writes go
-    /// on, and it can be called again.
+    /// does not hold what it was given, `Unavailable` if so much is due in the old store that a minute
+    /// is not enough to set it aside, and those of both stores. The old store stays then, writes go on,
+    /// and it can be called again.
     pub async fn complete(&mut self) -> Result<Relocated> {
         self.not_over("complete")?;
         if !self.copied {
@@ -194,6 +195,7 @@ impl Relocation {
         let mut keys: BTreeSet<Key> = self.switch.state().given.keys().cloned().collect();
         let roots: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.is_root()).collect();
         let due = LeaseRequest::new(roots, LeaseRequest::MAX_LIMIT, ASIDE);
+        let mut began = None;
         loop {
             let mut leased = self.from.lease(&due).await?;
             if leased.leases.is_empty() && leased.unreadable == 0 {
@@ -204,6 +206,12 @@ impl Relocation {
             keys.extend(leased.leases.iter().map(|(lease, _)| lease.key.clone()));
             // The next attempt finds them by that, if this one fails.
             self.switch.state().note(&leased);
+            // What was set aside first is due again, and would be for ever.
+            if between(*began.get_or_insert(now), now) >= ASIDE {
+                let message =
+                    "more is due than can be set aside in a minute: try again when less is";
+                return Err(Error::new(ErrorKind::Unavailable, "switch", "complete", message));
+            }
         }
     }
 
