@@ -165,7 +165,16 @@ impl Shared {
         &self,
         work: Pin<&mut (impl Future<Output = std::result::Result<T, Failure>> + Send)>,
     ) -> std::result::Result<T, Failure> {
-        match select(work, self.timer.sleep(self.patience)).await {
+        self.limited_to(self.patience, work).await
+    }
+
+    /// Gives up what takes longer than this.
+    pub(super) async fn limited_to<T>(
+        &self,
+        limit: Duration,
+        work: Pin<&mut (impl Future<Output = std::result::Result<T, Failure>> + Send)>,
+    ) -> std::result::Result<T, Failure> {
+        match select(work, self.timer.sleep(limit)).await {
             Either::Left((done, _)) => done,
             Either::Right(_) => Err(Failure::Lost(None)),
         }

@@ -127,7 +127,8 @@ impl Shared {
         let millis = |limit| millis(limit).clamp(1, 2_000_000_000);
         let Settings { pool, place, schema, distributed, statement, lock, timer, random } =
             settings;
-        let limits = Limits { statement: millis(statement), lock: millis(lock) };
+        let step = millis(schema::CHANGING.max(statement));
+        let limits = Limits { statement: millis(statement), lock: millis(lock), step };
         Ok(Self {
             pool,
             place,

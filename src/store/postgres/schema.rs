@@ -1,5 +1,7 @@
 //! The tables, and how those of an earlier version become them.
 
+use std::{pin::pin, time::Duration};
+
 use tokio_postgres::{error::SqlState, types::Type};
 
 use super::{
@@ -77,6 +79,11 @@ pub(super) const STEPS: &[Step] = &[Step {
     tables: include_str!("schema/1.sql"),
     tuning: include_str!("schema/1.tuning.sql"),
 }];
+
+/// How long it may take to bring the tables up to date. An index over millions of items takes minutes,
+/// and one over all that a large platform ever had not an hour; a server that has gone silent meanwhile
+/// is given up all the same.
+pub(super) const CHANGING: Duration = Duration::from_secs(3600);
 
 /// The tables, for the question whether they may be written to.
 const TABLES: [&str; 5] = ["items", "log", "schedule", "schema_version", "unique_keys"];
@@ -169,39 +176,58 @@ impl Shared {
     }
 
     async fn prepare_once(&self, steps: &'static [Step]) -> Attempt<Result<()>> {
-        let link = self.link().await?;
+        let link = self.limited(pin!(self.link())).await?;
         let done = self.prepare_on(&link, steps).await;
         link.settle(&done);
         done
     }
 
     async fn prepare_on(&self, link: &Link, steps: &'static [Step]) -> Attempt<Result<()>> {
+        let (found, missing) = match self.limited(pin!(self.look_around(link, steps))).await? {
+            Ok(there) => there,
+            Err(error) => return Ok(Err(error)),
+        };
+        if !missing.is_empty() {
+            let changed = pin!(self.change_tables(link, found, missing, steps));
+            self.limited_to(CHANGING.max(self.patience), changed).await?;
+        }
+        self.limited(pin!(self.permitted(link))).await
+    }
+
+    /// Returns what there is, and which steps are missing.
+    async fn look_around(
+        &self,
+        link: &Link,
+        steps: &'static [Step],
+    ) -> Attempt<Result<(Found, &'static [Step])>> {
         let server = self.server(link).await?;
         if let Err(error) = server.check(&self.place) {
             return Ok(Err(error));
         }
         let found = self.found(link).await?;
-        let missing = match found.missing(&self.place, steps) {
-            Ok(missing) => missing,
-            Err(error) => return Ok(Err(error)),
-        };
-        if !missing.is_empty() {
-            if self.distributed {
-                // Each statement on its own: changes of tables are not transactions everywhere.
-                self.migrate(link, found, missing, steps).await?;
-            } else {
-                link.simple(&self.sql.begin).await?;
-                let made = self.migrate(link, found, missing, steps).await;
-                if let Err(failure) = made {
-                    if failure.spares_the_connection() {
-                        link.simple(&self.sql.rollback).await?;
-                    }
-                    return Err(failure);
-                }
-                link.simple(&self.sql.commit).await?;
-            }
+        Ok(found.missing(&self.place, steps).map(|missing| (found, missing)))
+    }
+
+    async fn change_tables(
+        &self,
+        link: &Link,
+        found: Found,
+        missing: &[Step],
+        steps: &[Step],
+    ) -> Attempt<()> {
+        if self.distributed {
+            // Each statement on its own: changes of tables are not transactions everywhere.
+            return self.migrate(link, found, missing, steps).await;
         }
-        self.permitted(link).await
+        link.simple(&self.sql.begin_step).await?;
+        let made = self.migrate(link, found, missing, steps).await;
+        if let Err(failure) = made {
+            if failure.spares_the_connection() {
+                link.simple(&self.sql.rollback).await?;
+            }
+            return Err(failure);
+        }
+        link.simple(&self.sql.commit).await
     }
 
     async fn server(&self, link: &Link) -> Attempt<Server> {

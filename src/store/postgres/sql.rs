@@ -77,6 +77,8 @@ const FIELDS: &str = "kind, id, counter, tenant, name, status, expires, due, car
 #[derive(Debug)]
 pub(super) struct Sql {
     pub(super) begin: Statement,
+    /// Begins to change tables.
+    pub(super) begin_step: Statement,
     pub(super) commit: Statement,
     pub(super) rollback: Statement,
     pub(super) now: Statement,
@@ -134,6 +136,8 @@ pub(super) struct Limits {
     pub(super) statement: u64,
     /// Most milliseconds to wait for a lock.
     pub(super) lock: u64,
+    /// Most milliseconds for one statement that changes tables.
+    pub(super) step: u64,
 }
 
 impl Sql {
@@ -143,7 +147,14 @@ impl Sql {
     ///
     /// `Internal` with what is outside of the subset.
     pub(super) fn new(schema: &Schema, limits: Limits, distributed: bool) -> Result<Self> {
-        let Limits { statement, lock } = limits;
+        let Limits { statement, lock, step } = limits;
+        // What is set lasts for the transaction, whoever uses the connection after it.
+        let begin = |most: u64| {
+            format!(
+                "BEGIN; SET LOCAL statement_timeout = {most}; SET LOCAL lock_timeout = {lock}; \
+                 SET LOCAL idle_in_transaction_session_timeout = {statement}"
+            )
+        };
         let filled = |template: &str| {
             template
                 .replace("{keys}", KEYS)
@@ -175,12 +186,8 @@ impl Sql {
             RETURNING.replace("{place}", "p.wanted")
         );
         Ok(Self {
-            // What is set lasts for the transaction, whoever uses the connection after it.
-            begin: sql(&format!(
-                "BEGIN; SET LOCAL statement_timeout = {statement}; \
-                 SET LOCAL lock_timeout = {lock}; \
-                 SET LOCAL idle_in_transaction_session_timeout = {statement}"
-            ))?,
+            begin: sql(&begin(statement))?,
+            begin_step: sql(&begin(step))?,
             commit: sql("COMMIT")?,
             rollback: sql("ROLLBACK")?,
             now: sql("SELECT {now}")?,

@@ -48,6 +48,18 @@ const OTHER: &[Step] = &[
     },
 ];
 
+/// One that tells within which limits it was made.
+const TELLING: &[Step] = &[
+    FIRST,
+    Step {
+        oldest: 1,
+        tables: "CREATE TABLE IF NOT EXISTS {s}.limits AS \
+             SELECT current_setting('statement_timeout') AS statement, \
+             current_setting('lock_timeout') AS lock",
+        tuning: "",
+    },
+];
+
 /// One that fails half way.
 const BROKEN: &[Step] = &[
     FIRST,
@@ -172,5 +184,19 @@ async fn an_upgrade_that_fails_leaves_all_as_it_was() {
     database.execute("ALTER TABLE {s}.items ADD COLUMN color text").await;
     works(&first, "after").await;
     database.builder(false).open_with(NEXT).await.unwrap();
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_step_may_take_longer_than_a_statement_and_waits_no_longer_for_a_lock() {
+    let database = Database::new();
+    database.builder(false).open_with(TELLING).await.unwrap();
+    // Divided by nothing, and so refused, unless they are as expected.
+    database
+        .execute(
+            "SELECT 1 / (SELECT count(*) FROM {s}.limits \
+             WHERE statement = '1h' AND lock = '5s')",
+        )
+        .await;
     database.drop().await;
 }

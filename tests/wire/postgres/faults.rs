@@ -1,5 +1,12 @@
 //! What somebody meets who sets it up: one clear error each, and nothing half done.
 
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
 use nameplate::{
     error::{Error, ErrorKind},
     store::{Kind, LeaseRequest, Postgres, Store},
@@ -293,4 +300,22 @@ async fn the_pool_of_a_platform_is_shared() {
         assert_eq!(pool.status().size, 1);
         assert_eq!(format!("{store:?}").matches(database.schema()).count(), 1);
     }
+}
+
+#[tokio::test]
+async fn to_open_with_a_pool_that_is_used_up_takes_no_longer_than_a_call() {
+    // Of a platform that has set no limits of its own.
+    let manager = deadpool_postgres::Manager::new(
+        servers::postgres().parse().unwrap(),
+        tokio_postgres::NoTls,
+    );
+    let pool = deadpool_postgres::Pool::builder(manager).max_size(1).build().unwrap();
+    let _used = pool.get().await.unwrap();
+    let builder = Postgres::builder_with_pool(pool).with_timer(super::NoWait);
+    let opened = pin!(builder.with_statement_timeout(Duration::from_secs(1)).open());
+    // Nothing that it waits for ever comes, but for its own limit.
+    let done = opened.poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Err(error)) = done else { panic!("it waits") };
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.message().contains("did not answer in time"), "{error}");
 }

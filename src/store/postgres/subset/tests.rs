@@ -75,7 +75,7 @@ fn distributed_mode_skips_no_locks_and_sets_no_storage_parameters() {
 #[test]
 fn every_statement_of_the_store_is_inside() {
     let schema = Schema::new("nameplate").unwrap();
-    let limits = Limits { statement: 1, lock: 1 };
+    let limits = Limits { statement: 1, lock: 1, step: 1 };
     Sql::new(&schema, limits, false).unwrap();
     let sql = Sql::new(&schema, limits, true).unwrap();
     assert!(refused(sql.lease.as_str(), true), "the lease is for PostgreSQL itself");
