@@ -7,13 +7,14 @@ mod common;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
     time::Duration,
 };
 
 use common::{DAY, HOUR, MINUTE, TENANT, World};
+use futures_util::FutureExt;
 use nameplate::{
     certificate::Validation,
     clock::Timestamp,
@@ -81,6 +82,12 @@ async fn content(store: &dyn Store) -> Vec<(Item, Vec<Entry>)> {
 
 fn operation(number: u8) -> OperationId {
     OperationId::from_bytes([number; 16])
+}
+
+/// A ledger that nobody else writes.
+fn ledger(id: &str, expect: Expect) -> Write {
+    let body = Body::new("{}".to_owned());
+    Write::Put { key: Key::new(Kind::Ledger, id), expect, header: Header::default(), body }
 }
 
 #[tokio::test]
@@ -245,11 +252,22 @@ async fn a_move_that_is_interrupted_anywhere_changes_nothing_and_is_made_again()
     for number in 0.. {
         let platform = Platform::new().await;
         let (old, new) = (platform.world.store.clone(), platform.empty());
-        let tape = Tape::stopping_at(number);
+        let (switch, armed) = (platform.switch.clone(), Arc::new(AtomicBool::new(false)));
+        let is_copied = armed.clone();
+        let tape = Tape::stopping_at(number).watched_by(move |point| {
+            // Too late for anything but the pause.
+            if point.call == "restore" && armed.swap(false, Ordering::SeqCst) {
+                for id in ["one", "two", "three"] {
+                    let write = Batch::new(operation(9)).with(ledger(id, Expect::Absent));
+                    assert_eq!(switch.commit(write).now_or_never().unwrap().unwrap(), Commit::Done);
+                }
+            }
+        });
         let to = Arc::new(Tap::new(new.clone(), tape.clone()));
         let mut relocation = platform.switch.relocate(to).unwrap();
         let whole = async {
             relocation.copy().await.unwrap();
+            is_copied.store(true, Ordering::SeqCst);
             let late = add(&platform.world, "late.example.com").await;
             platform.onboarding().remove(&TENANT, platform.waiting).await.unwrap();
             platform.onboarding().worker().step().await.unwrap();
@@ -470,4 +488,79 @@ async fn what_is_due_cannot_keep_the_pause_from_its_end() {
     assert_eq!(switch.commit(Batch::new(operation(3)).with(put)).await.unwrap(), Commit::Done);
     relocation.complete().await.unwrap();
     assert_eq!(content(&new).await, content(&old).await);
+}
+
+#[tokio::test]
+async fn what_was_written_before_all_is_compared_does_not_lengthen_the_pause() {
+    let platform = Platform::new().await;
+    let (old, new) = (platform.world.store.clone(), platform.empty());
+    let (switch, is_copied) = (platform.switch.clone(), Arc::new(AtomicBool::new(false)));
+    let (armed, is_compared) = (is_copied.clone(), AtomicBool::new(false));
+    let tape = Tape::new().watched_by(move |point| {
+        // The other store is listed when each item of this one was compared, and what was written until
+        // then is stored after that.
+        let id = match point.call {
+            "list" if armed.swap(false, Ordering::SeqCst) => {
+                is_compared.store(true, Ordering::SeqCst);
+                "meanwhile"
+            }
+            "restore" if is_compared.swap(false, Ordering::SeqCst) => "late",
+            _ => return,
+        };
+        let write = Batch::new(operation(9)).with(ledger(id, Expect::Absent));
+        assert_eq!(switch.commit(write).now_or_never().unwrap().unwrap(), Commit::Done);
+    });
+    let to = Arc::new(Tap::new(new.clone(), tape));
+    let mut relocation = platform.switch.relocate(to).unwrap();
+    relocation.copy().await.unwrap();
+    for number in 0..50 {
+        let write = ledger(&number.to_string(), Expect::Absent);
+        platform.switch.commit(Batch::new(operation(1)).with(write)).await.unwrap();
+    }
+    is_copied.store(true, Ordering::SeqCst);
+    let report = relocation.complete().await.unwrap();
+    assert_eq!(content(&new).await, content(&old).await);
+    assert!(new.get(&[Key::new(Kind::Ledger, "late")]).await.unwrap()[0].is_some());
+    assert_eq!((report.again, report.during_pause), (52, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_write_under_way_when_all_is_compared_is_not_lost() {
+    for is_given_up in [false, true] {
+        let world = World::new();
+        let (old, new) = (world.store.clone(), InMemoryStore::new(Arc::new(world.clock.clone())));
+        let held = Tape::stopping_at(0);
+        let switch = Switch::new(Arc::new(Tap::new(old.clone(), held.clone())));
+        let write = || Batch::new(operation(1)).with(ledger("one", Expect::Absent));
+        // What was given up may come to the store late, and so at the worst moment.
+        let (lands, armed) = (old.clone(), Arc::new(AtomicBool::new(false)));
+        let landing = armed.clone();
+        let tape = Tape::new().watched_by(move |point| {
+            if point.call == "list" && landing.swap(false, Ordering::SeqCst) {
+                let landed = lands.commit(write()).now_or_never().unwrap();
+                assert_eq!(landed.unwrap(), Commit::Done);
+            }
+        });
+        let mut relocation = switch.relocate(Arc::new(Tap::new(new.clone(), tape))).unwrap();
+        let mut slow = Box::pin(switch.commit(write()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(slow.as_mut().poll(&mut context).is_pending() && held.is_stopped());
+        relocation.copy().await.unwrap();
+        {
+            let mut whole = Box::pin(relocation.complete());
+            assert!(whole.as_mut().poll(&mut context).is_pending(), "it does not wait");
+            if is_given_up {
+                armed.store(true, Ordering::SeqCst);
+                drop(slow);
+            } else {
+                held.resume();
+                assert_eq!(slow.await.unwrap(), Commit::Done);
+            }
+            whole.await.unwrap();
+        }
+        assert!(!armed.load(Ordering::SeqCst));
+        let there = new.get(&[Key::new(Kind::Ledger, "one")]).await.unwrap().remove(0);
+        assert!(there.is_some(), "it was lost, given up: {is_given_up}");
+        assert_eq!(content(&new).await, content(&old).await);
+    }
 }

@@ -50,9 +50,11 @@ pub struct Switch {
 struct State {
     store: Arc<dyn Store>,
     phase: Phase,
-    /// How many writes are under way.
-    writing: usize,
-    /// Who waits until none is.
+    /// The writes that are under way, by their numbers.
+    writing: BTreeSet<u64>,
+    /// The number of the next write.
+    next: u64,
+    /// Who waits until some of them are over.
     waiting: Vec<Waker>,
     /// The leases that the present store gave.
     given: HashMap<Key, Given>,
@@ -77,9 +79,14 @@ struct Given {
 }
 
 /// What a relocation has to look at again.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Written {
+    /// What was written since all was compared, or looked at again.
     keys: BTreeSet<Key>,
+    /// What was written before that.
+    before: BTreeSet<Key>,
+    /// What may be written still, by a call that was given up.
+    doubtful: BTreeSet<Key>,
     woken: BTreeSet<Key>,
 }
 
@@ -89,7 +96,8 @@ impl Switch {
         let state = State {
             store,
             phase: Phase::Open,
-            writing: 0,
+            writing: BTreeSet::new(),
+            next: 0,
             waiting: Vec::new(),
             given: HashMap::new(),
             written: None,
@@ -143,27 +151,32 @@ impl Switch {
     }
 
     /// Announces a write; `Unavailable` during the pause.
-    fn writing(&self, operation: &'static str, note: impl FnOnce(&mut Written)) -> Result<Writing> {
+    fn writing(
+        &self,
+        operation: &'static str,
+        note: impl FnOnce(&mut Written) -> Vec<Key>,
+    ) -> Result<Writing> {
         let mut state = self.state();
         if state.phase == Phase::Paused {
             let message = "the platform is being moved to another store: this takes a moment";
             return Err(Error::new(ErrorKind::Unavailable, "switch", operation, message)
                 .with_retry_after(PAUSE));
         }
-        if let Some(written) = &mut state.written {
-            note(written);
-        }
-        state.writing = state.writing.saturating_add(1);
+        let keys = state.written.as_mut().map(note).unwrap_or_default();
+        let number = state.next;
+        state.next = number.wrapping_add(1);
+        state.writing.insert(number);
         let store = state.store.clone();
         drop(state);
-        Ok(Writing { switch: self.clone(), store })
+        Ok(Writing { switch: self.clone(), store, number, keys })
     }
 
-    /// Waits until no write is under way.
+    /// Waits until no write is under way that began before this.
     async fn settled(&self) {
+        let next = self.state().next;
         poll_fn(|context| {
             let mut state = self.state();
-            if state.writing == 0 {
+            if state.writing.first().is_none_or(|first| *first >= next) {
                 return Poll::Ready(());
             }
             state.waiting.push(context.waker().clone());
@@ -196,14 +209,28 @@ impl State {
 struct Writing {
     switch: Switch,
     store: Arc<dyn Store>,
+    number: u64,
+    /// What it writes, if that matters and it was not answered yet.
+    keys: Vec<Key>,
+}
+
+impl Writing {
+    /// Takes note of the answer. What has failed may happen later all the same.
+    fn answered<T>(&mut self, done: &Result<T>) {
+        if done.is_ok() {
+            self.keys.clear();
+        }
+    }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
         let mut state = self.switch.state();
-        state.writing = state.writing.saturating_sub(1);
-        let waiting =
-            if state.writing == 0 { std::mem::take(&mut state.waiting) } else { Vec::new() };
+        if let Some(written) = &mut state.written {
+            written.doubtful.extend(std::mem::take(&mut self.keys));
+        }
+        state.writing.remove(&self.number);
+        let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
     }
@@ -239,15 +266,21 @@ impl Store for Switch {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
-        let writing = self.writing("commit", |written| written.batch(&batch))?;
-        let Some((lease, then)) = &batch.lease else { return writing.store.commit(batch).await };
+        let mut writing = self.writing("commit", |written| written.batch(&batch))?;
+        let Some((lease, then)) = &batch.lease else {
+            let done = writing.store.commit(batch).await;
+            writing.answered(&done);
+            return done;
+        };
         let released = matches!(then, Then::Release).then(|| lease.clone());
         if !self.state().gave(lease) {
             // Its own types are judged before leases are.
             batch.check("switch")?;
             return Ok(Commit::Fenced);
         }
-        let done = writing.store.commit(batch).await?;
+        let done = writing.store.commit(batch).await;
+        writing.answered(&done);
+        let done = done?;
         if let (Some(lease), Commit::Done) = (released, &done) {
             let mut state = self.state();
             if state.gave(&lease) {
@@ -262,14 +295,14 @@ impl Store for Switch {
         if phase != Phase::Open {
             return Ok(Leased::new(self.store().now().await?, Vec::new()));
         }
-        let writing = self.writing("lease", |_| {})?;
+        let writing = self.writing("lease", |_| Vec::new())?;
         let leased = writing.store.lease(wanted).await?;
         self.state().note(&leased);
         Ok(leased)
     }
 
     async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
-        let writing = self.writing("extend", |_| {})?;
+        let writing = self.writing("extend", |_| Vec::new())?;
         let given: Vec<bool> = {
             let state = self.state();
             leases.iter().map(|lease| state.gave(lease)).collect()
@@ -297,31 +330,50 @@ impl Store for Switch {
     }
 
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
-        let writing = self.writing("trim", |written| {
-            written.keys.insert(of.clone());
-        })?;
-        writing.store.trim(of, through).await
+        let mut writing = self.writing("trim", |written| written.key(of))?;
+        let done = writing.store.trim(of, through).await;
+        writing.answered(&done);
+        done
     }
 
     async fn restore(&self, item: &Item, log: &[Entry]) -> Result<Commit> {
-        let writing = self.writing("restore", |written| {
-            written.keys.insert(item.key.clone());
-        })?;
-        writing.store.restore(item, log).await
+        let mut writing = self.writing("restore", |written| written.key(&item.key))?;
+        let done = writing.store.restore(item, log).await;
+        writing.answered(&done);
+        done
     }
 }
 
 impl Written {
-    fn batch(&mut self, batch: &Batch) {
+    /// Notes what a batch writes, and returns it.
+    fn batch(&mut self, batch: &Batch) -> Vec<Key> {
+        let mut keys = Vec::new();
         for write in &batch.writes {
             match write {
-                Write::Put { key, .. } | Write::Delete { key, .. } => {
-                    self.keys.insert(key.clone());
-                }
+                Write::Put { key, .. } | Write::Delete { key, .. } => keys.extend(self.key(key)),
                 Write::Wake { key } => {
                     self.woken.insert(key.clone());
                 }
             }
         }
+        keys
+    }
+
+    /// Notes that an item or its log is written, and returns its key.
+    fn key(&mut self, key: &Key) -> Vec<Key> {
+        self.keys.insert(key.clone());
+        vec![key.clone()]
+    }
+
+    /// Begins to note anew what is written, and returns what was.
+    fn turn(&mut self) -> BTreeSet<Key> {
+        let keys = std::mem::take(&mut self.keys);
+        self.before.extend(keys.iter().cloned());
+        keys
+    }
+
+    /// Whether an item was written since the relocation began.
+    fn has(&self, key: &Key) -> bool {
+        [&self.keys, &self.before, &self.doubtful].iter().any(|keys| keys.contains(key))
     }
 }

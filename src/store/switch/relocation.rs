@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Phase, Switch, Written};
+use super::{Phase, Switch};
 use crate::{
     clock::between,
     error::{Error, ErrorKind, Result},
@@ -46,9 +46,11 @@ pub struct Relocated {
     pub items: u64,
     /// How many entries of their logs were.
     pub entries: u64,
-    /// How many items were written or removed since they were copied, and looked at again during the
-    /// pause: those that are left are the same in both stores since then.
+    /// How many items were written or removed since they were copied, and looked at again: those that
+    /// are left are the same in both stores since then.
     pub again: u64,
+    /// How many of them were so during the pause, since they were written after all was compared.
+    pub during_pause: u64,
     /// How long nothing was written, by the old store's time.
     pub pause: Duration,
 }
@@ -143,8 +145,8 @@ impl Relocation {
     /// in the place of the old one.
     ///
     /// Writes wait only for the last of it: they are refused as `Unavailable` with a wait of a
-    /// second, and no work is leased. How long that takes goes by how much was written since
-    /// [`copy`](Self::copy) came to it, and how much is due. What the old store holds is left as it is;
+    /// second, and no work is leased. How long that takes goes by how much is written while the rest is
+    /// compared and copied again, and how much is due. What the old store holds is left as it is;
     /// what is due there is leased for a minute at the end of the pause, and woken in the other store
     /// if only a wake made it due.
     ///
@@ -160,18 +162,36 @@ impl Relocation {
             let message = "not everything was copied yet";
             return Err(Error::new(ErrorKind::Invalid, "switch", "complete", message));
         }
-        let (mut report, differing) = self.compare().await?;
+        // What is written from here on is noted, and what was begun before is over when all is compared.
+        self.turn().await;
+        let (mut report, mut early) = self.compare().await?;
+        let (keys, woken) = self.turn().await;
+        early.extend(keys);
+        let early: Vec<Key> = early.into_iter().collect();
+        let mut late = self.catch_up(&early).await?;
+        self.wake(woken.iter().cloned().collect()).await?;
+
         let paused = Paused::begin(self);
         self.switch.settled().await;
         let began = self.from.now().await?;
-        let Written { mut keys, woken } = self.switch.state().written.clone().unwrap_or_default();
-        keys.extend(differing);
-        let keys: Vec<Key> = keys.into_iter().collect();
-        self.catch_up(&keys).await?;
-        let mut wakes = woken;
+        let mut wakes = BTreeSet::new();
+        if let Some(written) = &self.switch.state().written {
+            late.extend(written.keys.iter().chain(&written.doubtful).cloned());
+            // What is stored again is woken again.
+            let is_new = |key: &&Key| !woken.contains(*key) || late.contains(*key);
+            wakes.extend(written.woken.iter().filter(is_new).cloned());
+        }
+        let late: Vec<Key> = late.into_iter().collect();
+        if let Some(key) = self.catch_up(&late).await?.first() {
+            let message = format!("the other store does not hold {key} as it was given");
+            return Err(Error::new(ErrorKind::Malformed, "switch", "complete", message)
+                .with_subject(&key.id));
+        }
         wakes.extend(self.unfinished().await?);
         self.wake(wakes.into_iter().collect()).await?;
-        report.again = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        let new = late.iter().filter(|key| early.binary_search(key).is_err()).count();
+        report.again = u64::try_from(early.len().saturating_add(new)).unwrap_or(u64::MAX);
+        report.during_pause = u64::try_from(late.len()).unwrap_or(u64::MAX);
         let ended = self.from.now().await?;
         report.pause = between(began, ended);
         paused.end();
@@ -266,8 +286,7 @@ impl Relocation {
     }
 
     fn has_written(&self, key: &Key) -> bool {
-        let state = self.switch.state();
-        state.written.as_ref().is_some_and(|written| written.keys.contains(key))
+        self.switch.state().written.as_ref().is_some_and(|written| written.has(key))
     }
 
     /// Compares what both stores hold; returns what is not the same.
@@ -296,23 +315,27 @@ impl Relocation {
         Ok((report, differing))
     }
 
-    /// Brings these items to the other store as they are here now.
-    async fn catch_up(&self, keys: &[Key]) -> Result<()> {
+    /// Begins to note anew what is written, and returns what was, all of it done, and what was woken.
+    async fn turn(&self) -> (BTreeSet<Key>, BTreeSet<Key>) {
+        let (keys, woken) = {
+            let mut state = self.switch.state();
+            let written = state.written.get_or_insert_default();
+            (written.turn(), written.woken.clone())
+        };
+        self.switch.settled().await;
+        (keys, woken)
+    }
+
+    /// Brings these items to the other store as they are here now; returns those that are not the same
+    /// all the same, since they are written meanwhile.
+    async fn catch_up(&self, keys: &[Key]) -> Result<BTreeSet<Key>> {
         // All that is old goes first: what is stored then may carry its unique keys.
         let mut missing = Vec::new();
         for chunk in keys.chunks(SIDE_BY_SIDE) {
-            let here = self.from.get(chunk).await?;
-            let there = self.to.get(chunk).await?;
             let mut old = Vec::new();
-            for (here, there) in here.into_iter().zip(there) {
-                let same = match &here {
-                    Some(item) => self.same(item).await?.is_some(),
-                    None => there.is_none(),
-                };
-                if !same {
-                    old.extend(there);
-                    missing.extend(here.map(|item| item.key));
-                }
+            for (key, there) in self.differing(chunk).await? {
+                missing.push(key);
+                old.extend(there);
             }
             self.remove(old).await?;
         }
@@ -320,22 +343,30 @@ impl Relocation {
             let items = self.from.get(chunk).await?;
             self.restore_all(items.into_iter().flatten().collect()).await?;
         }
+        let mut left = BTreeSet::new();
         for chunk in keys.chunks(SIDE_BY_SIDE) {
-            let here = self.from.get(chunk).await?;
-            let there = self.to.get(chunk).await?;
-            for ((key, here), there) in chunk.iter().zip(here).zip(there) {
-                let same = match here {
-                    Some(item) => self.same(&item).await?.is_some(),
-                    None => there.is_none(),
-                };
-                if !same {
-                    let message = format!("the other store does not hold {key} as it was given");
-                    return Err(Error::new(ErrorKind::Malformed, "switch", "complete", message)
-                        .with_subject(&key.id));
-                }
+            left.extend(self.differing(chunk).await?.into_iter().map(|(key, _)| key));
+        }
+        Ok(left)
+    }
+
+    /// Returns those of some items that are not the same in both stores, with what the other one has.
+    async fn differing(&self, keys: &[Key]) -> Result<Vec<(Key, Option<Item>)>> {
+        let here = self.from.get(keys).await?;
+        let there = self.to.get(keys).await?;
+        let items: Vec<Item> = here.iter().flatten().cloned().collect();
+        let mut same = self.all_same(&items).await?.into_iter().map(|same| same.is_some());
+        let mut differing = Vec::new();
+        for ((key, here), there) in keys.iter().zip(here).zip(there) {
+            let is_same = match here {
+                Some(_) => same.next().unwrap_or(false),
+                None => there.is_none(),
+            };
+            if !is_same {
+                differing.push((key.clone(), there));
             }
         }
-        Ok(())
+        Ok(differing)
     }
 
     async fn all_same(&self, items: &[Item]) -> Result<Vec<Option<u64>>> {
