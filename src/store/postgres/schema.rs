@@ -9,7 +9,7 @@ use super::{
     failure::Failure,
     link::{Link, Parameter},
     row::column,
-    sql::Sql,
+    sql::{Sql, Statement},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -79,6 +79,14 @@ pub(super) const STEPS: &[Step] = &[Step {
     tables: include_str!("schema/1.sql"),
     tuning: include_str!("schema/1.tuning.sql"),
 }];
+
+/// A step as it is run.
+#[derive(Debug)]
+struct Ready {
+    oldest: i64,
+    tables: Vec<Statement>,
+    tuning: Vec<Statement>,
+}
 
 /// How long it may take to bring the tables up to date. An index over millions of items takes minutes,
 /// and one over all that a large platform ever had not an hour; a server that has gone silent meanwhile
@@ -162,9 +170,10 @@ type Attempt<T> = std::result::Result<T, Failure>;
 impl Shared {
     /// Looks what is there, and brings the tables up to date.
     pub(super) async fn prepare(&self, steps: &'static [Step]) -> Result<()> {
+        let ready = steps.iter().map(|step| self.ready(step)).collect::<Result<Vec<_>>>()?;
         let mut tries = self.tries("open");
         loop {
-            match self.prepare_once(steps).await {
+            match self.prepare_once(steps, &ready).await {
                 Ok(done) => return done,
                 // Another replica makes the same tables at this moment.
                 Err(failure) if is_race(&failure) => {
@@ -175,20 +184,35 @@ impl Shared {
         }
     }
 
-    async fn prepare_once(&self, steps: &'static [Step]) -> Attempt<Result<()>> {
+    fn ready(&self, step: &Step) -> Result<Ready> {
+        let tuning = if self.distributed { "" } else { step.tuning };
+        Ok(Ready {
+            oldest: step.oldest,
+            tables: Sql::file(&self.schema, step.tables, self.distributed)?,
+            tuning: Sql::file(&self.schema, tuning, self.distributed)?,
+        })
+    }
+
+    async fn prepare_once(&self, steps: &'static [Step], ready: &[Ready]) -> Attempt<Result<()>> {
         let link = self.limited(pin!(self.link())).await?;
-        let done = self.prepare_on(&link, steps).await;
+        let done = self.prepare_on(&link, steps, ready).await;
         link.settle(&done);
         done
     }
 
-    async fn prepare_on(&self, link: &Link, steps: &'static [Step]) -> Attempt<Result<()>> {
+    async fn prepare_on(
+        &self,
+        link: &Link,
+        steps: &'static [Step],
+        ready: &[Ready],
+    ) -> Attempt<Result<()>> {
         let (found, missing) = match self.limited(pin!(self.look_around(link, steps))).await? {
             Ok(there) => there,
             Err(error) => return Ok(Err(error)),
         };
         if !missing.is_empty() {
-            let changed = pin!(self.change_tables(link, found, missing, steps));
+            let before = steps.len().saturating_sub(missing.len());
+            let changed = pin!(self.change_tables(link, found, before, ready));
             self.limited_to(CHANGING.max(self.patience), changed).await?;
         }
         self.limited(pin!(self.permitted(link))).await
@@ -212,15 +236,15 @@ impl Shared {
         &self,
         link: &Link,
         found: Found,
-        missing: &[Step],
-        steps: &[Step],
+        before: usize,
+        ready: &[Ready],
     ) -> Attempt<()> {
         if self.distributed {
             // Each statement on its own: changes of tables are not transactions everywhere.
-            return self.migrate(link, found, missing, steps).await;
+            return self.migrate(link, found, before, ready).await;
         }
         link.simple(&self.sql.begin_step).await?;
-        let made = self.migrate(link, found, missing, steps).await;
+        let made = self.migrate(link, found, before, ready).await;
         if let Err(failure) = made {
             if failure.spares_the_connection() {
                 link.simple(&self.sql.rollback).await?;
@@ -258,19 +282,18 @@ impl Shared {
         &self,
         link: &Link,
         found: Found,
-        missing: &[Step],
-        steps: &[Step],
+        before: usize,
+        ready: &[Ready],
     ) -> Attempt<()> {
         // Who may not create schemas can be given one.
         if found == Found::Nothing {
             link.simple(&self.sql.create_schema).await?;
         }
         link.simple(&self.sql.create_versions).await?;
-        let before = steps.len().saturating_sub(missing.len());
-        let last = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-        for (version, step) in (1_i64..).zip(steps).skip(before) {
-            for statement in Sql::file(&self.schema, step.tables) {
-                link.simple(&statement).await?;
+        let last = i64::try_from(ready.len()).unwrap_or(i64::MAX);
+        for (version, step) in (1_i64..).zip(ready).skip(before) {
+            for statement in &step.tables {
+                link.simple(statement).await?;
             }
             // A table of the same name was left as it is, whosever it is.
             if version == last {
@@ -278,9 +301,8 @@ impl Shared {
                     link.simple(statement).await?;
                 }
             }
-            let tuning = if self.distributed { "" } else { step.tuning };
-            for statement in Sql::file(&self.schema, tuning) {
-                link.simple(&statement).await?;
+            for statement in &step.tuning {
+                link.simple(statement).await?;
             }
             let numbers: [Parameter<'_>; 2] = [(&version, Type::INT8), (&step.oldest, Type::INT8)];
             link.run(&self.sql.stamp, &numbers).await?;

@@ -305,10 +305,15 @@ impl Sql {
         })
     }
 
-    /// Returns the statements of a file of the schema, each on its own: the tests hold them against the
-    /// subset.
-    pub(super) fn file(schema: &Schema, text: &str) -> Vec<Statement> {
+    /// Returns the statements of a file of the schema, each on its own.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` with what is outside of the subset.
+    pub(super) fn file(schema: &Schema, text: &str, distributed: bool) -> Result<Vec<Statement>> {
         let statements = text.split(';').map(str::trim).filter(|statement| !statement.is_empty());
-        statements.map(|statement| Statement(statement.replace("{s}", schema.quoted()))).collect()
+        statements
+            .map(|text| Statement::new(text.replace("{s}", schema.quoted()), distributed))
+            .collect()
     }
 }

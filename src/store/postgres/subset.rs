@@ -6,21 +6,29 @@ use crate::error::{Error, ErrorKind, Result};
 /// Words that name something outside of the subset, wherever they stand, and why.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("ADVISORY", "advisory locks"),
+    ("CMAX", "system columns"),
+    ("CMIN", "system columns"),
     ("COPY", "another protocol"),
     ("CTID", "system columns"),
     ("DEALLOCATE", "prepared statements"),
     ("DEFERRABLE", "deferrable constraints"),
     ("DEFERRED", "deferrable constraints"),
     ("DISCARD", "the state of a session"),
+    ("EXCLUDE", "constraints that exclude"),
     ("FUNCTION", "code in the database"),
+    ("GENERATED", "columns that are computed"),
     ("IDENTITY", "sequences"),
     ("INCLUDE", "indexes that include columns"),
+    ("LATERAL", "joins that go row by row"),
     ("LISTEN", "notifications"),
     ("LOCK TABLE", "locks of tables"),
+    ("MATERIALIZED VIEW", "views that are stored"),
+    ("MERGE", "insertions and changes in one"),
     ("NEXTVAL", "sequences"),
     ("NOTIFY", "notifications"),
     ("PARTITION", "partitions"),
     ("PG_NOTIFY", "notifications"),
+    ("PG_SLEEP", "waiting in the database"),
     ("PLPGSQL", "code in the database"),
     ("PREPARE", "prepared statements"),
     ("PROCEDURE", "code in the database"),
@@ -31,11 +39,14 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("SERIAL", "sequences"),
     ("BIGSERIAL", "sequences"),
     ("SETVAL", "sequences"),
+    ("TABLEOID", "system columns"),
+    ("TABLESPACE", "where files are"),
     ("TEMP", "the state of a session"),
     ("TEMPORARY", "the state of a session"),
     ("TRIGGER", "triggers"),
     ("TRUNCATE", "truncation"),
     ("UNLISTEN", "notifications"),
+    ("XMAX", "system columns"),
     ("XMIN", "system columns"),
 ];
 
@@ -85,7 +96,7 @@ fn misuse(words: &[String]) -> Option<&'static str> {
     for (index, text) in words.iter().enumerate() {
         let before = index.checked_sub(1).and_then(word);
         let is_change = match text.as_str() {
-            "INSERT" | "MERGE" => word(index.saturating_add(1)) == Some("INTO"),
+            "INSERT" => word(index.saturating_add(1)) == Some("INTO"),
             "DELETE" => word(index.saturating_add(1)) == Some("FROM"),
             // Not that of a lock, nor the other half of an insert.
             "UPDATE" => !matches!(before, Some("FOR" | "KEY" | "DO")),
