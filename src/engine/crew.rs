@@ -218,14 +218,12 @@ impl<'a> Crew<'a> {
 
     /// Stops all work where it is, and gives the roots to whoever wants them.
     pub(super) async fn hand_over(&mut self) {
-        let backends = self.backends;
-        let releases =
-            mem::take(&mut self.slots).into_iter().map(|Slot { tenure, work, .. }| {
-                // As if the process had been killed, but for the lease.
-                drop(work);
-                Box::pin(async move { release(backends, tenure.lease()).await }) as Boxed<'_, _>
-            });
-        all::<Result<()>>(releases.collect()).await;
+        let leases = mem::take(&mut self.slots).into_iter().map(|Slot { tenure, work, .. }| {
+            // As if the process had been killed, but for the lease.
+            drop(work);
+            tenure.lease()
+        });
+        give_back(self.backends, leases).await;
     }
 
     /// Prolongs the leases of all that is under way, now and then.
@@ -294,6 +292,12 @@ async fn attended(
         telemetry::lost(&tenure.key());
     }
     end
+}
+
+/// Gives roots back as they are. If the store does not take them, they are due when their leases end.
+pub(super) async fn give_back(backends: &Backends, leases: impl Iterator<Item = Lease>) {
+    let releases = leases.map(|lease| Box::pin(release(backends, lease)) as Boxed<'_, _>);
+    all::<Result<()>>(releases.collect()).await;
 }
 
 /// Gives a root back as it is: whoever wants to goes on at once.

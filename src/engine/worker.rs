@@ -6,7 +6,14 @@ use std::{
     task::Poll,
 };
 
-use super::{backends::Backends, crew::Crew, drive::End, pauses::Pauses, telemetry, upkeep::tidy};
+use super::{
+    backends::Backends,
+    crew::{Crew, give_back},
+    drive::End,
+    pauses::Pauses,
+    telemetry,
+    upkeep::tidy,
+};
 use crate::{
     error::Result,
     retry::spread,
@@ -124,15 +131,21 @@ impl Worker {
         Ok(Step::of(&crew.finish().await, unreadable))
     }
 
-    /// Leases roots, and reads what of them is paused.
+    /// Leases roots, and reads what of them is paused. If that cannot be read, they are given back.
     async fn ask(&self, wanted: &LeaseRequest) -> Result<(Leased, Pauses)> {
         let leased = self.backends.store.lease(wanted).await?;
         if leased.leases.is_empty() {
             return Ok((leased, Pauses::default()));
         }
         let items = leased.leases.iter().map(|(_, item)| item);
-        let pauses = Pauses::read(&self.backends, items).await?;
-        Ok((leased, pauses))
+        match Pauses::read(&self.backends, items).await {
+            Ok(pauses) => Ok((leased, pauses)),
+            Err(error) => {
+                let leases = leased.leases.into_iter().map(|(lease, _)| lease);
+                give_back(&self.backends, leases).await;
+                Err(error)
+            }
+        }
     }
 
     /// Works until `shutdown` is done; then nothing more is begun, and what is under way is finished

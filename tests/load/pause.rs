@@ -10,6 +10,7 @@ use nameplate::{
     record::RecordType,
     resolver::Outcome,
     store::{Kind, LeaseRequest, Store},
+    testkit::{Moment, Tap, Tape},
 };
 
 use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns, page};
@@ -266,4 +267,24 @@ async fn a_paused_probe_looks_at_no_page_and_says_nothing_about_anybody() {
     operator.resume(Pausable::Probe).await.unwrap();
     world.run_for(HOUR).await;
     assert_eq!(world.get(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn what_was_leased_is_given_back_if_the_pauses_cannot_be_read() {
+    let world = World::new();
+    let store = world.store.clone();
+    let tape = Tape::new().watched_by(move |point| {
+        if point.call == "lease" && point.moment == Moment::After {
+            store.fail_next(ErrorKind::Unavailable);
+        }
+    });
+    let onboarding =
+        world.process((|store| Tap::new(store, tape), |resolver| resolver, |dns| dns, |ca| ca));
+    let domain = world.add("shop.example.com").await;
+    let error = onboarding.worker().step().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let due = LeaseRequest::new([Kind::Domain], 10, MINUTE);
+    let leased = world.store.lease(&due).await.unwrap().leases;
+    let ids: Vec<_> = leased.iter().map(|(lease, _)| lease.key.id.clone()).collect();
+    assert_eq!(ids, [domain.id().to_string()]);
 }
