@@ -46,13 +46,15 @@ struct Asked {
 
 impl Asked {
     /// Returns the parameters of the statement that looks and leases in one.
-    fn parameters(&self) -> [Parameter<'_>; 6] {
+    fn parameters(&self) -> [Parameter<'_>; 8] {
         [
             (&self.ahead, Type::INT8),
             (&self.poll.names, Type::TEXT_ARRAY),
             (&self.limit, Type::INT8),
             (&self.poll.above, Type::INT8_ARRAY),
             (&self.poll.looked_at, Type::INT8_ARRAY),
+            (&self.poll.again, Type::INT8_ARRAY),
+            (&self.poll.all_at, Type::INT8_ARRAY),
             (&self.by, Type::INT8),
         ]
     }

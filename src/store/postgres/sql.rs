@@ -4,7 +4,7 @@
 //! [`subset`] says of these texts holds for all that the database is ever asked.
 
 use super::{
-    place::{LOOK_AGAIN, NEVER},
+    place::{LOOK_AGAIN, LOOK_AT_ALL, NEVER},
     schema::Schema,
     subset,
 };
@@ -51,13 +51,16 @@ const RETURNING: &str =
 /// What is due of some kinds, the longest due first.
 ///
 /// Above an instant below which all has been leased, so that what was leased since the last vacuum is
-/// not walked over by every poll; and above nothing if it is a while since all was looked at. The index
+/// not walked over by every poll; from further down if it is a while since that was looked at, and above
+/// nothing if it is a while since all was. The index
 /// by place is one for all kinds, which takes one way down it: an expression keeps the planner from
 /// collecting a kind by the primary key instead.
 const DUE: &str = "SELECT s.kind, s.id, s.wanted FROM {s}.schedule AS s \
      WHERE s.kind || '' = ANY($2::text[]) AND s.wanted <= {now} AND s.wanted > (SELECT min(\
-     CASE WHEN {now} - k.looked_at BETWEEN 0 AND {look_again} THEN k.above ELSE {never} END) \
-     FROM unnest($4::bigint[], $5::bigint[]) AS k (above, looked_at)) \
+     CASE WHEN {now} - k.looked_at BETWEEN 0 AND {look_again} THEN k.above \
+     WHEN {now} > k.looked_at AND {now} - k.all_at BETWEEN 0 AND {look_at_all} THEN k.again \
+     ELSE {never} END) FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) \
+     AS k (above, looked_at, again, all_at)) \
      ORDER BY s.wanted LIMIT $3 {lock}";
 
 /// Joins leases with their items, and has a row with the time if there are none.
@@ -164,6 +167,7 @@ impl Sql {
                 .replace("{leased}", LEASED)
                 .replace("{columns}", COLUMNS)
                 .replace("{look_again}", &LOOK_AGAIN.to_string())
+                .replace("{look_at_all}", &LOOK_AT_ALL.to_string())
                 .replace("{never}", &NEVER.to_string())
                 .replace("{now}", NOW)
                 .replace("{s}", schema.quoted())
@@ -182,7 +186,7 @@ impl Sql {
              leased AS (UPDATE {{s}}.schedule AS s SET {} FROM picked AS p \
              WHERE s.kind = p.kind AND s.id = p.id {}) {{with_items}}",
             DUE.replace("{lock}", "FOR UPDATE SKIP LOCKED"),
-            LEASING.replace("{by}", "$6"),
+            LEASING.replace("{by}", "$8"),
             RETURNING.replace("{place}", "p.wanted")
         );
         Ok(Self {

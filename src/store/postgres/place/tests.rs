@@ -1,4 +1,4 @@
-use super::{LOOK_AGAIN, NEVER, Places, SLACK};
+use super::{LATE, LOOK_AGAIN, LOOK_AT_ALL, NEVER, Places, SLACK};
 use crate::store::Kind;
 
 const NOW: i64 = 1_800_000_000_000_000;
@@ -54,13 +54,44 @@ fn a_slower_poll_of_a_clone_takes_nothing_back() {
 }
 
 #[test]
-fn everything_is_looked_at_again_after_a_while_and_when_the_clock_was_set_back() {
-    for later in [NOW + LOOK_AGAIN + 1, NOW - 1] {
-        let places = Places::default();
-        places.note(&places.poll(&KINDS), NOW, None, true);
-        // The statement has looked at everything, though it was told where to begin.
+fn what_has_escaped_is_looked_for_again_after_a_while() {
+    let places = Places::default();
+    places.note(&places.poll(&KINDS), NOW, None, true);
+    let later = NOW + LOOK_AGAIN + 1;
+    assert_eq!(places.poll(&KINDS).again, [NOW - LATE; 2]);
+    // The statement has begun there, though it was told where else to begin.
+    places.note(&places.poll(&KINDS), later, Some(5), false);
+    let poll = places.poll(&KINDS);
+    assert_eq!((poll.above, poll.looked_at), (vec![4; 2], vec![later; 2]));
+    assert_eq!((poll.again, poll.all_at), (vec![later - LATE; 2], vec![NOW; 2]));
+}
+
+#[test]
+fn what_has_escaped_from_a_backlog_is_looked_for_where_polls_have_begun() {
+    let places = Places::default();
+    places.note(&places.poll(&KINDS), NOW, Some(700), false);
+    places.note(&places.poll(&KINDS), NOW + 1, Some(900), false);
+    places.note(&places.poll(&KINDS), NOW + 2, None, true);
+    assert_eq!(places.poll(&KINDS).again, [699; 2]);
+    places.note(&places.poll(&KINDS), NOW + LOOK_AGAIN + 1, None, true);
+    assert_eq!(places.poll(&KINDS).again, [NOW + LOOK_AGAIN + 1 - LATE; 2]);
+}
+
+#[test]
+fn everything_is_looked_at_again_now_and_then_and_when_the_clock_was_set_back() {
+    let mut now = NOW;
+    let places = Places::default();
+    places.note(&places.poll(&KINDS), now, None, true);
+    while now <= NOW + LOOK_AT_ALL {
+        assert_eq!(places.poll(&KINDS).all_at, [NOW; 2]);
+        now += LOOK_AGAIN + 1;
+        places.note(&places.poll(&KINDS), now, None, true);
+    }
+    assert_eq!(places.poll(&KINDS).all_at, [now; 2]);
+    for later in [now + LOOK_AT_ALL + 1, NOW - 1] {
         places.note(&places.poll(&KINDS), later, Some(5), false);
         let poll = places.poll(&KINDS);
         assert_eq!((poll.above, poll.looked_at), (vec![4; 2], vec![later; 2]));
+        assert_eq!(poll.all_at, [later; 2]);
     }
 }
