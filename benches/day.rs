@@ -48,6 +48,8 @@ use server::{execute, url};
 const BULK: u32 = 1000;
 /// Workers of the process, each with a connection.
 const WORKERS: usize = 4;
+/// Most megabytes that ten times as many domains may take more.
+const MOST_GROWTH: f64 = 64.0;
 /// Minutes of the day; after each what is due is done.
 const MINUTES: u32 = 24 * 60;
 
@@ -221,4 +223,5 @@ fn main() {
     let (less, more) = (apart(few), apart(many));
     let grown = more.saturating_sub(less) as f64 / 1024.0;
     println!("{many} domains take {grown:.1} MB more than {few}");
+    assert!(grown <= MOST_GROWTH, "memory goes by the number of domains");
 }
