@@ -222,18 +222,26 @@ impl Backends {
     /// CNAME may lead nowhere.
     async fn routing(&self, domain: &Domain) -> (Verdict, Seen) {
         let name = routed_name(domain.name());
+        let found = self.addresses(&name, Mode::Authoritative).await;
         let mut wanted: Vec<IpAddr> = Vec::new();
         wanted.extend(self.targets.a().iter().copied().map(IpAddr::V4));
         wanted.extend(self.targets.aaaa().iter().copied().map(IpAddr::V6));
-        if let Some(host) = self.targets.host() {
-            match self.addresses(host).await {
-                Ok(addresses) => wanted.extend(addresses),
+        match (self.targets.host(), &found) {
+            (None, _) => {}
+            // What our own host leads to by the servers of its zone, which were asked on the way.
+            (Some(host), Ok(found)) if found.chain.contains(host) => {
+                wanted.extend(&found.addresses);
+            }
+            // Every look asks for this, those of claims that prove nothing among them: a cache has
+            // it, and the servers of the zone, which all tenants need, are left alone.
+            (Some(host), _) => match self.addresses(host, Mode::Recursive).await {
+                Ok(ours) => wanted.extend(ours.addresses),
                 // Our own edge cannot be found: that says nothing about the customer.
                 Err(_) => return (Verdict::Unknown, Seen::of(Found::Failed)),
-            }
+            },
         }
-        let found = match self.addresses(&name).await {
-            Ok(found) => found,
+        let found = match found {
+            Ok(found) => found.addresses,
             Err(Missing::Absent(found)) => return (Verdict::Refuted, Seen::of(found)),
             Err(Missing::Unknown(found)) => return (Verdict::Unknown, Seen::of(found)),
         };
@@ -242,29 +250,39 @@ impl Backends {
         (if all { Verdict::Confirmed } else { Verdict::Refuted }, seen)
     }
 
-    /// Returns all addresses of a name, of both families, as the servers of its zone give them.
-    async fn addresses(&self, name: &DnsName) -> Result<Vec<IpAddr>, Missing> {
-        let mut addresses = Vec::new();
+    /// Returns all addresses of a name, of both families.
+    async fn addresses(&self, name: &DnsName, mode: Mode) -> Result<Addresses, Missing> {
+        let mut found: Option<Addresses> = None;
         let mut absent = None;
         for record_type in [RecordType::A, RecordType::Aaaa] {
-            let answer = self.lookup(name, record_type, Mode::Authoritative).await;
-            match &answer.outcome {
+            let answer = self.lookup(name, record_type, mode).await;
+            match answer.outcome {
                 Outcome::Answer(records) => {
-                    addresses.extend(records.iter().filter_map(|record| match record.data() {
+                    let addresses = records.iter().filter_map(|record| match record.data() {
                         RecordData::A(address) => Some(IpAddr::V4(*address)),
                         RecordData::Aaaa(address) => Some(IpAddr::V6(*address)),
                         _ => None,
-                    }));
+                    });
+                    let (addresses, chain) = (addresses.collect(), answer.chain);
+                    match &mut found {
+                        None => found = Some(Addresses { addresses, chain }),
+                        Some(found) => {
+                            found.addresses.extend(addresses);
+                            // What only one of the two led over is not where the name leads.
+                            found.chain.retain(|over| chain.contains(over));
+                        }
+                    }
                 }
-                outcome => match absence(outcome) {
+                outcome => match absence(&outcome) {
                     Missing::Absent(found) => absent = Some(found),
                     unknown @ Missing::Unknown(_) => return Err(unknown),
                 },
             }
         }
-        match absent {
-            Some(found) if addresses.is_empty() => Err(Missing::Absent(found)),
-            _ => Ok(addresses),
+        match (found, absent) {
+            (Some(found), _) if !found.addresses.is_empty() => Ok(found),
+            (_, Some(absent)) => Err(Missing::Absent(absent)),
+            (found, None) => Ok(found.unwrap_or_default()),
         }
     }
 
@@ -285,6 +303,14 @@ impl Backends {
         };
         Fact::Visible { owner: owner.clone(), value: value.to_owned(), verdict }
     }
+}
+
+/// Where a name leads.
+#[derive(Default)]
+struct Addresses {
+    addresses: Vec<IpAddr>,
+    /// The names over which all of them were found.
+    chain: Vec<DnsName>,
 }
 
 /// Why there are no records.

@@ -1,6 +1,12 @@
 //! Against what the DNS says, where the platform judges it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use nameplate::{
@@ -14,7 +20,7 @@ use nameplate::{
 };
 
 use crate::{
-    common::{DAY, HOUR, OTHER, TENANT, World, dns, run_until},
+    common::{DAY, EDGE, HOUR, OTHER, TENANT, World, dns, run_until},
     platform::{look, proof, publish_texts, served_for, unpublish},
 };
 
@@ -337,4 +343,53 @@ async fn c08_a_dname_record_in_the_way_of_a_proof_is_told_to_the_customer() {
     let seen = &looked.evidence(Topic::Ownership).seen;
     assert!(seen.values[0].contains("at example.com"), "{seen:?}");
     assert!(look(&world, &TENANT, id).await.holds());
+}
+
+/// Counts what the servers of the zone of the platform's edge are asked for it.
+fn counted(world: &World) -> (Onboarding, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let process = lied_to(world, move |lookup, answer| {
+        if lookup.name == dns(EDGE) && lookup.mode == Mode::Authoritative {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    });
+    (process, asked)
+}
+
+#[tokio::test]
+async fn r26_looks_at_names_ask_the_zone_of_the_edge_nothing() {
+    let world = World::new();
+    let (process, asked) = counted(&world);
+    for number in 0..20 {
+        let id = world.add(&format!("n{number}.example.com")).await.id();
+        process.check(&TENANT, id).await.unwrap();
+    }
+    // Nor does one that leads there as a provider does that has no CNAME at the top of a zone.
+    let id = world.add("flat.example.com").await.id();
+    let address = RecordData::A([203, 0, 113, 10].into());
+    world.dns.set(RecordSet::new(dns("flat.example.com"), Ttl::HOUR, [address]).unwrap()).unwrap();
+    let looked = process.check(&TENANT, id).await.unwrap();
+    assert_eq!(looked.evidence(Topic::Routing).last, Verdict::Confirmed);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_name_leads_to_the_edge_also_while_a_cache_has_another_address_of_it() {
+    let world = World::new();
+    let id = world.add("shop.example.com").await.id();
+    world.dns.set(cname("shop.example.com", EDGE)).unwrap();
+    let elsewhere = RecordData::A([192, 0, 2, 1].into());
+    world.dns.set(RecordSet::new(dns(EDGE), Ttl::HOUR, [elsewhere]).unwrap()).unwrap();
+    let cached = lied_to(&world, |lookup, answer| match lookup.name == dns(EDGE) {
+        true => Answer::new(Outcome::NxDomain { negative_ttl: None }),
+        false => answer,
+    });
+    let looked = cached.check(&TENANT, id).await.unwrap();
+    assert_eq!(looked.evidence(Topic::Routing).last, Verdict::Confirmed);
+    // One that leads nowhere does not lead to the edge.
+    world.dns.remove(&dns(EDGE), RecordType::A);
+    let looked = cached.check(&TENANT, id).await.unwrap();
+    assert_ne!(looked.evidence(Topic::Routing).last, Verdict::Confirmed);
 }
