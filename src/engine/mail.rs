@@ -28,7 +28,7 @@ use crate::{
     mail::{Mailer, Message},
     name::DnsName,
     record::{RecordData, RecordType},
-    resolver::{Mode, Outcome as Answered},
+    resolver::{Answer, Mode, Outcome as Answered},
     seal::{Context, MissingKey, Sealed},
     secret::Secret,
     store::{Batch, Commit, Expect, Header, Key, Kind, Write},
@@ -139,34 +139,70 @@ impl Backends {
     }
 
     /// Returns the addresses that a zone publishes for this; none if it cannot be asked.
+    ///
+    /// Whoever has one of them gets the name: what is published counts as a proof in a record does.
     async fn published(&self, domain: &Domain) -> Vec<MailAddress> {
         let scope = domain.mail.as_ref().and_then(|mail| mail.wish.scope.as_ref());
         let Ok(contacts) = Contacts::new(domain.name(), scope) else { return Vec::new() };
         let mut records = match contacts.published_at() {
-            Some(name) => self.own_records(&name, RecordType::Txt).await,
+            Some(name) => self.own_texts(&name).await,
             None => Vec::new(),
         };
-        // The first set from there to the registrable domain is the one that holds.
+        // The first set from there to the registrable domain is the one that holds. Whether there is
+        // one where nobody answers is not known, and so not which that is.
         for above in crate::challenge::email::scopes(contacts.scope()) {
-            let found = self.own_records(&DnsName::from(above), RecordType::Caa).await;
-            if !found.is_empty() {
-                records.extend(found);
-                break;
+            match self.own_records(&DnsName::from(above), RecordType::Caa).await {
+                Some(found) if found.is_empty() => {}
+                Some(found) => {
+                    records.extend(found);
+                    break;
+                }
+                None => break,
             }
         }
         Contacts::read(&records)
     }
 
-    /// Returns the records of a name that are its own: what a CNAME record leads to is somebody
-    /// else's.
-    async fn own_records(&self, name: &DnsName, record_type: RecordType) -> Vec<RecordData> {
-        let answer = self.lookup(name, record_type, Mode::Recursive).await;
-        match &answer.outcome {
-            Answered::Answer(records) if answer.chain.is_empty() => {
-                records.iter().map(|record| record.data().clone()).collect()
-            }
+    /// Returns the TXT records of a name, if it has them by no wildcard: that one was written for other
+    /// names, and perhaps by somebody who has a say in those alone.
+    async fn own_texts(&self, name: &DnsName) -> Vec<RecordData> {
+        let records = self.own_records(name, RecordType::Txt).await.unwrap_or_default();
+        if records.is_empty() {
+            return records;
+        }
+        let mut chance = [0; 16];
+        let drawn = self.random.fill(&mut chance).ok().and_then(|()| name.parent());
+        let beside = drawn.and_then(|it| it.child(&format!("_{}", hex::encode(chance))).ok());
+        let Some(beside) = beside else { return Vec::new() };
+        let answer = self.lookup(&beside, RecordType::Txt, Mode::Recursive).await;
+        match answer.outcome {
+            Answered::NxDomain { .. } | Answered::NoData { .. } => records,
             _ => Vec::new(),
         }
+    }
+
+    /// Returns the records of a name that are its own: what a CNAME record leads to is somebody
+    /// else's. `None` if the servers of the zone and a recursive one do not say the same.
+    async fn own_records(
+        &self,
+        name: &DnsName,
+        record_type: RecordType,
+    ) -> Option<Vec<RecordData>> {
+        let own = |answer: Answer| match answer.outcome {
+            Answered::Answer(records) if answer.chain.is_empty() => {
+                Some(records.iter().map(|record| record.data().clone()).collect())
+            }
+            Answered::NxDomain { .. } | Answered::NoData { .. } => Some(Vec::new()),
+            _ => None,
+        };
+        let at_zone = own(self.lookup(name, record_type, Mode::Authoritative).await)?;
+        // No cache is made to remember that there is nothing.
+        if at_zone.is_empty() {
+            return Some(at_zone);
+        }
+        let cached: Vec<_> = own(self.lookup(name, record_type, Mode::Recursive).await)?;
+        let same = at_zone.len() == cached.len() && at_zone.iter().all(|it| cached.contains(it));
+        same.then_some(at_zone)
     }
 
     /// Mails the code of the present round to one address.

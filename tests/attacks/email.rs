@@ -6,15 +6,20 @@ use nameplate::{
         Method,
         email::{Contacts, MailWish, Tries},
     },
+    clock::{Clock, after},
     domain::{NewDomain, Status},
     engine::Notice,
     error::ErrorKind,
     id::{DomainId, TenantId},
     name::DnsName,
-    record::{Caa, RecordData, RecordSet, Ttl, Txt},
+    record::{Caa, RecordData, RecordSet, RecordType, Ttl, Txt},
+    resolver::{Answer, Failure, Mode, Outcome},
 };
 
-use crate::common::{DAY, HOUR, MINUTE, OTHER, TENANT, World};
+use crate::{
+    common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns, run_until},
+    dns_names::lied_to,
+};
 
 const NAME: &str = "shop.example.com";
 const ADMIN: &str = "admin@example.com";
@@ -244,4 +249,77 @@ async fn e05_nobody_is_flooded_with_mail() {
     let theirs = claim(&world, &OTHER, NAME, MailWish::new()).await;
     assert_eq!(recipients(&world).len(), 55);
     answer(&world, &OTHER, theirs).await;
+}
+
+fn texts(owner: &str, values: &[&str]) -> RecordSet {
+    let texts = values.iter().map(|value| RecordData::Txt(Txt::from_text(value)));
+    RecordSet::new(dns(owner), Ttl::HOUR, texts).unwrap()
+}
+
+fn contact(owner: &str, address: &str) -> RecordSet {
+    let caa = Caa::new(0, "contactemail", address.as_bytes()).unwrap();
+    RecordSet::new(dns(owner), Ttl::HOUR, [RecordData::Caa(caa)]).unwrap()
+}
+
+/// Where a zone publishes addresses.
+const PUBLISHED: &str = "_validation-contactemail.example.com";
+
+#[tokio::test]
+async fn c04_c07_an_address_that_only_one_way_of_looking_shows_is_not_written_to() {
+    // The rightful flow.
+    let world = World::new();
+    world.dns.set(texts(PUBLISHED, &["dns@example.net"])).unwrap();
+    world.dns.set(contact("example.com", "caa@example.net")).unwrap();
+    claim(&world, &TENANT, NAME, MailWish::new()).await;
+    assert!(recipients(&world).contains(&"dns@example.net".to_owned()));
+    assert!(recipients(&world).contains(&"caa@example.net".to_owned()));
+
+    for shown in [Mode::Authoritative, Mode::Recursive] {
+        let world = World::new();
+        let forged =
+            [texts(PUBLISHED, &["me@example.org"]), contact("example.com", "me@example.org")];
+        let process = lied_to(&world, move |lookup, answer| {
+            let forged = forged
+                .iter()
+                .find(|set| (set.name(), set.record_type()) == (&lookup.name, lookup.record_type));
+            match forged.filter(|_| lookup.mode == shown) {
+                Some(set) => Answer::new(Outcome::Answer(set.records().collect())),
+                None => answer,
+            }
+        });
+        let id = process.add(&TENANT, by_mail(NAME, MailWish::new())).await.unwrap().id();
+        process.check(&TENANT, id).await.unwrap();
+        let end = after(world.clock.now(), MINUTE);
+        run_until(&process, &world.store, &world.clock, end).await;
+        assert_eq!(recipients(&world).len(), 5, "{shown:?}");
+        assert!(recipients(&world).iter().all(|to| to.ends_with("@example.com")), "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn b10_an_address_that_a_wildcard_publishes_is_not_written_to() {
+    let world = World::new();
+    world.dns.set(texts("*.example.com", &["me@example.org"])).unwrap();
+    claim(&world, &TENANT, NAME, MailWish::new()).await;
+    assert_eq!(recipients(&world).len(), 5);
+    assert!(recipients(&world).iter().all(|to| to.ends_with("@example.com")));
+}
+
+#[tokio::test]
+async fn c10_where_nobody_answers_for_caa_records_those_above_are_not_taken() {
+    let world = World::new();
+    world.dns.set(contact("example.com", "caa@example.net")).unwrap();
+    let wish = || MailWish::new().with_scope(NAME.parse().unwrap());
+    let process = lied_to(&world, |lookup, answer| match lookup.record_type {
+        RecordType::Caa if lookup.name == dns(NAME) => {
+            Answer::new(Outcome::Failed(Failure::ServFail))
+        }
+        _ => answer,
+    });
+    process.add(&TENANT, by_mail(NAME, wish())).await.unwrap();
+    let end = after(world.clock.now(), MINUTE);
+    run_until(&process, &world.store, &world.clock, end).await;
+    assert_eq!(recipients(&world).len(), 5);
+    claim(&world, &OTHER, NAME, wish()).await;
+    assert_eq!(recipients(&world).len(), 11, "who can tell that there are none goes on");
 }
