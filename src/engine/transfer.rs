@@ -9,9 +9,11 @@ use super::{
     feed::announce,
     held::commit,
     incumbent::{Beside, Found, Incumbent},
+    method::prolong,
     notice::Notice,
     onboarding::{ATTEMPTS, Onboarding, lost_race},
     pauses::tenant_key,
+    policy::Policy,
     refusal::{Refusal, Rule},
     root::{DomainRoot, Root},
 };
@@ -57,7 +59,7 @@ impl Onboarding {
     ///
     /// `NotFound` if there is no such domain, also if it is another tenant's; `Invalid` if `to` is the
     /// same tenant; `Precondition` if the tenant does not hold the name, its proof was not there at
-    /// the last look, somebody of the platform's has paused it, or it came over less than
+    /// the last look or nobody has looked for long, somebody of the platform's has paused it, or it came over less than
     /// [`Policy::transfer_cool_down`](crate::engine::Policy::transfer_cool_down) ago (code
     /// `cool_down`, with the time to wait); `Conflict` if others keep changing it; those of the store.
     pub async fn offer_transfer(
@@ -78,7 +80,7 @@ impl Onboarding {
         }
         let code = Challenge::draw_token(&*backends.random)?;
         self.change_telling(tenant, id, OPERATION, |domain, now| {
-            may_be_handed_over(domain, OPERATION)?;
+            may_be_handed_over(domain, policy, OPERATION, now)?;
             let cooled = domain.title.acquired_at.map(|at| after(at, policy.transfer_cool_down));
             if let Some(until) = cooled.filter(|until| *until > now) {
                 let refusal =
@@ -160,7 +162,7 @@ impl Onboarding {
                 return Err(refusal.error(ErrorKind::Precondition, message));
             }
             let domain = holder.domain();
-            if may_be_handed_over(domain, OPERATION).is_err()
+            if may_be_handed_over(domain, &backends.settings.policy, OPERATION, now).is_err()
                 || is_paused(backends, domain.tenant()).await?
             {
                 // Why is the other tenant's business.
@@ -176,6 +178,11 @@ impl Onboarding {
             let mut batch = Batch::new(OperationId::random(&*backends.random)?);
             if before.is_none() {
                 batch.writes.extend(turn(backends, *to, &name, now).await?.writes);
+            }
+            // The receiver proves the name later: not by a token that proves nothing any more.
+            let given = &mut root.domain;
+            if given.status() == Status::Pending && now > given.challenge().expires_at {
+                prolong(backends, given, now)?;
             }
             let grace_until = after(now, backends.settings.policy.transfer_grace);
             let mut notices = Vec::from_iter(before.is_none().then_some(Notice::Added));
@@ -280,7 +287,12 @@ fn is_in_time(domain: &Domain, now: Timestamp) -> bool {
 }
 
 /// Refuses to hand over what the tenant may not have any more, or what somebody has to look into.
-fn may_be_handed_over(domain: &Domain, operation: &'static str) -> Result<()> {
+fn may_be_handed_over(
+    domain: &Domain,
+    policy: &Policy,
+    operation: &'static str,
+    now: Timestamp,
+) -> Result<()> {
     let refuse = |message| Err(precondition(operation, message, domain.id()));
     if !domain.status().holds() {
         let message = format!(
@@ -293,12 +305,14 @@ fn may_be_handed_over(domain: &Domain, operation: &'static str) -> Result<()> {
     if domain.paused().is_some_and(|paused| paused.scope == PauseScope::Domain) {
         return refuse(format!("{} is paused", domain.name()));
     }
-    if domain.grace_until.is_some() || domain.evidence(Topic::Ownership).last != Verdict::Confirmed
-    {
+    let evidence = domain.evidence(Topic::Ownership);
+    // Nobody has looked since if that was missed twice.
+    let is_old = evidence.as_of(now, policy.recheck.saturating_mul(2)) != Verdict::Confirmed;
+    if domain.grace_until.is_some() || evidence.last != Verdict::Confirmed || is_old {
         return refuse(format!("the proof of {} has to be seen first", domain.name()));
     }
     // Whoever is about to lose the name to somebody who proved it does not get it out of the way.
-    let looked_at = domain.evidence(Topic::Ownership).at;
+    let looked_at = evidence.at;
     if domain.title.challenged_at.is_some_and(|challenged| looked_at < Some(challenged)) {
         let name = domain.name();
         return refuse(format!("{name} is contested: its proof has to be seen again first"));

@@ -1,6 +1,8 @@
 //! A name that one tenant hands over to another one.
 
 use nameplate::{
+    challenge::Method,
+    clock::Clock,
     domain::{NewDomain, ResetCause, Status},
     engine::{Notice, Pausable},
     error::ErrorKind,
@@ -274,5 +276,37 @@ async fn a_tenant_that_is_paused_hands_nothing_over() {
         world.run_for(DAY).await;
     }
     onboarding.operator().resume(Pausable::Tenant(TENANT)).await.unwrap();
+    // Nobody has looked for the proof meanwhile.
+    onboarding.check(&TENANT, holder.id()).await.unwrap();
+    onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_whose_token_has_expired_takes_a_name_over_with_another_one() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let known = world.add_with(&OTHER, wanted().with_method(Method::Http)).await;
+    world.run_for(DAY * 40).await;
+    assert!(get(&world, &known).await.challenge().expires_at < world.clock.now());
+    let code = world.onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap();
+    let taken = world.onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await.unwrap();
+    assert_eq!(taken.id(), known.id());
+    assert_ne!(taken.challenge().token, known.challenge().token);
+    assert!(taken.challenge().expires_at > world.clock.now());
+}
+
+#[tokio::test]
+async fn a_name_whose_proof_nobody_has_looked_for_lately_is_not_handed_over() {
+    let world = World::new();
+    let holder = world.active("shop.example.com").await;
+    let onboarding = &world.onboarding;
+    let code = onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap();
+    // No worker runs.
+    world.clock.advance(DAY * 5);
+    let error = onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition);
+    let error = onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition);
+    onboarding.check(&TENANT, holder.id()).await.unwrap();
     onboarding.accept_transfer(&OTHER, wanted(), code.as_str()).await.unwrap();
 }
