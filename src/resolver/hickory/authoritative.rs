@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::PoisonError,
+    sync::{PoisonError, atomic::Ordering},
 };
 
 use super::{
@@ -187,6 +187,12 @@ impl Search<'_> {
         let mut worst = if zone.servers.is_empty() { Trouble::Lame } else { Trouble::Timeout };
         let mut waiting: Vec<&Server> =
             zone.servers.iter().take(self.hickory.limits.servers).collect();
+        // Everybody's names are below them: those that can be asked so often take turns.
+        if is_public_suffix(&zone.name) {
+            let begun = self.hickory.registries.fetch_add(1, Ordering::Relaxed);
+            let first = begun.checked_rem(waiting.len()).unwrap_or_default();
+            waiting.rotate_left(first);
+        }
         for _ in 0..self.hickory.limits.tries {
             let mut silent = Vec::new();
             let mut turn = waiting.into_iter();

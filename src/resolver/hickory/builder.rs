@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -177,6 +177,7 @@ impl HickoryBuilder {
             rate: Rate::new(self.limits.rate),
             lanes: Lanes::new(self.limits.under_way),
             failures: Failures::new(self.limits.failure, self.limits.failure_most),
+            registries: AtomicUsize::new(0),
             servers: self.servers,
             zones: self.zones,
             private: self.private,

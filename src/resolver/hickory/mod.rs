@@ -16,7 +16,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -91,6 +91,8 @@ struct Inner {
     rate: Rate,
     lanes: Lanes,
     failures: Failures,
+    /// How many searches have begun at a registry.
+    registries: AtomicUsize,
 }
 
 impl Hickory {

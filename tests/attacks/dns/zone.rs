@@ -174,6 +174,35 @@ async fn r26_a_server_is_asked_ten_times_a_second() {
 }
 
 #[tokio::test]
+async fn r26_the_servers_of_a_registry_take_turns() {
+    let recursive = script(|asked| match (asked.name.as_str(), asked.record_type) {
+        ("test", NS) => {
+            let server =
+                |reply: super::server::Reply, at: &str| reply.answer("test", NS, &name(at));
+            ["a.nic.test", "b.nic.test"].into_iter().fold(asked.reply(), server).say()
+        }
+        ("a.nic.test", A) => asked.reply().answer(&asked.name, A, &[127, 0, 0, 1]).say(),
+        ("b.nic.test", A) => asked.reply().answer(&asked.name, A, &[127, 0, 0, 2]).say(),
+        _ => asked.reply().say(),
+    });
+    let registry = || script(|asked| asked.reply().refer(ZONE, SERVER, Some(loopback(3))).say());
+    let row = Server::row(vec![
+        (loopback(5), recursive),
+        (loopback(1), registry()),
+        (loopback(2), registry()),
+        (loopback(3), honest()),
+    ])
+    .await;
+    let at = row[0].address;
+    let builder = Hickory::builder([at]).with_name_server_port(at.port());
+    let scene = Scene::of(builder.with_private_name_servers());
+    for _ in 0..10 {
+        scene.rightful(Mode::Authoritative).await;
+    }
+    assert_eq!((row[1].asked().len(), row[2].asked().len()), (5, 5));
+}
+
+#[tokio::test]
 async fn r26_who_would_wait_for_too_long_is_told_so_at_once() {
     let row = row(vec![(loopback(2), honest())]).await;
     let mut limits = Limits::default();
