@@ -28,7 +28,7 @@ mod wish;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    name::{DnsName, DomainName},
+    name::{DnsName, DomainName, PublicSuffixes},
     record::RecordData,
 };
 
@@ -94,8 +94,13 @@ const CONTACT_TAG: &str = "contactemail";
 /// # Ok::<(), nameplate::name::DomainNameError>(())
 /// ```
 pub fn scopes(name: &DomainName) -> Vec<DomainName> {
+    scopes_by(&PublicSuffixes::compiled(), name)
+}
+
+/// Returns the [`scopes`] of a name by a list of public suffixes, such as one that was read anew.
+pub fn scopes_by(suffixes: &PublicSuffixes, name: &DomainName) -> Vec<DomainName> {
     let base = name.base();
-    let Some(top) = base.registrable() else { return Vec::new() };
+    let Some(top) = suffixes.registrable(&base) else { return Vec::new() };
     let mut scopes = Vec::new();
     let mut rest = base.as_str();
     loop {
@@ -123,9 +128,23 @@ impl Contacts {
     /// `Invalid` if the name is not below a public suffix, and for a scope that is not among
     /// [`scopes`].
     pub fn new(name: &DomainName, scope: Option<&DomainName>) -> Result<Self> {
+        Self::by(&PublicSuffixes::compiled(), name, scope)
+    }
+
+    /// Returns the contacts as [`new`](Self::new) does, by a list of public suffixes: what it knows for
+    /// a suffix is somebody's who answers for no name below it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new), by [`scopes_by`].
+    pub fn by(
+        suffixes: &PublicSuffixes,
+        name: &DomainName,
+        scope: Option<&DomainName>,
+    ) -> Result<Self> {
         let invalid =
             |message: String| Error::new(ErrorKind::Invalid, "challenge", "mail", message);
-        let mut allowed = scopes(name);
+        let mut allowed = scopes_by(suffixes, name);
         let scope = match scope {
             Some(wanted) => allowed
                 .into_iter()
@@ -135,9 +154,14 @@ impl Contacts {
                 .pop()
                 .ok_or_else(|| invalid(format!("nobody can be written to about {name}")))?,
         };
+        Ok(Self::at(scope))
+    }
+
+    /// Returns the contacts at a scope that was found to be one.
+    pub(crate) fn at(scope: DomainName) -> Self {
         let constructed =
             Mailbox::ALL.iter().filter_map(|mailbox| MailAddress::of(*mailbox, &scope)).collect();
-        Ok(Self { scope, constructed, published: Vec::new() })
+        Self { scope, constructed, published: Vec::new() }
     }
 
     /// Returns the name whose mailboxes these are.

@@ -18,7 +18,10 @@ use super::{
 use crate::{
     challenge::{
         Method,
-        email::{Claim, Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode},
+        email::{
+            Claim, Contacts, Correspondence, Letter, Link, MailAddress, MailWish, SealedCode,
+            scopes_by,
+        },
     },
     clock::{Timestamp, after, whole_second},
     domain::{Domain, Status},
@@ -26,7 +29,7 @@ use crate::{
     evidence::{Found, Seen, Verdict},
     id::{DomainId, OperationId, TenantId},
     mail::{Mailer, Message},
-    name::DnsName,
+    name::{DnsName, PublicSuffixes},
     record::{RecordData, RecordType},
     resolver::{Answer, Mode, Outcome as Answered},
     seal::{Context, MissingKey, Sealed},
@@ -93,16 +96,24 @@ impl Backends {
         let digest = Correspondence::digest(&code);
         let context = Self::code_context(domain, round);
         let sealed = self.sealer.seal(&context, &Secret::new(code.into_bytes())).await?;
-        let published = self.published(domain).await;
-        Ok(Fact::MailCode { round, sealed, digest, published })
+        let wanted = domain.mail.as_ref().and_then(|mail| mail.wish.scope.as_ref());
+        let suffixes = self.claims.suffixes();
+        let contacts = Contacts::by(&suffixes, domain.name(), wanted).ok();
+        let published = match &contacts {
+            Some(contacts) => self.published(&suffixes, contacts).await,
+            None => Vec::new(),
+        };
+        let scope = contacts.map(|contacts| contacts.scope().clone());
+        Ok(Fact::MailCode { round, sealed, digest, scope, published })
     }
 
     /// Spends one round of what a tenant may have mailed about the names below a registered domain.
     ///
     /// A round that is lost to a crash is spent all the same.
     async fn spend_mail(&self, domain: &Domain) -> Result<()> {
-        let below =
-            domain.name().registrable().unwrap_or_else(|| domain.name().as_str()).to_owned();
+        let suffixes = self.claims.suffixes();
+        let registrable = suffixes.registrable(domain.name());
+        let below = registrable.unwrap_or_else(|| domain.name().as_str()).to_owned();
         let of =
             Sha256::new().chain_update(domain.tenant().as_bytes()).chain_update(&below).finalize();
         let key = Key::new(Kind::Ledger, format_args!("mail/{}", hex::encode(of)));
@@ -141,16 +152,14 @@ impl Backends {
     /// Returns the addresses that a zone publishes for this; none if it cannot be asked.
     ///
     /// Whoever has one of them gets the name: what is published counts as a proof in a record does.
-    async fn published(&self, domain: &Domain) -> Vec<MailAddress> {
-        let scope = domain.mail.as_ref().and_then(|mail| mail.wish.scope.as_ref());
-        let Ok(contacts) = Contacts::new(domain.name(), scope) else { return Vec::new() };
+    async fn published(&self, suffixes: &PublicSuffixes, contacts: &Contacts) -> Vec<MailAddress> {
         let mut records = match contacts.published_at() {
             Some(name) => self.own_texts(&name).await,
             None => Vec::new(),
         };
         // The first set from there to the registrable domain is the one that holds. Whether there is
         // one where nobody answers is not known, and so not which that is.
-        for above in crate::challenge::email::scopes(contacts.scope()) {
+        for above in scopes_by(suffixes, contacts.scope()) {
             match self.own_records(&DnsName::from(above), RecordType::Caa).await {
                 Some(found) if found.is_empty() => {}
                 Some(found) => {
@@ -403,9 +412,10 @@ impl Onboarding {
         id: DomainId,
         wish: Option<MailWish>,
     ) -> Result<Domain> {
+        let suffixes = self.backends().claims.suffixes();
         self.change(tenant, id, "resend", |domain, now| {
             if let Some(wish) = &wish {
-                Contacts::new(&domain.name, wish.scope.as_ref())?;
+                Contacts::by(&suffixes, &domain.name, wish.scope.as_ref())?;
             }
             let mail = by_mail(domain, "resend")?;
             mail.ask(now)?;

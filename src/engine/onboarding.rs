@@ -200,7 +200,7 @@ impl Onboarding {
         let method = wanted.method.unwrap_or(backends.settings.policy.method);
         let challenge = backends.challenge(&name, method, 1, now)?;
         if method == Method::Email {
-            Contacts::new(&name, wanted.mail.scope.as_ref())?;
+            Contacts::by(&backends.claims.suffixes(), &name, wanted.mail.scope.as_ref())?;
         }
         let mut founding = Founding::new(id, *tenant, challenge, validation, delegation);
         let former = self.former(tenant, &name, now).await?;

@@ -283,6 +283,9 @@ pub enum Fact {
         sealed: Sealed,
         /// The SHA-256 of the code, in hexadecimal digits.
         digest: String,
+        /// At which name people are written to; `None` if at none by the list of public suffixes.
+        #[serde(default)]
+        scope: Option<DomainName>,
         /// Whom the zone wants to be written to.
         published: Vec<MailAddress>,
     },

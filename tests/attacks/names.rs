@@ -1,7 +1,8 @@
 //! Against what may be claimed at all.
 
 use nameplate::{
-    clock::{Clock, between},
+    challenge::{Method, email::MailWish},
+    clock::{Clock, after, between},
     domain::{NewDomain, Status},
     error::ErrorKind,
     name::{ClaimPolicy, ClaimRule, DomainName, PublicSuffixes, SharedSuffixes},
@@ -10,7 +11,7 @@ use nameplate::{
 };
 
 use crate::{
-    common::{DAY, MINUTE, OTHER, TENANT, World, dns},
+    common::{DAY, HOUR, MINUTE, OTHER, TENANT, World, dns, run_until},
     platform::{Before, look, proof, publish_texts, refused, refused_by, served_for},
     scene::name,
 };
@@ -95,6 +96,35 @@ async fn a04_a_suffix_that_was_added_after_the_build_counts_from_then_on() {
     assert_eq!(claims.suffixes().as_of(), read_at);
     assert_eq!(claims.suffixes().age(world.clock.now()), between(read_at, world.clock.now()));
     assert!(claims.suffixes().age(world.clock.now()) > DAY * 30);
+}
+
+#[tokio::test]
+async fn a04_about_a_name_below_a_new_suffix_nobody_above_it_is_written_to() {
+    let world = World::new();
+    let suffixes = SharedSuffixes::from(PublicSuffixes::compiled());
+    let claims =
+        ClaimPolicy::new().with_allowed([dns("example.com")]).with_suffixes(suffixes.clone());
+    let process = world.process_with_claims(claims);
+    let by_mail = |text: &str, wish: MailWish| {
+        NewDomain::from(name(text)).with_method(Method::Email).with_mail(wish)
+    };
+    let above = || MailWish::new().with_scope(name("example.com"));
+    let early = by_mail("early.hosting.example.com", above());
+    let early = process.add(&TENANT, early).await.unwrap().id();
+
+    let text = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n\
+                // ===BEGIN PRIVATE DOMAINS===\nhosting.example.com\n// ===END PRIVATE DOMAINS===\n";
+    suffixes.replace(PublicSuffixes::parse_at_least(2, text, world.clock.now()).unwrap());
+    let late = by_mail("late.hosting.example.com", above());
+    assert_eq!(process.add(&TENANT, late).await.unwrap_err().kind(), ErrorKind::Invalid);
+    process.add(&OTHER, by_mail("mine.hosting.example.com", MailWish::new())).await.unwrap();
+    let end = after(world.clock.now(), HOUR);
+    run_until(&process, &world.store, &world.clock, end).await;
+    let sent = world.mailer.sent();
+    assert_eq!(sent.len(), 5, "{sent:?}");
+    assert!(sent.iter().all(|it| it.to.ends_with("@mine.hosting.example.com")), "{sent:?}");
+    let early = process.get(&TENANT, early).await.unwrap();
+    assert!(early.last_failure().unwrap().message.contains("nobody answers"), "{early:?}");
 }
 
 #[tokio::test]

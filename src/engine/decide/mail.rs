@@ -68,26 +68,28 @@ impl Draft<'_> {
         let generation = domain.challenge.generation;
         let next = mail.round.saturating_add(1);
         let drawn = facts.iter().find_map(|fact| match fact {
-            Fact::MailCode { round, sealed, digest, published } if *round == next => {
-                Some((sealed, digest, published))
+            Fact::MailCode { round, sealed, digest, scope, published } if *round == next => {
+                Some((sealed, digest, scope, published))
             }
             _ => None,
         });
-        let Some((sealed, digest, published)) = drawn else { return };
+        let Some((sealed, digest, scope, published)) = drawn else { return };
         if !mail.wants_round(generation) {
             return;
         }
-        let contacts = match Contacts::new(&domain.name, mail.wish.scope.as_ref()) {
-            Ok(contacts) => contacts.with_published(published.iter().cloned()),
-            // The public suffix list says something else than when it was claimed.
-            Err(error) => {
-                mail.wanted = false;
-                mail.generation = generation;
-                mail.drawn_at = Some(now);
-                self.fail(&Trouble::from(&error), 1);
-                return;
-            }
+        // The public suffix list says something else than when it was claimed.
+        let Some(scope) = scope else {
+            mail.wanted = false;
+            mail.generation = generation;
+            mail.drawn_at = Some(now);
+            let message = format!(
+                "engine: mail: nobody answers for {} by mail where the tenant asks for it",
+                domain.name
+            );
+            self.fail(&Trouble::new(ErrorKind::Invalid, message), 1);
+            return;
         };
+        let contacts = Contacts::at(scope.clone()).with_published(published.iter().cloned());
         let expires_at = after(now, ttl);
         let round = Round {
             number: next,
