@@ -138,6 +138,9 @@ impl Held {
             match result {
                 Commit::Done => {
                     told_beside.iter().for_each(telemetry::told);
+                    if let Root::Domain(root) = &decision.root {
+                        backends.refuse_told(&root.domain, &decision.notices);
+                    }
                     self.revision = Revision::new(self.revision.counter + 1, operation);
                     self.order = self.order_after(&decision.root, operation);
                     self.root = decision.root;

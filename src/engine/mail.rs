@@ -13,6 +13,7 @@ use super::{
     notice::Notice,
     onboarding::{Onboarding, lost_race},
     policy::Policy,
+    refusal::{Refusal, Rule},
     root::{Fact, Outcome, Receipt, Root, Trouble},
 };
 use crate::{
@@ -337,13 +338,19 @@ impl Onboarding {
             let (item, mut root) = self.find(tenant, id, "confirm").await?;
             let now = backends.store.now().await?;
             let of = claim(&root.domain, &backends.settings.policy);
-            let mail = by_mail(&mut root.domain, "confirm")?;
+            let refusal = |rule: Rule, domain: &Domain| {
+                Refusal::new(rule, "confirm", *tenant).of(domain.name()).about(id)
+            };
+            let mail = by_mail(backends, &mut root.domain, "confirm")?;
             let judged = match mail.confirm(code, of, now) {
                 // Nothing has changed: whoever goes on trying costs a read.
-                Err(error) if error.kind() == ErrorKind::RateLimited => return Err(error),
+                Err(error) if error.kind() == ErrorKind::RateLimited => {
+                    return Err(backends.deny(&refusal(Rule::TooSoon, &root.domain), error));
+                }
                 judged => judged,
             };
             let confirmed_at = mail.confirmed_at();
+            let wrong = refusal(Rule::WrongCode, &root.domain);
             let mut batch = Batch::new(OperationId::random(&*backends.random)?);
             if judged.is_ok() {
                 // What was answered in time is not over with the code.
@@ -370,7 +377,7 @@ impl Onboarding {
             }
             match self.commit(batch, &key).await? {
                 Commit::Done => {
-                    judged?;
+                    judged.map_err(|error| backends.deny(&wrong, error))?;
                     self.worker().step_one(key).await?;
                     return self.get(tenant, id).await;
                 }
@@ -412,13 +419,17 @@ impl Onboarding {
         id: DomainId,
         wish: Option<MailWish>,
     ) -> Result<Domain> {
-        let suffixes = self.backends().claims.suffixes();
+        let backends = self.backends();
+        let suffixes = backends.claims.suffixes();
         self.change(tenant, id, "resend", |domain, now| {
+            let name = domain.name.clone();
+            let refusal = |rule: Rule| Refusal::new(rule, "resend", *tenant).of(&name).about(id);
             if let Some(wish) = &wish {
-                Contacts::by(&suffixes, &domain.name, wish.scope.as_ref())?;
+                Contacts::by(&suffixes, &name, wish.scope.as_ref())
+                    .map_err(|error| backends.deny(&refusal(Rule::ScopeTooNarrow), error))?;
             }
-            let mail = by_mail(domain, "resend")?;
-            mail.ask(now)?;
+            let mail = by_mail(backends, domain, "resend")?;
+            mail.ask(now).map_err(|error| backends.deny(&refusal(Rule::TooSoon), error))?;
             if let Some(wish) = &wish {
                 mail.wish = wish.clone();
             }
@@ -444,11 +455,18 @@ pub(super) fn claim(domain: &Domain, policy: &Policy) -> Claim {
 }
 
 /// Returns the correspondence about a domain that is proved by mail.
-fn by_mail<'a>(domain: &'a mut Domain, operation: &'static str) -> Result<&'a mut Correspondence> {
+fn by_mail<'a>(
+    backends: &Backends,
+    domain: &'a mut Domain,
+    operation: &'static str,
+) -> Result<&'a mut Correspondence> {
     let is_it = domain.challenge.method == Method::Email && domain.status != Status::Removing;
     let (name, id) = (domain.name.to_string(), domain.id);
+    let refusal =
+        Refusal::new(Rule::NotNow, operation, domain.tenant).of(&domain.name).about(domain.id);
     domain.mail.as_deref_mut().filter(|_| is_it).ok_or_else(|| {
         let message = format!("{name} is not proved by mail, or is being removed");
-        Error::new(ErrorKind::Precondition, "onboarding", operation, message).with_subject(id)
+        let error = Error::new(ErrorKind::Precondition, "onboarding", operation, message);
+        backends.deny(&refusal, error).with_subject(id)
     })
 }

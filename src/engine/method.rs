@@ -1,6 +1,10 @@
 //! Commands about the challenge of a domain.
 
-use super::{backends::Backends, onboarding::Onboarding};
+use super::{
+    backends::Backends,
+    onboarding::{Onboarding, unprovable},
+    refusal::{Refusal, Rule},
+};
 use crate::{
     challenge::Method,
     clock::{Timestamp, after, whole_second},
@@ -53,8 +57,11 @@ impl Onboarding {
 
 /// Puts another challenge in the place of the one there is.
 fn reissue(backends: &Backends, domain: &mut Domain, method: Method, now: Timestamp) -> Result<()> {
+    let refusal =
+        |rule: Rule| Refusal::new(rule, "issue", domain.tenant).of(&domain.name).about(domain.id);
     let refused = |message: String| {
-        Error::new(ErrorKind::Precondition, "onboarding", "issue", message).with_subject(domain.id)
+        let error = Error::new(ErrorKind::Precondition, "onboarding", "issue", message);
+        backends.deny(&refusal(Rule::NotNow), error).with_subject(domain.id)
     };
     if domain.status != Status::Pending {
         return Err(refused(format!(
@@ -66,7 +73,11 @@ fn reissue(backends: &Backends, domain: &mut Domain, method: Method, now: Timest
         refused(format!("{} has had as many challenges as there can be", domain.name))
     })?;
     let now = whole_second(now);
-    let challenge = backends.challenge(&domain.name, method, generation, now)?;
+    let issued = backends.challenge(&domain.name, method, generation, now);
+    let challenge = issued.map_err(|error| match unprovable(&error) {
+        Some(rule) => backends.deny(&refusal(rule), error),
+        None => error,
+    })?;
     domain.supersede(challenge, now);
     Ok(())
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     certificate::Validation,
-    challenge::{Challenge, Method, email::Contacts},
+    challenge::{Challenge, Method, MethodError, email::Contacts},
     clock::{Timestamp, after, whole_second},
     domain::{
         Delegation, Domain, Event, Founding, Instruction, NewDomain, Status, Step, instructions,
@@ -165,8 +165,12 @@ impl Onboarding {
             backends.refuse(&refusal);
             refusal.error(ErrorKind::Invalid, error.to_string()).with_source(error)
         })?;
-        let invalid =
-            |message: String| Error::new(ErrorKind::Invalid, "onboarding", "add", message);
+        let deny = |rule: Rule, error: Error| {
+            backends.deny(&Refusal::new(rule, "add", *tenant).of(&name), error)
+        };
+        let invalid = |message: String| {
+            deny(Rule::Unfit, Error::new(ErrorKind::Invalid, "onboarding", "add", message))
+        };
         if name.is_apex() && !backends.targets.has_addresses() {
             return Err(invalid(format!(
                 "{name} is the top of its zone, which needs addresses to point at; claim a name \
@@ -198,9 +202,16 @@ impl Onboarding {
         };
         let now = whole_second(backends.store.now().await?);
         let method = wanted.method.unwrap_or(backends.settings.policy.method);
-        let challenge = backends.challenge(&name, method, 1, now)?;
+        let challenge =
+            backends.challenge(&name, method, 1, now).map_err(|error| {
+                match unprovable(&error) {
+                    Some(rule) => deny(rule, error),
+                    None => error,
+                }
+            })?;
         if method == Method::Email {
-            Contacts::by(&backends.claims.suffixes(), &name, wanted.mail.scope.as_ref())?;
+            Contacts::by(&backends.claims.suffixes(), &name, wanted.mail.scope.as_ref())
+                .map_err(|error| deny(Rule::ScopeTooNarrow, error))?;
         }
         let mut founding = Founding::new(id, *tenant, challenge, validation, delegation);
         let former = self.former(tenant, &name, now).await?;
@@ -257,8 +268,9 @@ impl Onboarding {
             _ => "is there already",
         };
         let message = format!("{} {state}", domain.name());
-        Ok(Error::new(ErrorKind::AlreadyExists, "onboarding", "add", message)
-            .with_subject(there.id()))
+        let refusal = Refusal::new(Rule::AlreadyThere, "add", *tenant).of(domain.name());
+        let error = Error::new(ErrorKind::AlreadyExists, "onboarding", "add", message);
+        Ok(self.backends.deny(&refusal.about(there.id()), error).with_subject(there.id()))
     }
 
     /// Returns a domain of a tenant.
@@ -527,6 +539,12 @@ fn news(domain: &Domain, from: Status, asked: u32) -> Vec<Notice> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Returns the rule by which a challenge was not issued; none for what is no fault of who asks.
+pub(super) fn unprovable(error: &Error) -> Option<Rule> {
+    let source = std::error::Error::source(error)?;
+    source.downcast_ref::<MethodError>().map(Rule::from)
 }
 
 fn not_found(operation: &'static str, id: DomainId) -> Error {

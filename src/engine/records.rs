@@ -426,6 +426,9 @@ async fn admit(
 ) -> Result<()> {
     let owner = record.name();
     let base = DnsName::from(domain.name().base());
+    let refusal = |rule: Rule| {
+        Refusal::new(rule, operation, domain.tenant()).of(domain.name()).about(domain.id())
+    };
     // A proof that we write ourselves proves nothing, also not of a name below, where a wildcard
     // may be the one to answer (RFC 4592).
     let is_proof = match record.data() {
@@ -437,34 +440,36 @@ async fn admit(
         || backends.terms.is_proof_name(owner)
         || domain.delegation().is_some_and(|delegation| *owner == delegation.owner)
     {
-        return Err(invalid(operation, format!("{owner} is kept for proofs")));
+        let error = invalid(operation, format!("{owner} is kept for proofs"));
+        return Err(backends.deny(&refusal(Rule::Reserved), error));
     }
     let host = host_of(owner, &base);
     let is_wildcard = domain.name().is_wildcard();
     if is_wildcard && host == base {
         let message = format!("{owner} is not covered by {}", domain.name());
-        let rule = Rule::ScopeTooNarrow;
-        let refusal = Refusal::new(rule, operation, domain.tenant()).of(domain.name());
-        backends.refuse(&refusal.about(domain.id()));
-        return Err(invalid(operation, message).with_code(rule.as_str()));
+        return Err(backends.deny(&refusal(Rule::ScopeTooNarrow), invalid(operation, message)));
     }
-    let refuse = |message| Err(Error::new(ErrorKind::Refused, "records", operation, message));
-    let not_available =
-        || refuse(format!("{owner} is not available for records of {}", domain.name()));
+    let error = |message| Error::new(ErrorKind::Refused, "records", operation, message);
+    // By which rule is not told: it would say whose the name is.
+    let not_available = |rule: Rule| {
+        backends.refuse(&refusal(rule));
+        Err(error(format!("{owner} is not available for records of {}", domain.name())))
+    };
     let zones = backends.delegation_zone.iter();
     if zones.chain(backends.claims.reserved()).any(|ours| host.is_within(ours)) {
-        return not_available();
+        return not_available(Rule::Reserved);
     }
     // What cannot be read may be held.
     if !backends.held_by_others(domain, &[owner]).await?.is_empty() {
-        return not_available();
+        return not_available(Rule::HeldByOther);
     }
     // Who runs a zone may run no zone below it (RFC 1034 section 4.2).
     let [zone, above] = [owner, &base].map(|name| backends.zone_of(name, operation));
     if let (Some(zone), above) = (zone.await?, above.await?)
         && above.as_ref() != Some(&zone)
     {
-        return refuse(format!("{owner} is in another zone than {base}: add {zone} itself"));
+        let error = error(format!("{owner} is in another zone than {base}: add {zone} itself"));
+        return Err(backends.deny(&refusal(Rule::ScopeTooNarrow), error));
     }
     Ok(())
 }

@@ -4,8 +4,10 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{backends::Backends, telemetry};
+use super::{backends::Backends, notice::Notice, telemetry};
 use crate::{
+    challenge::MethodError,
+    domain::Domain,
     error::{Error, ErrorKind},
     id::{DomainId, TenantId},
     name::{ClaimRule, DomainName},
@@ -14,11 +16,14 @@ use crate::{
 
 /// The rules by which claims are refused.
 ///
-/// An error that comes of one has its name as [`code`](crate::error::Error::code).
+/// An error that comes of one has its name as [`code`](crate::error::Error::code), unless that would
+/// tell who has a name.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
+    /// The tenant has a claim on the name.
+    AlreadyThere,
     /// A name that came over not long ago is not handed on yet.
     CoolDown,
     /// It came too late: a proof, or the code of an offer.
@@ -27,8 +32,10 @@ pub enum Rule {
     ForeignId,
     /// Somebody else holds the name. Said to who has proved it, and to nobody else.
     HeldByOther,
-    /// There is no such offer to this tenant.
+    /// There is no such offer.
     NoOffer,
+    /// Not while things are as they are: the status of the name, its proof, or a pause.
+    NotNow,
     /// A company gives names below it to its customers.
     PrivateSuffix,
     /// The published API that the platform follows does not take it.
@@ -37,7 +44,7 @@ pub enum Rule {
     PublicSuffix,
     /// The platform keeps it for itself.
     Reserved,
-    /// What is held, or offered, does not cover it.
+    /// What is held, offered, or asked for as a proof, does not cover it.
     ScopeTooNarrow,
     /// It means nothing in public DNS.
     SpecialUse,
@@ -53,18 +60,26 @@ pub enum Rule {
     TooManyLabels,
     /// The tenant has as many names as it may have that are not proved.
     TooManyPending,
+    /// It was tried, or asked for, not long ago.
+    TooSoon,
+    /// It cannot be proved, validated or pointed here as asked for.
+    Unfit,
     /// It covers names of many owners.
     WildcardTooBroad,
+    /// The code is not the one that was mailed last, or too old.
+    WrongCode,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
+        Self::AlreadyThere,
         Self::CoolDown,
         Self::Expired,
         Self::ForeignId,
         Self::HeldByOther,
         Self::NoOffer,
+        Self::NotNow,
         Self::PrivateSuffix,
         Self::Profile,
         Self::PublicSuffix,
@@ -77,17 +92,22 @@ impl Rule {
         Self::TooManyBelow,
         Self::TooManyLabels,
         Self::TooManyPending,
+        Self::TooSoon,
+        Self::Unfit,
         Self::WildcardTooBroad,
+        Self::WrongCode,
     ];
 
     /// Returns the stable name, for APIs and metrics labels.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AlreadyThere => "already_there",
             Self::CoolDown => "cool_down",
             Self::Expired => "expired",
             Self::ForeignId => "foreign_id",
             Self::HeldByOther => "held_by_other",
             Self::NoOffer => "no_offer",
+            Self::NotNow => "not_now",
             Self::PrivateSuffix => "private_suffix",
             Self::Profile => "profile",
             Self::PublicSuffix => "public_suffix",
@@ -100,7 +120,10 @@ impl Rule {
             Self::TooManyBelow => "too_many_below",
             Self::TooManyLabels => "too_many_labels",
             Self::TooManyPending => "too_many_pending",
+            Self::TooSoon => "too_soon",
+            Self::Unfit => "unfit",
             Self::WildcardTooBroad => "wildcard_too_broad",
+            Self::WrongCode => "wrong_code",
         }
     }
 }
@@ -122,6 +145,16 @@ impl From<ClaimRule> for Rule {
             ClaimRule::TooDeep => Self::TooDeep,
             ClaimRule::TooManyLabels => Self::TooManyLabels,
             ClaimRule::WildcardTooBroad => Self::WildcardTooBroad,
+        }
+    }
+}
+
+impl From<&MethodError> for Rule {
+    fn from(error: &MethodError) -> Self {
+        match error {
+            // What would be proved so is less than what is claimed.
+            MethodError::Label | MethodError::Wildcard => Self::ScopeTooNarrow,
+            _ => Self::Unfit,
         }
     }
 }
@@ -186,6 +219,26 @@ impl Backends {
         telemetry::refused(refusal);
         if let Some(auditor) = &self.auditor {
             auditor.refused(refusal);
+        }
+    }
+
+    /// Writes down that something was refused, and returns the error with the rule as code.
+    pub(super) fn deny(&self, refusal: &Refusal, error: Error) -> Error {
+        self.refuse(refusal);
+        error.with_code(refusal.rule.as_str())
+    }
+
+    /// Writes down what a decision, which is stored, refuses to the tenant of a domain.
+    pub(super) fn refuse_told(&self, domain: &Domain, notices: &[Notice]) {
+        for notice in notices {
+            let rule = match notice {
+                Notice::Refused { rule } => *rule,
+                // Who has proved what somebody else holds is refused, for now.
+                Notice::Contested => Rule::HeldByOther,
+                _ => continue,
+            };
+            let refusal = Refusal::new(rule, "prove", domain.tenant()).of(domain.name());
+            self.refuse(&refusal.about(domain.id()));
         }
     }
 

@@ -71,16 +71,21 @@ impl Onboarding {
         const OPERATION: &str = "offer_transfer";
         if *tenant == to {
             let message = "a name is offered to another tenant";
-            return Err(Error::new(ErrorKind::Invalid, "onboarding", OPERATION, message));
+            let error = Error::new(ErrorKind::Invalid, "onboarding", OPERATION, message);
+            let refusal = Refusal::new(Rule::Unfit, OPERATION, *tenant).about(id);
+            return Err(self.backends().deny(&refusal, error));
         }
         let backends = self.backends();
         let policy = &backends.settings.policy;
+        let not_now = |error: Error| {
+            backends.deny(&Refusal::new(Rule::NotNow, OPERATION, *tenant).about(id), error)
+        };
         if is_paused(backends, *tenant).await? {
-            return Err(precondition(OPERATION, "the tenant is paused".to_owned(), id));
+            return Err(not_now(precondition(OPERATION, "the tenant is paused".to_owned(), id)));
         }
         let code = Challenge::draw_token(&*backends.random)?;
         self.change_telling(tenant, id, OPERATION, |domain, now| {
-            may_be_handed_over(domain, policy, OPERATION, now)?;
+            may_be_handed_over(domain, policy, OPERATION, now).map_err(not_now)?;
             let cooled = domain.title.acquired_at.map(|at| after(at, policy.transfer_cool_down));
             if let Some(until) = cooled.filter(|until| *until > now) {
                 let refusal =
@@ -108,10 +113,13 @@ impl Onboarding {
     /// not offered; `Conflict` if others keep changing it; those of the store.
     pub async fn cancel_transfer(&self, tenant: &TenantId, id: DomainId) -> Result<Domain> {
         const OPERATION: &str = "cancel_transfer";
+        let backends = self.backends();
         self.change_telling(tenant, id, OPERATION, |domain, _| {
             if domain.title.offer.take().is_none() {
                 let message = format!("{} is not offered to anybody", domain.name());
-                return Err(precondition(OPERATION, message, id));
+                let refusal =
+                    Refusal::new(Rule::NoOffer, OPERATION, *tenant).of(domain.name()).about(id);
+                return Err(backends.deny(&refusal, precondition(OPERATION, message, id)));
             }
             Ok(Notice::TransferCanceled)
         })
@@ -167,8 +175,9 @@ impl Onboarding {
             {
                 // Why is the other tenant's business.
                 let message = format!("{name} cannot be handed over now");
-                let kind = ErrorKind::Precondition;
-                return Err(Error::new(kind, "onboarding", OPERATION, message));
+                let error = Error::new(ErrorKind::Precondition, "onboarding", OPERATION, message);
+                let refusal = Refusal::new(Rule::NotNow, OPERATION, *to).of(&name);
+                return Err(backends.deny(&refusal, error));
             }
             let known = self.known(to, &name).await?;
             let (before, mut root) = match known {
@@ -224,9 +233,11 @@ impl Onboarding {
         let Some(item) = found.into_iter().flatten().next() else { return Ok(None) };
         match codec::read_root(&item)? {
             Root::Domain(root) if root.domain.status() == Status::Removing => {
-                let message = format!("{name} is still being removed");
-                Err(Error::new(ErrorKind::AlreadyExists, "onboarding", "accept_transfer", message)
-                    .with_subject(root.domain.id()))
+                const OPERATION: &str = "accept_transfer";
+                let (message, id) = (format!("{name} is still being removed"), root.domain.id());
+                let error = Error::new(ErrorKind::AlreadyExists, "onboarding", OPERATION, message);
+                let refusal = Refusal::new(Rule::AlreadyThere, OPERATION, *tenant).of(name);
+                Err(self.backends().deny(&refusal.about(id), error).with_subject(id))
             }
             Root::Domain(root) => Ok(Some((item, root))),
             Root::Account(_) => Ok(None),

@@ -3,14 +3,22 @@
 use std::sync::{Arc, Mutex};
 
 use nameplate::{
-    domain::Status,
-    engine::{Auditor, Notice, Onboarding, Refusal, Rule},
+    certificate::Validation,
+    challenge::{
+        Method,
+        email::{MailWish, Tries},
+    },
+    clock::{Clock, after},
+    domain::{NewDomain, Status},
+    engine::{Auditor, Notice, Onboarding, Pausable, Refusal, Rule},
     error::ErrorKind,
+    record::RecordFields,
 };
 
 use crate::{
-    common::{DAY, OTHER, TENANT, World},
-    held_and_claimed, notices, prove, unprove,
+    claim,
+    common::{DAY, MINUTE, OTHER, TENANT, World, run_until},
+    held_and_claimed, name, notices, prove, unprove,
 };
 
 /// A log of what was refused.
@@ -85,6 +93,109 @@ async fn another_tenants_id_is_not_there_and_that_it_was_asked_for_is_written_do
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::NotFound));
     assert_eq!(errors[0].to_string(), text);
     assert_eq!(errors[0].code(), unknown.code());
+}
+
+/// What was written down of one refusal.
+fn rule_of(log: &Log) -> Rule {
+    let [refusal] = log.take().try_into().unwrap();
+    refusal.rule
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_as_it_is_asked_for_is_written_down() {
+    let world = World::new();
+    let (onboarding, log) = audited(&world);
+    let wanted = |name: &str| name.parse::<NewDomain>().unwrap();
+    let by_mail = |scope: &str| {
+        let wish = MailWish::new().with_scope(scope.parse().unwrap());
+        wanted("shop.example.com").with_method(Method::Email).with_mail(wish)
+    };
+    for (wanted, rule) in [
+        (wanted("*.example.com").with_validation(Validation::Http01), Rule::Unfit),
+        (wanted("*.example.com").with_method(Method::Http), Rule::ScopeTooNarrow),
+        (by_mail("example.net"), Rule::ScopeTooNarrow),
+    ] {
+        let error = onboarding.add(&TENANT, wanted).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, Some(rule.as_str())));
+        assert_eq!(rule_of(&log), rule);
+    }
+    let id = onboarding.add(&TENANT, by_mail("example.com")).await.unwrap().id();
+    assert_eq!(log.take(), []);
+    let error = onboarding.add(&TENANT, wanted("shop.example.com")).await.unwrap_err();
+    assert_eq!(error.code(), Some(Rule::AlreadyThere.as_str()));
+    assert_eq!(rule_of(&log), Rule::AlreadyThere);
+
+    world.run_for(MINUTE).await;
+    for guess in 0..Tries::MAX {
+        let error = onboarding.confirm(&TENANT, id, &guess.to_string()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(rule_of(&log), Rule::WrongCode);
+    }
+    onboarding.confirm(&TENANT, id, "0").await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::TooSoon);
+    onboarding.resend(&TENANT, id).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::TooSoon);
+    onboarding.change_method(&TENANT, id, Method::DnsTxt).await.unwrap();
+    onboarding.resend(&TENANT, id).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::NotNow);
+}
+
+#[tokio::test]
+async fn what_is_not_handed_over_and_no_record_that_is_put_is_written_down() {
+    let world = World::new();
+    let holder = world.active("example.com").await;
+    let pending = claim(&world, TENANT, "new.example.com").await;
+    let theirs = claim(&world, OTHER, "shop.example.com").await;
+    prove(&world, &[&theirs]);
+    world.onboarding.check(&OTHER, theirs.id()).await.unwrap();
+    let (onboarding, log) = audited(&world);
+    onboarding.offer_transfer(&TENANT, holder.id(), TENANT).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::Unfit);
+    onboarding.offer_transfer(&TENANT, pending.id(), OTHER).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::NotNow);
+    onboarding.renew_token(&TENANT, holder.id()).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::NotNow);
+    onboarding.cancel_transfer(&TENANT, holder.id()).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::NoOffer);
+    let code = onboarding.offer_transfer(&TENANT, holder.id(), OTHER).await.unwrap();
+    let paused = Pausable::Domain(holder.id());
+    onboarding.operator().pause(paused, "a dispute").await.unwrap();
+    let wanted = "example.com".parse().unwrap();
+    onboarding.accept_transfer(&OTHER, wanted, code.as_str()).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::NotNow);
+    onboarding.operator().resume(paused).await.unwrap();
+
+    let records = onboarding.records(&TENANT, holder.id());
+    let proof = RecordFields::new("TXT", "_plat-challenge", "x");
+    records.create(&proof).await.unwrap_err();
+    assert_eq!(rule_of(&log), Rule::Reserved);
+    let at_theirs = RecordFields::new("A", "shop", "203.0.113.10");
+    let error = records.create(&at_theirs).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, None));
+    assert_eq!(rule_of(&log), Rule::HeldByOther);
+}
+
+#[tokio::test]
+async fn what_a_worker_refuses_is_written_down_too() {
+    let world = World::new();
+    let (holder, challenger) = held_and_claimed(&world).await;
+    let (onboarding, log) = audited(&world);
+    prove(&world, &[&holder, &challenger]);
+    onboarding.check(&OTHER, challenger.id()).await.unwrap();
+    let [refusal] = log.take().try_into().unwrap();
+    assert_eq!((refusal.rule, refusal.tenant), (Rule::HeldByOther, OTHER));
+    assert_eq!(
+        (refusal.name.unwrap(), refusal.domain),
+        (name("shop.example.com"), Some(challenger.id()))
+    );
+
+    let late = claim(&world, OTHER, "late.example.com").await;
+    world.clock.advance(DAY * 181);
+    prove(&world, &[&late]);
+    let end = after(world.clock.now(), DAY);
+    run_until(&onboarding, &world.store, &world.clock, end).await;
+    let late: Vec<_> = log.take().into_iter().filter(|it| it.domain == Some(late.id())).collect();
+    assert_eq!(late.iter().map(|it| it.rule).collect::<Vec<_>>(), [Rule::Expired]);
 }
 
 #[tokio::test]

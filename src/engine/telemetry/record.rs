@@ -7,7 +7,7 @@ use crate::{
     clock::{Timestamp, between},
     engine::{
         notice::Notice,
-        refusal::{Refusal, Rule},
+        refusal::Refusal,
         root::{EffectKind, Fact, Intent, Outcome, Root, Trouble},
     },
     id::TenantId,
@@ -237,15 +237,6 @@ pub(in crate::engine) fn committed(kind: Kind, result: &Commit, notices: &[Notic
 /// Takes note of something that happened to a domain, and is stored.
 pub(in crate::engine) fn told(notice: &Notice) {
     count(metric::NOTICES, &[("notice", notice.as_str())]);
-    let rule = match notice {
-        Notice::Refused { rule } => Some(*rule),
-        // Who has proved what somebody else holds is refused, for now.
-        Notice::Contested => Some(Rule::HeldByOther),
-        _ => None,
-    };
-    if let Some(rule) = rule {
-        count(metric::REFUSALS, &[("rule", rule.as_str())]);
-    }
     #[cfg(feature = "tracing")]
     tracing::info!(
         target: super::TARGET,
