@@ -11,6 +11,7 @@ use nameplate::{
     engine::{Fact, Happening, Mismatch, Notice, Policy, Settings, Timeline, Trace, replay},
     error::ErrorKind,
     id::DomainId,
+    record::{RecordData, RecordSet, Ttl, Txt},
 };
 
 fn traced() -> World {
@@ -175,4 +176,31 @@ async fn a_look_without_news_leaves_no_trace() {
     let before = timeline(&world, id).await.entries.len();
     world.run_for(DAY * 30).await;
     assert_eq!(timeline(&world, id).await.entries.len(), before);
+}
+
+#[tokio::test]
+async fn a_tenant_is_shown_nothing_of_who_holds_the_name_and_an_operator_is() {
+    let world = traced();
+    let holder = world.active("shop.example.com").await;
+    let id = world.add_with(&OTHER, "shop.example.com".parse().unwrap()).await.id();
+    let challenger = world.onboarding.get(&OTHER, id).await.unwrap();
+    let proofs = [&holder, &challenger]
+        .map(|claim| RecordData::Txt(Txt::from_text(&claim.challenge().value())));
+    let owner = challenger.challenge().owner.clone();
+    world.dns.set(RecordSet::new(owner, Ttl::MINUTE, proofs).unwrap()).unwrap();
+    world.onboarding.check(&OTHER, id).await.unwrap();
+
+    let is_of_others = |fact: &Fact| matches!(fact, Fact::Holder(_) | Fact::Taken(_));
+    let facts = |timeline: &Timeline| {
+        let traces = traces(timeline).into_iter().flat_map(|trace| trace.facts.clone());
+        traces.filter(is_of_others).count()
+    };
+    let whole = world.onboarding.operator().timeline(id, 0).await.unwrap();
+    assert!(facts(&whole) > 0);
+    for trace in traces(&whole) {
+        assert_eq!(replay(trace, world.onboarding.settings()), Ok(()));
+    }
+    let shown = world.onboarding.timeline(&OTHER, id, 0).await.unwrap();
+    assert_eq!(facts(&shown), 0);
+    assert_eq!(shown.entries.len(), whole.entries.len());
 }

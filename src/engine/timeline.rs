@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use super::{codec, notice::Notice, onboarding::Onboarding, trace::Trace};
+use super::{
+    backends::Backends, codec, notice::Notice, onboarding::Onboarding, operator::Operator,
+    root::Fact, trace::Trace,
+};
 use crate::{
     clock::Timestamp,
     domain::Domain,
     error::{Error, ErrorKind, Result},
     id::{DomainId, TenantId},
+    store::Item,
 };
 
 /// Entries on one page.
@@ -81,34 +85,69 @@ impl Onboarding {
     /// Returns what happened to a domain after the entry of that number, oldest first, at most 1000
     /// entries at a time; also of one that is removed.
     ///
-    /// With [`Policy::traces`](super::Policy::traces) the decisions are in it, and can be made again.
+    /// With [`Policy::traces`](super::Policy::traces) the decisions are in it, and can be made again;
+    /// but for those that depended on another tenant, of whom nothing is in it:
+    /// [`Operator::timeline`](super::Operator::timeline) has them whole.
     ///
     /// # Errors
     ///
     /// `NotFound` if there is no such domain, also if it is another tenant's; those of the store.
     pub async fn timeline(&self, tenant: &TenantId, id: DomainId, after: u64) -> Result<Timeline> {
-        let store = &self.backends().store;
-        let key = codec::domain_key(id);
-        let found = store.get(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
-        let Some(item) = self.backends().own(found, *tenant, "timeline", id) else {
-            let message = format!("there is no domain {id}");
-            return Err(
-                Error::new(ErrorKind::NotFound, "onboarding", "timeline", message).with_subject(id)
-            );
+        let backends = self.backends();
+        let found =
+            backends.store.get(&[codec::domain_key(id)]).await?.into_iter().flatten().next();
+        let Some(item) = backends.own(found, *tenant, "timeline", id) else {
+            return Err(not_found("onboarding", id));
         };
-        let domain = codec::read_domain(&item)?;
-        let entries = store.entries(&key, after, PAGE).await?;
-        let is_full = u32::try_from(entries.len()).is_ok_and(|count| count >= PAGE);
-        let next = entries.last().map(|entry| entry.number).filter(|_| is_full);
-        let entries = entries.iter().map(|entry| {
-            let what = if codec::is_trace(entry) {
-                codec::read_trace(entry).map(|trace| Happening::Decision(Box::new(trace)))
-            } else {
-                codec::read_notice(entry).map(|numbered| Happening::Notice(numbered.notice))
-            };
-            let what = what.unwrap_or(Happening::Unreadable);
-            TimelineEntry { number: entry.number, at: entry.at, what }
-        });
-        Ok(Timeline { domain, entries: entries.collect(), next })
+        let mut timeline = read(backends, &item, after).await?;
+        for entry in &mut timeline.entries {
+            if let Happening::Decision(trace) = &mut entry.what {
+                trace.facts.retain(|fact| !is_of_others(fact));
+            }
+        }
+        Ok(timeline)
     }
+}
+
+impl Operator {
+    /// Returns what happened to a domain of any tenant, as [`Onboarding::timeline`] does, and with all
+    /// that each decision was made on.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such domain; those of the store.
+    pub async fn timeline(&self, id: DomainId, after: u64) -> Result<Timeline> {
+        let found = self.backends.store.get(&[codec::domain_key(id)]).await?;
+        match found.into_iter().flatten().next() {
+            Some(item) => read(&self.backends, &item, after).await,
+            None => Err(not_found("operator", id)),
+        }
+    }
+}
+
+async fn read(backends: &Backends, item: &Item, after: u64) -> Result<Timeline> {
+    let domain = codec::read_domain(item)?;
+    let entries = backends.store.entries(&item.key, after, PAGE).await?;
+    let is_full = u32::try_from(entries.len()).is_ok_and(|count| count >= PAGE);
+    let next = entries.last().map(|entry| entry.number).filter(|_| is_full);
+    let entries = entries.iter().map(|entry| {
+        let what = if codec::is_trace(entry) {
+            codec::read_trace(entry).map(|trace| Happening::Decision(Box::new(trace)))
+        } else {
+            codec::read_notice(entry).map(|numbered| Happening::Notice(numbered.notice))
+        };
+        let what = what.unwrap_or(Happening::Unreadable);
+        TimelineEntry { number: entry.number, at: entry.at, what }
+    });
+    Ok(Timeline { domain, entries: entries.collect(), next })
+}
+
+/// Returns whether a fact says something of another tenant.
+const fn is_of_others(fact: &Fact) -> bool {
+    matches!(fact, Fact::Holder(_) | Fact::Taken(_) | Fact::Barred { .. })
+}
+
+fn not_found(component: &'static str, id: DomainId) -> Error {
+    let message = format!("there is no domain {id}");
+    Error::new(ErrorKind::NotFound, component, "timeline", message).with_subject(id)
 }
