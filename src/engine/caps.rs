@@ -90,12 +90,11 @@ pub(super) async fn turn(
     let found = backends.store.get(std::slice::from_ref(&key)).await?;
     let item = found.into_iter().flatten().next();
     let known = item.as_ref().map(codec::read_item::<Pace>);
-    if let Some(Err(_)) = known {
-        // Of another release, or broken: no reason to keep anybody from adding a name.
-        return Ok(Turn { due: now, writes: Vec::new(), is_counted: false });
-    }
+    // Of another release, or broken: it is left as it is, and nobody has to wait for it. How many names
+    // there are is counted all the same.
+    let is_readable = !matches!(known, Some(Err(_)));
     let known = known.and_then(Result::ok);
-    let adds_full_at = match policy.adds {
+    let adds_full_at = match policy.adds.filter(|_| is_readable) {
         None => None,
         Some(adds) => Some(take(adds, known.as_ref(), now).map_err(|until| {
             refuse(Rule::TooFast, &|refusal| {
@@ -108,7 +107,10 @@ pub(super) async fn turn(
     let before = known.as_ref().and_then(|pace| pace.tally);
     let tally = limits.count(backends, tenant, None, before, now).await?;
     let full_at = known.map(|pace| pace.full_at);
-    let (due, full_at) = policy.pace.queue(full_at, now);
+    let (due, full_at) = match is_readable {
+        true => policy.pace.queue(full_at, now),
+        false => (now, now),
+    };
     let put = |tally: Option<Tally>| -> Result<Write> {
         let expires = if tally.is_some() { full_at.max(after(now, KEEP)) } else { full_at };
         let header = Header { tenant: Some(tenant), expires: Some(expires), ..Header::default() };
@@ -119,12 +121,18 @@ pub(super) async fn turn(
         Ok(tally) => tally,
         Err((rule, counted)) => {
             // Else everybody who is refused would have all names counted again.
-            remember(backends, before, counted, put(Some(counted))?).await;
+            if is_readable {
+                remember(backends, before, counted, put(Some(counted))?).await;
+            }
             return Err(refuse(rule, &|refusal| too_many(refusal, policy, name)));
         }
     };
-    let mut writes = vec![put(tally)?];
-    let mut is_counted = tally.is_some() || adds_full_at.is_some();
+    let mut writes = Vec::new();
+    let mut is_counted = false;
+    if is_readable {
+        writes.push(put(tally)?);
+        is_counted = tally.is_some() || adds_full_at.is_some();
+    }
     if let Some(max) = policy.max_below {
         is_counted = true;
         match below(backends, tenant, name, max, now).await? {

@@ -3,7 +3,8 @@
 use nameplate::{
     engine::{Budget, Policy},
     error::{Error, ErrorKind},
-    store::{Filter, Kind, Query, Store as _},
+    id::OperationId,
+    store::{Batch, Body, Expect, Filter, Item, Key, Kind, Query, Store as _, Write},
 };
 
 use crate::{
@@ -149,4 +150,27 @@ async fn a_name_that_is_parked_counts_as_what_it_was() {
     // One is gone, one held, one not proved.
     add(&world, "n2.example.com").await.unwrap();
     assert_eq!(refused(add(&world, "n3.example.com").await), quota("too_many"));
+}
+
+#[tokio::test]
+async fn names_are_counted_although_nobody_can_read_how_quickly_they_were_added() {
+    let mut policy = Policy::new();
+    policy.max_pending = Some(2);
+    policy.max_below = Some(1);
+    let world = World::with_policy(policy);
+    add(&world, "a.example.com").await.unwrap();
+    let key = Key::new(Kind::Ledger, format_args!("pace/{TENANT}"));
+    let found = world.store.get(std::slice::from_ref(&key)).await.unwrap();
+    let Item { revision, header, .. } = found.into_iter().flatten().next().unwrap();
+    let (expect, body) = (Expect::Revision(revision), Body::new("of another release".to_owned()));
+    let put = Write::Put { key: key.clone(), expect, header, body: body.clone() };
+    let operation = OperationId::random(&world.random).unwrap();
+    world.store.commit(Batch::new(operation).with(put)).await.unwrap();
+
+    assert_eq!(refused(add(&world, "b.example.com").await), quota("too_many_below"));
+    add(&world, "b.example.net").await.unwrap();
+    assert_eq!(refused(add(&world, "c.example.org").await), quota("too_many_pending"));
+    // It is left to who can read it.
+    let found = world.store.get(std::slice::from_ref(&key)).await.unwrap();
+    assert_eq!(found.into_iter().flatten().next().unwrap().body, body);
 }
