@@ -146,7 +146,8 @@ impl Places {
                 Look::Again | Look::All => Place {
                     above,
                     looked_at: now,
-                    again: now.saturating_sub(LATE),
+                    // What this one had no room for is below that, if there is a backlog.
+                    again: above.min(now.saturating_sub(LATE)),
                     all_at: if look == Look::All { now } else { place.all_at },
                 },
             };

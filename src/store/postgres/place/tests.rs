@@ -63,7 +63,10 @@ fn what_has_escaped_is_looked_for_again_after_a_while() {
     places.note(&places.poll(&KINDS), later, Some(5), false);
     let poll = places.poll(&KINDS);
     assert_eq!((poll.above, poll.looked_at), (vec![4; 2], vec![later; 2]));
-    assert_eq!((poll.again, poll.all_at), (vec![later - LATE; 2], vec![NOW; 2]));
+    // There was more than it took: the next one looks there again, however late it comes.
+    assert_eq!((poll.again, poll.all_at), (vec![4; 2], vec![NOW; 2]));
+    places.note(&places.poll(&KINDS), later + LOOK_AGAIN + 1, None, true);
+    assert_eq!(places.poll(&KINDS).again, [later + LOOK_AGAIN + 1 - LATE; 2]);
 }
 
 #[test]
