@@ -443,14 +443,14 @@ mod migrating {
             let path = folder.file(&format!("{version}.db"));
             let connection = Connection::open(&path).unwrap();
             migrate(&connection, &steps[..version]).unwrap();
-            let bodies = ["{}", "{\"v\":3,\"created\":1}", "\u{2}, \u{1f} and \u{b}"];
+            let bodies = ["{}", "{\"v\":3,\"created\":1}", "\u{2}, \u{1f} and \u{b}", "\u{0}\u{1}"];
             for (id, status, expires) in [("a", "active", 30), ("b", "pending", 20)] {
                 let insert = "INSERT INTO items (kind, id, counter, operation, status, expires, \
                               token, body) VALUES (4, ?1, 1, zeroblob(16), ?2, ?3, 0, '{}')";
                 connection.execute(insert, (id, status, expires)).unwrap();
             }
             if version < 3 {
-                for (id, body) in ["x", "y", "z"].into_iter().zip(bodies) {
+                for (id, body) in ["w", "x", "y", "z"].into_iter().zip(bodies) {
                     let insert = "INSERT INTO items (kind, id, counter, operation, token, body) \
                                   VALUES (1, ?1, 1, zeroblob(16), 0, ?2)";
                     connection.execute(insert, (id, body)).unwrap();

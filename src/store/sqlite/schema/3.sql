@@ -2,7 +2,9 @@
 -- for what. A body that has one of those of its own comes after char(31).
 UPDATE items SET body = char(31) || body
     -- One of 1 to 8, 11, 12 and 14 to 31.
-    WHERE body GLOB char(42, 91, 1, 45, 8, 11, 12, 14, 45, 31, 93, 42);
+    WHERE body GLOB char(42, 91, 1, 45, 8, 11, 12, 14, 45, 31, 93, 42)
+    -- GLOB looks no further than the first of these.
+    OR instr(body, char(0)) > 0;
 
 DROP VIEW readable;
 CREATE VIEW readable AS SELECT
