@@ -199,10 +199,11 @@ impl<'a> Records<'a> {
     async fn plan(&self, mut domain: Domain, command: Command) -> Result<RecordChange<'a>> {
         let backends = self.onboarding.backends();
         let owner = command.owner(&domain)?.clone();
+        // Who holds nothing is told nothing of who does.
+        command.check(&domain, &backends.settings.policy)?;
         if let Command::Create(_, record) | Command::Update(_, record) = &command {
             admit(backends, &domain, record, command.operation()).await?;
         }
-        command.check(&domain, &backends.settings.policy)?;
         command.carry_out(&mut domain);
         let wanted: Vec<_> = domain.wanted_at(&owner).cloned().collect();
         let arrangement =

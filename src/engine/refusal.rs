@@ -200,10 +200,9 @@ impl Refusal {
 
 /// Somebody who keeps a log of what was refused.
 ///
-/// Refusals that concern a domain of the tenant's own are notices of that domain as well; those that
-/// concern none, or another tenant's, are told here alone.
+/// What a worker refuses is a notice of the domain as well; what a command refuses is its error.
 pub trait Auditor: fmt::Debug + Send + Sync + 'static {
-    /// Takes note of a refusal. Called in the task of whoever was refused: it must not block.
+    /// Takes note of a refusal. Called in the task of the command or the worker: it must not block.
     fn refused(&self, refusal: &Refusal);
 }
 

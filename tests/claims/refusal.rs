@@ -176,6 +176,22 @@ async fn what_is_not_handed_over_and_no_record_that_is_put_is_written_down() {
 }
 
 #[tokio::test]
+async fn who_has_proved_nothing_cannot_tell_by_a_record_whether_others_hold_the_name() {
+    let world = World::new();
+    let (_, challenger) = held_and_claimed(&world).await;
+    let other = claim(&world, OTHER, "free.example.com").await;
+    let record = RecordFields::new("A", "@", "203.0.113.10");
+    let mut kinds = Vec::new();
+    for claim in [challenger, other] {
+        let records = world.onboarding.records(&OTHER, claim.id());
+        let error = records.create(&record).await.unwrap_err();
+        kinds.push((error.kind(), error.code().map(ToOwned::to_owned)));
+    }
+    assert_eq!(kinds[0], kinds[1]);
+    assert_eq!(kinds[0].0, ErrorKind::Precondition);
+}
+
+#[tokio::test]
 async fn what_a_worker_refuses_is_written_down_too() {
     let world = World::new();
     let (holder, challenger) = held_and_claimed(&world).await;
