@@ -145,10 +145,14 @@ impl Search<'_> {
         owner: &DnsName,
         record_type: RecordType,
     ) -> Result<Said, Stop> {
+        let depth = |zone: &DnsName| zone.labels().count();
+        let named = self.hickory.zones.iter().map(|(zone, _)| zone);
+        let named = named.filter(|zone| owner.is_within(zone)).map(depth).max();
         let known = zones.iter().filter(|zone| owner.is_within(&zone.name));
-        let mut zone = match known.max_by_key(|zone| zone.name.labels().count()) {
-            Some(zone) => zone.clone(),
-            None => match self.first_zone(owner).await? {
+        // What was named goes before what led the way to another name.
+        let mut zone = match known.max_by_key(|zone| depth(&zone.name)) {
+            Some(zone) if named.is_none_or(|named| depth(&zone.name) >= named) => zone.clone(),
+            _ => match self.first_zone(owner).await? {
                 Ok(zone) => zone,
                 Err(said) => return Ok(said),
             },
@@ -189,7 +193,8 @@ impl Search<'_> {
             zone.servers.iter().take(self.hickory.limits.servers).collect();
         // Everybody's names are below them: those that can be asked so often take turns.
         if is_public_suffix(&zone.name) {
-            let begun = self.hickory.registries.fetch_add(1, Ordering::Relaxed);
+            let next = || self.hickory.registries.fetch_add(1, Ordering::Relaxed);
+            let begun = *self.begun.get_or_init(next);
             let first = begun.checked_rem(waiting.len()).unwrap_or_default();
             waiting.rotate_left(first);
         }

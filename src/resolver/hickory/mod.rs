@@ -15,7 +15,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
 };
@@ -171,6 +171,8 @@ struct Search<'a> {
     mode: Mode,
     /// How many messages were sent.
     questions: AtomicU32,
+    /// At which server of a registry this one begins: the same at all that it asks.
+    begun: OnceLock<usize>,
     /// Whether a server or a zone had to be left alone.
     is_held: AtomicBool,
     /// How many messages wait for room on the way to a server.
@@ -247,6 +249,7 @@ impl<'a> Search<'a> {
             hickory,
             mode,
             questions: AtomicU32::new(0),
+            begun: OnceLock::new(),
             is_held: AtomicBool::new(false),
             queueing: AtomicU32::new(0),
             known: Mutex::default(),

@@ -2,13 +2,18 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use nameplate::resolver::{Agreement, Failure, Hickory, Limits, Mode, Outcome, ServerStatus};
+use nameplate::{
+    record::RecordType,
+    resolver::{
+        Agreement, Failure, Hickory, Limits, Lookup, Mode, Outcome, Resolver, ServerStatus,
+    },
+};
 
 use super::{
     scene::{
         QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, is_unknown, loopback, texts, unhurried,
     },
-    server::{A, AA, Act, Asked, NS, NXDOMAIN, SERVFAIL, Server, name},
+    server::{A, AA, Act, Asked, CNAME, NS, NXDOMAIN, SERVFAIL, Server, name},
 };
 use crate::web::until;
 
@@ -200,6 +205,42 @@ async fn r26_the_servers_of_a_registry_take_turns() {
         scene.rightful(Mode::Authoritative).await;
     }
     assert_eq!((row[1].asked().len(), row[2].asked().len()), (5, 5));
+}
+
+#[tokio::test]
+async fn a_zone_that_is_named_goes_before_a_delegation_on_the_way_to_it() {
+    let recursive = script(|asked| match (asked.name.as_str(), asked.record_type) {
+        ("test", NS) => asked.reply().answer("test", NS, &name("a.nic.test")).say(),
+        ("a.nic.test", A) => asked.reply().answer(&asked.name, A, &[127, 0, 0, 1]).say(),
+        _ => asked.reply().say(),
+    });
+    let registry = script(|asked| match asked.name.ends_with("edge.test") {
+        true => asked.reply().refer("edge.test", "ns.edge.test", Some(loopback(3))).say(),
+        false => asked.reply().refer(ZONE, SERVER, Some(loopback(2))).say(),
+    });
+    let customer =
+        script(|asked| asked.reply().answer(&asked.name, CNAME, &name("www.edge.test")).say());
+    let edge = || script(|asked| asked.reply().answer(&asked.name, A, &[192, 0, 2, 1]).say());
+    let row = Server::row(vec![
+        (loopback(5), recursive),
+        (loopback(1), registry),
+        (loopback(2), customer),
+        (loopback(3), edge()),
+        (loopback(4), edge()),
+    ])
+    .await;
+    let (at, named) = (row[0].address, row[4].address);
+    let hickory = Hickory::builder([at])
+        .with_name_server_port(at.port())
+        .with_private_name_servers()
+        .with_zone("edge.test".parse().unwrap(), [named])
+        .build()
+        .unwrap();
+    let wanted =
+        Lookup::new("shop.example.test".parse().unwrap(), RecordType::A, Mode::Authoritative);
+    let answer = hickory.lookup(&wanted).await.unwrap();
+    assert!(matches!(answer.outcome, Outcome::Answer(_)), "{answer:?}");
+    assert_eq!((row[3].asked().len(), row[4].asked().len()), (0, 1));
 }
 
 #[tokio::test]
