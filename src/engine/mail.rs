@@ -30,7 +30,7 @@ use crate::{
     evidence::{Found, Seen, Verdict},
     id::{DomainId, OperationId, TenantId},
     mail::{Mailer, Message},
-    name::{DnsName, PublicSuffixes},
+    name::{DnsName, DomainName, PublicSuffixes},
     record::{RecordData, RecordType},
     resolver::{Answer, Mode, Outcome as Answered},
     seal::{Context, MissingKey, Sealed},
@@ -150,21 +150,33 @@ impl Backends {
         Err(lost_race("mail"))
     }
 
+    /// Returns whether an address is at the registered domain of a claim.
+    fn is_at_home(&self, domain: &Domain, to: &MailAddress) -> bool {
+        let suffixes = self.claims.suffixes();
+        let host = to.host().parse::<DomainName>().ok();
+        let home = suffixes.registrable(domain.name());
+        home.is_some() && host.as_ref().and_then(|host| suffixes.registrable(host)) == home
+    }
+
     /// Returns the addresses that a zone publishes for this; none if it cannot be asked.
     ///
     /// Whoever has one of them gets the name: what is published counts as a proof in a record does.
     async fn published(&self, suffixes: &PublicSuffixes, contacts: &Contacts) -> Vec<MailAddress> {
         let mut records = match contacts.published_at() {
-            Some(name) => self.own_texts(&name).await,
+            Some(name) => {
+                let found = self.own_records(&name, RecordType::Txt).await.unwrap_or_default();
+                self.by_no_wildcard(&name, RecordType::Txt, found).await
+            }
             None => Vec::new(),
         };
         // The first set from there to the registrable domain is the one that holds. Whether there is
         // one where nobody answers is not known, and so not which that is.
         for above in scopes_by(suffixes, contacts.scope()) {
-            match self.own_records(&DnsName::from(above), RecordType::Caa).await {
+            let above = DnsName::from(above);
+            match self.own_records(&above, RecordType::Caa).await {
                 Some(found) if found.is_empty() => {}
                 Some(found) => {
-                    records.extend(found);
+                    records.extend(self.by_no_wildcard(&above, RecordType::Caa, found).await);
                     break;
                 }
                 None => break,
@@ -173,10 +185,14 @@ impl Backends {
         Contacts::read(&records)
     }
 
-    /// Returns the TXT records of a name, if it has them by no wildcard: that one was written for other
+    /// Returns those of the records of a name that it has by no wildcard: that one was written for other
     /// names, and perhaps by somebody who has a say in those alone.
-    async fn own_texts(&self, name: &DnsName) -> Vec<RecordData> {
-        let records = self.own_records(name, RecordType::Txt).await.unwrap_or_default();
+    async fn by_no_wildcard(
+        &self,
+        name: &DnsName,
+        record_type: RecordType,
+        mut records: Vec<RecordData>,
+    ) -> Vec<RecordData> {
         if records.is_empty() {
             return records;
         }
@@ -184,9 +200,13 @@ impl Backends {
         let drawn = self.random.fill(&mut chance).ok().and_then(|()| name.parent());
         let beside = drawn.and_then(|it| it.child(&format!("_{}", hex::encode(chance))).ok());
         let Some(beside) = beside else { return Vec::new() };
-        let answer = self.lookup(&beside, RecordType::Txt, Mode::Recursive).await;
+        let answer = self.lookup(&beside, record_type, Mode::Recursive).await;
         match answer.outcome {
             Answered::NxDomain { .. } | Answered::NoData { .. } => records,
+            Answered::Answer(shown) => {
+                records.retain(|it| !shown.iter().any(|other| other.data() == it));
+                records
+            }
             _ => Vec::new(),
         }
     }
@@ -230,8 +250,9 @@ impl Backends {
         };
         match self.spend_recipient(to).await {
             Ok(true) => {}
-            // Nobody loses a name because others used up what its people are written.
-            Ok(false) if domain.status().holds() => {}
+            // Nobody loses a name because others used up what its people are written; but a zone can
+            // publish anybody's address.
+            Ok(false) if domain.status().holds() && self.is_at_home(domain, to) => {}
             Ok(false) => {
                 // Who else wants to have it written to is nobody's business.
                 let message = "engine: mail: this address cannot be written to now";

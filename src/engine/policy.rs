@@ -33,7 +33,8 @@ pub struct Policy {
     /// who are written to. 10 a day.
     pub mail_budget: Budget,
     /// How many mails with codes one address gets, whichever tenants want them. 50 a day; `None` is
-    /// without limit. Kept by a hash of the address.
+    /// without limit. Who holds a name is written to at its own domain all the same. Kept by a hash of
+    /// the address.
     pub recipient_budget: Option<Budget>,
     /// How many looks in a row have to see a proof before the name is held for the first time. One: a
     /// token is good for one claim, and is looked for again as long as it is held. More of them, at

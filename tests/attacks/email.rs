@@ -303,6 +303,16 @@ async fn b10_an_address_that_a_wildcard_publishes_is_not_written_to() {
     claim(&world, &TENANT, NAME, MailWish::new()).await;
     assert_eq!(recipients(&world).len(), 5);
     assert!(recipients(&world).iter().all(|to| to.ends_with("@example.com")));
+    // Nor by the other record that may publish one; what the name has of its own counts beside it.
+    world.dns.set(contact("*.example.com", "me@example.org")).unwrap();
+    let scope = || MailWish::new().with_scope(NAME.parse().unwrap());
+    claim(&world, &OTHER, NAME, scope()).await;
+    assert_eq!(recipients(&world).len(), 10);
+    assert!(!recipients(&world).iter().any(|to| to.ends_with("@example.org")));
+    let own = "_validation-contactemail.example.com";
+    world.dns.set(texts(own, &["dns@example.net"])).unwrap();
+    claim(&world, &TENANT, "www.example.com", MailWish::new()).await;
+    assert!(recipients(&world).iter().any(|to| to == "dns@example.net"));
 }
 
 #[tokio::test]
