@@ -388,6 +388,19 @@ async fn a_name_leads_to_the_edge_also_while_a_cache_has_another_address_of_it()
     });
     let looked = cached.check(&TENANT, id).await.unwrap();
     assert_eq!(looked.evidence(Topic::Routing).last, Verdict::Confirmed);
+    // One that leads there by its address, as soon as it is held.
+    let held = world.active("held.example.com").await.id();
+    world.dns.remove(&dns("held.example.com"), RecordType::Cname);
+    let address = RecordData::A([192, 0, 2, 1].into());
+    world.dns.set(RecordSet::new(dns("held.example.com"), Ttl::HOUR, [address]).unwrap()).unwrap();
+    for seen in [Outcome::NxDomain { negative_ttl: None }, Outcome::Failed(Failure::ServFail)] {
+        let cached = lied_to(&world, move |lookup, answer| {
+            let is_cached = lookup.name == dns(EDGE) && lookup.mode == Mode::Recursive;
+            if is_cached { Answer::new(seen.clone()) } else { answer }
+        });
+        let looked = cached.check(&TENANT, held).await.unwrap();
+        assert_eq!(looked.evidence(Topic::Routing).last, Verdict::Confirmed);
+    }
     // One that leads nowhere does not lead to the edge.
     world.dns.remove(&dns(EDGE), RecordType::A);
     let looked = cached.check(&TENANT, id).await.unwrap();
