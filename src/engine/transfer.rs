@@ -189,6 +189,7 @@ impl Onboarding {
                 batch.writes.extend(turn(backends, *to, &name, now).await?.writes);
             }
             // The receiver proves the name later: not by a token that proves nothing any more.
+            let asked = root.domain.challenge().generation;
             let given = &mut root.domain;
             if given.status() == Status::Pending && now > given.challenge().expires_at {
                 prolong(backends, given, now)?;
@@ -196,6 +197,10 @@ impl Onboarding {
             let grace_until = after(now, backends.settings.policy.transfer_grace);
             let mut notices = Vec::from_iter(before.is_none().then_some(Notice::Added));
             notices.extend(take_over(&mut root.domain, grace_until, now)?);
+            let &Challenge { method, generation, expires_at, .. } = root.domain.challenge();
+            if before.is_some() && generation != asked {
+                notices.push(Notice::ChallengeIssued { method, generation, expires_at });
+            }
             let revision = before.as_ref().map(|item| item.revision);
             let told = announce(backends, &mut root.domain, revision, now).await?;
             let root = Root::Domain(root);
