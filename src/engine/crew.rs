@@ -201,6 +201,10 @@ impl<'a> Crew<'a> {
                 true
             }
         });
+        if self.slots.is_empty() {
+            // Nobody would poll what prolongs their leases.
+            (self.beat, self.end) = (None, None);
+        }
         if ends.is_empty() && !gave_way && !self.slots.is_empty() {
             return Poll::Pending;
         }

@@ -80,7 +80,7 @@ pub(super) async fn give_back(backends: &Backends, lease: Lease, trouble: &Troub
             Err(_) => unread(backends, item, found.next().flatten(), trouble, moment)?,
         };
         let end = if note.notice.is_some() { End::Parked } else { End::SetBack };
-        let told = note.notice.clone();
+        let told = note.notice.clone().filter(|_| key.kind != Kind::Feed);
         let operation = OperationId::random(&*backends.random)?;
         let mut batch = Batch::new(operation).with_lease(lease.clone(), Then::Release);
         batch.writes = note.writes;
