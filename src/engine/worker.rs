@@ -151,7 +151,8 @@ impl Worker {
     /// Works until `shutdown` is done; then nothing more is begun, and what is under way is finished
     /// within [`Policy::drain`](super::Policy::drain) or handed over to other workers.
     ///
-    /// Up to [`Policy::batch`](super::Policy::batch) roots are under way at a time. As they are
+    /// Up to [`Policy::batch`](super::Policy::batch) roots are under way at a time, and those that have
+    /// waited for a service for two seconds beside them, up to four times as many in all. As they are
     /// finished others take their place, so that a slow service holds up nobody else.
     ///
     /// The only place in the crate that sleeps.
