@@ -104,7 +104,7 @@ impl Onboarding {
     ///
     /// `Invalid` if the name may not be claimed here (the source is an
     /// [`AdmitError`](crate::name::AdmitError)), cannot be proved as asked (the source is a
-    /// [`MethodError`](crate::challenge::MethodError)) or cannot be validated as asked; `AlreadyExists`
+    /// [`MethodError`]) or cannot be validated as asked; `AlreadyExists`
     /// if the tenant has a claim on it, with its id as
     /// [`subject`](crate::error::Error::subject); `Quota` if the tenant has as many names as it may
     /// have, and `RateLimited` if it adds them too quickly; and those of the store. Nothing is stored
