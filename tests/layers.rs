@@ -42,7 +42,7 @@ const TRAITS: &str = "store resolver probe dns ca registrar mail keys seal";
 
 /// Files beside a `mod.rs` of floor 4 that are part of the contract there, as `folder::file`: they
 /// are on floor 4a, not 4b.
-const CONTRACTS: &str = "ca::signer probe::proof probe::redirect store::check";
+const CONTRACTS: &str = "ca::signer probe::proof probe::redirect store::check store::item";
 
 /// What each place above floor 3 may import, besides itself. None imports from its own kind: a
 /// backend knows no other backend, a trait no other trait.
