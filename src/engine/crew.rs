@@ -19,7 +19,7 @@ use crate::{
     clock::Timestamp,
     error::Result,
     id::OperationId,
-    store::{Batch, Item, Key, Lease, Leased, Then, Write},
+    store::{Batch, Key, Lease, Leased, Then, Write},
     together::{Boxed, all},
 };
 
@@ -168,7 +168,16 @@ impl<'a> Crew<'a> {
             telemetry::leased(&lease, &item, now);
             let (key, tenant) = (lease.key.clone(), item.header.tenant);
             let tenure = Arc::new(Tenure::new(lease));
-            let work = attended(self.backends, tenure.clone(), pauses.clone(), item, now);
+            let work = work(self.backends, tenure.clone(), pauses.clone(), item, now);
+            let held = tenure.clone();
+            let work = async move {
+                let end = work.await;
+                // One that is given back while its lease is to be prolonged looks as if it were lost, too.
+                if end == End::Left && held.is_lost() {
+                    telemetry::lost(&held.key());
+                }
+                end
+            };
             let work = Box::pin(telemetry::working(&key, tenant, work));
             let patience = self.gives_way.then(|| timer.sleep(PATIENCE));
             self.slots.push(Slot { tenure, work, patience });
@@ -280,22 +289,6 @@ impl<'a> Crew<'a> {
             context.waker().wake_by_ref();
         }
     }
-}
-
-/// Works on a root, and says so if its lease was lost. One that is given back while its lease is to be
-/// prolonged looks as if it were lost, too.
-async fn attended(
-    backends: &Backends,
-    tenure: Arc<Tenure>,
-    pauses: Arc<Pauses>,
-    item: Item,
-    now: Timestamp,
-) -> End {
-    let end = work(backends, tenure.clone(), pauses, item, now).await;
-    if end == End::Left && tenure.is_lost() {
-        telemetry::lost(&tenure.key());
-    }
-    end
 }
 
 /// Gives roots back as they are. If the store does not take them, they are due when their leases end.
