@@ -429,17 +429,22 @@ fn a_process_that_is_killed_or_stopped_at_any_call_loses_no_mail() {
     }
 }
 
-#[tokio::test]
-async fn an_address_gets_so_many_mails_whichever_tenants_want_them() {
-    let mut policy = Policy::new();
-    policy.recipient_budget = Some(Budget::new(2, DAY));
-    let world = World::with_policy(policy);
+/// Four tenants claim a name each, about which the same people are written to.
+async fn four_claim_by_mail(world: &World) {
     for number in 1..=4 {
         let name = format!("n{number}.example.com");
         let wanted = NewDomain::from(name.parse::<DomainName>().unwrap());
         let tenant = TenantId::from_bytes([number; 16]);
         world.add_with(&tenant, wanted.with_method(Method::Email)).await;
     }
+}
+
+#[tokio::test]
+async fn an_address_gets_so_many_mails_whichever_tenants_want_them() {
+    let mut policy = Policy::new();
+    policy.recipient_budget = Some(Budget::new(2, DAY));
+    let world = World::with_policy(policy);
+    four_claim_by_mail(&world).await;
     world.run_for(HOUR).await;
     let to_admin = || written(&world).iter().filter(|to| *to == ADMIN).count();
     assert_eq!(to_admin(), 2);
@@ -472,12 +477,7 @@ async fn who_holds_a_name_is_written_to_whatever_others_had_mailed() {
     world.run_for(DAY * 167).await;
     let before = world.codes(ADMIN).len();
     // Others have all mailed that these people get, days before the holder has to be asked again.
-    for number in 1..=4 {
-        let name = format!("n{number}.example.com");
-        let wanted = NewDomain::from(name.parse::<DomainName>().unwrap());
-        let tenant = TenantId::from_bytes([number; 16]);
-        world.add_with(&tenant, wanted.with_method(Method::Email)).await;
-    }
+    four_claim_by_mail(&world).await;
     world.run_for(HOUR).await;
     assert_eq!(world.codes(ADMIN).len(), before + 2);
     world.run_for(DAY * 4).await;

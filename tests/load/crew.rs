@@ -171,13 +171,19 @@ async fn what_panics_takes_nothing_else_down() {
     assert_eq!(world.get(good).await.status(), Status::Verified);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slow_service_holds_up_nobody_else() {
+/// A process that works on four roots at a time, and waits long for a service.
+fn with_batches_of_four() -> (World, Process) {
     let mut policy = Policy::new();
     policy.batch = 4;
     policy.call_timeout = MINUTE * 5;
     let world = World::with_policy(policy);
     let process = Process::new(&world);
+    (world, process)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_service_holds_up_nobody_else() {
+    let (world, process) = with_batches_of_four();
     // As many as a worker works on at a time, and some more.
     let mut slow = Vec::new();
     for number in 0..10 {
@@ -202,11 +208,7 @@ async fn a_slow_service_holds_up_nobody_else() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_four_batches_wait_for_a_service() {
-    let mut policy = Policy::new();
-    policy.batch = 4;
-    policy.call_timeout = MINUTE * 5;
-    let world = World::with_policy(policy);
-    let process = Process::new(&world);
+    let (world, process) = with_batches_of_four();
     for number in 0..20 {
         world.add(&format!("slow{number}.example.com")).await;
     }
