@@ -1,14 +1,14 @@
 //! Certificates that cannot be had, answers to who asks for one, and control that does not last.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 use nameplate::{
-    ca::{CertificateAuthority as _, InMemoryCa},
-    clock::Clock as _,
+    ca::{CertificateAuthority as _, InMemoryCa, Signer, SigningRequest, UnsignedSigner},
+    clock::{Clock as _, after},
     domain::{Party, Status},
     engine::{Notice, Pausable, Policy},
     error::{Error, ErrorKind, Result},
@@ -249,4 +249,66 @@ async fn d07_an_answer_is_given_out_while_its_tenant_holds_the_name() {
     operator.registration_changed(&TENANT, &apex, now, "another registrar").await.unwrap();
     assert_eq!(answers().await.len(), 1);
     assert_eq!(edge.answer(&shop, token).await.unwrap(), None);
+}
+
+/// Does something to what is to be signed, or to the chain.
+type Twist = (fn(&mut SigningRequest), fn(&mut Vec<Vec<u8>>));
+
+/// Signs something else than what was asked for, once it is told to.
+#[derive(Clone, Debug, Default)]
+struct Twisted(Arc<Mutex<Option<Twist>>>);
+
+impl Signer for Twisted {
+    fn sign(&self, request: &SigningRequest) -> Result<Vec<Vec<u8>>> {
+        let twist = *self.0.lock().unwrap();
+        let mut request = request.clone();
+        if let Some((of_request, _)) = twist {
+            of_request(&mut request);
+        }
+        let mut chain = UnsignedSigner.sign(&request)?;
+        if let Some((_, of_chain)) = twist {
+            of_chain(&mut chain);
+        }
+        Ok(chain)
+    }
+}
+
+#[tokio::test]
+async fn f07_a_certificate_that_is_not_the_one_that_was_ordered_never_serves() {
+    let twists: [(&str, Twist); 7] = [
+        ("for another key", (|it| *it.public_key.last_mut().unwrap() ^= 1, |_| {})),
+        ("for another name", (|it| it.names = vec!["evil.example.net".parse().unwrap()], |_| {})),
+        ("one name more", (|it| it.names.push("evil.example.net".parse().unwrap()), |_| {})),
+        ("not valid yet", (|it| it.not_before = after(it.not_before, DAY), |_| {})),
+        ("not valid any more", (|it| it.not_after = it.not_before, |_| {})),
+        ("another issuer", (|_| {}, |chain| chain[1] = chain[0].clone())),
+        ("no certificate", (|_| {}, Vec::clear)),
+    ];
+    for (what, twist) in twists {
+        let mut world = World::new();
+        let signer = Twisted::default();
+        world.sign_with(signer.clone());
+        let held = world.active("held.example.com").await;
+        let served = held.certificate().unwrap().id;
+
+        *signer.0.lock().unwrap() = Some(twist);
+        let id = world.add(SHOP).await.id();
+        world.publish(id).await;
+        // The renewal is due after two thirds of ninety days.
+        world.run_for(DAY * 70).await;
+        let edge = world.onboarding.edge();
+        assert!(world.ca.certificates() > 2, "{what}: certificates were signed");
+        assert_eq!(edge.identity(&SHOP.parse().unwrap()).await.unwrap().map(|_| ()), None, "{what}");
+        let still = edge.identity(held.name()).await.unwrap().unwrap();
+        assert_eq!(still.certificate, served, "{what}: the old one serves");
+        let notices = world.onboarding.notices(&TENANT, held.id(), 0).await.unwrap();
+        let failed = |it: &Notice| matches!(it, Notice::OrderFailed { .. });
+        assert!(notices.iter().any(|it| failed(&it.notice)), "{what}");
+
+        // Once the authority is right again, so is everything else.
+        *signer.0.lock().unwrap() = None;
+        world.run_for(DAY * 15).await;
+        let renewed = edge.identity(held.name()).await.unwrap().unwrap();
+        assert_ne!(renewed.certificate, served, "{what}");
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use nameplate::{
-    ca::{CertificateAuthority, InMemoryCa, UnsignedSigner},
+    ca::{CertificateAuthority, InMemoryCa, Signer, UnsignedSigner},
     challenge::email::Link,
     clock::{Clock, ManualClock, Timer, Timestamp},
     dns::{DnsProvider, InMemoryDns},
@@ -155,6 +155,15 @@ impl World {
             mailer,
             probe,
         }
+    }
+
+    /// Has the authority sign with something else.
+    pub fn sign_with(&mut self, signer: impl Signer) {
+        self.ca = InMemoryCa::new(Arc::new(self.clock.clone()), Arc::new(signer))
+            .with_random(Arc::new(self.random.clone()))
+            .with_resolver(Arc::new(InMemoryResolver::over(Arc::new(self.dns.clone()))))
+            .with_probe(Arc::new(self.probe.clone()));
+        self.onboarding = self.process_with_timer(EndlessTimer);
     }
 
     fn claims() -> ClaimPolicy {
