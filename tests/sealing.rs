@@ -6,14 +6,16 @@ mod common;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use async_trait::async_trait;
 use common::{HOUR, MINUTE, TENANT, World, run_until};
 use nameplate::{
     challenge::Method,
     clock::Clock,
     domain::{Domain, NewDomain, Status},
-    engine::{Budgets, Onboarding, Policy, ResealCursor},
-    error::ErrorKind,
+    engine::{Budgets, Onboarding, Pausable, Policy, ResealCursor},
+    error::{Error, ErrorKind, Result},
     id::{OperationId, OsRandom},
+    mail::{InMemoryMailer, Mailer, Message},
     seal::{InMemorySealer, MissingKey, SealingKeyId},
     store::{Batch, Body, Commit, Expect, Filter, Item, Key, Kind, Query, Store, Write},
     testkit::EndlessTimer,
@@ -387,4 +389,66 @@ async fn a_code_whose_key_is_gone_is_drawn_anew() {
     let code = world.codes("admin@example.com").pop().unwrap();
     let proved = onboarding.confirm(&TENANT, id, &code).await.unwrap();
     assert!(proved.status().holds(), "{}", proved.waiting_on());
+}
+
+/// A mailer that is away after its second mail.
+#[derive(Debug)]
+struct TwoMails(InMemoryMailer);
+
+#[async_trait]
+impl Mailer for TwoMails {
+    async fn send(&self, message: &Message) -> Result<()> {
+        if self.0.sent().len() >= 2 {
+            return Err(Error::new(ErrorKind::Unavailable, "two mails", "send", "away"));
+        }
+        self.0.send(message).await
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_lacks_the_key_of_a_code_leaves_it_to_those_who_have_it() {
+    let mut world = World::new();
+    let first = world.process_with_mailer((|store| store, |resolver| resolver, TwoMails));
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let id = world.add_with(&TENANT, wanted.with_method(Method::Email)).await.id();
+    first.worker().step().await.unwrap();
+    let sent = world.mailer.sent();
+    assert_eq!(sent.len(), 2);
+
+    // A process with another key comes to it before the one that has the right one.
+    let right = world.sealer.clone();
+    let other = right.clone().with_key(key("second")).without_key(&key("first"));
+    let without = process(&mut world, other);
+    let half_an_hour = world.clock.now() + HOUR / 2;
+    run_until(&without, &world.store, &world.clock, half_an_hour).await;
+    let mail = world.get(id).await;
+    assert_eq!(mail.correspondence().unwrap().unsent().len(), 3);
+    assert_eq!(world.mailer.sent().len(), 2, "no other code was drawn");
+
+    // The one that has it goes on, and who was written to first can still answer.
+    let with = process(&mut world, right);
+    let end = world.clock.now() + HOUR * 2;
+    run_until(&with, &world.store, &world.clock, end).await;
+    assert_eq!(world.mailer.sent().len(), 5);
+    let code = world.codes(&sent[0].to).pop().unwrap();
+    assert!(with.confirm(&TENANT, id, &code).await.unwrap().status().holds());
+}
+
+#[tokio::test]
+async fn who_was_mailed_a_code_can_answer_though_the_others_never_get_it() {
+    let mut world = World::new();
+    let first = world.process_with_mailer((|store| store, |resolver| resolver, TwoMails));
+    let wanted: NewDomain = "shop.example.com".parse().unwrap();
+    let id = world.add_with(&TENANT, wanted.with_method(Method::Email)).await.id();
+    first.worker().step().await.unwrap();
+    let code = world.codes(&world.mailer.sent()[0].to).pop().unwrap();
+
+    // The key is gone for good, and no other round may begin: nothing is mailed, and nothing is lost.
+    world.mailer.fail_next(ErrorKind::Unavailable);
+    let other = world.sealer.clone().with_key(key("second")).without_key(&key("first"));
+    let onboarding = process(&mut world, other);
+    onboarding.operator().pause(Pausable::Mail, "no more mail").await.unwrap();
+    let end = world.clock.now() + HOUR * 3;
+    run_until(&onboarding, &world.store, &world.clock, end).await;
+    assert!(onboarding.confirm(&TENANT, id, &code).await.unwrap().status().holds());
 }

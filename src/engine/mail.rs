@@ -242,11 +242,7 @@ impl Backends {
             Err(error) if MissingKey::of(&error).is_none() => {
                 return Outcome::NotYet(Trouble::from(&error));
             }
-            // Nobody opens it any more: it was not sealed anew when the keys were changed.
-            Err(error) => {
-                let trouble = Trouble { code: Some(LOST_CODE.to_owned()), ..Trouble::from(&error) };
-                return Outcome::Refused(trouble);
-            }
+            Err(error) => return self.unopened(domain, &error).await,
         };
         match self.spend_recipient(to).await {
             Ok(true) => {}
@@ -269,6 +265,23 @@ impl Backends {
             Ok(()) => Outcome::Done(Receipt::Done),
             Err(error) => Outcome::of(&error),
         }
+    }
+
+    /// Returns what becomes of a mail whose code this process has no key for.
+    ///
+    /// Another process may have it. Once another round could begin nobody has it, as far as anybody
+    /// can tell: a code is not sealed anew when the keys are changed.
+    async fn unopened(&self, domain: &Domain, error: &Error) -> Outcome {
+        let trouble = Trouble::from(error);
+        let now = match self.store.now().await {
+            Ok(now) => now,
+            Err(error) => return Outcome::NotYet(Trouble::from(&error)),
+        };
+        let next = domain.mail.as_ref().and_then(|mail| mail.not_before);
+        if next.is_some_and(|next| now < next) {
+            return Outcome::NotYet(trouble);
+        }
+        Outcome::Refused(Trouble { code: Some(LOST_CODE.to_owned()), ..trouble })
     }
 
     /// Spends one mail of what an address gets, whoever wants it; `false` if there is none left.

@@ -24,6 +24,10 @@
 //! 3. Call `Operator::reseal` until it has no next page. It may be stopped and started at any time.
 //! 4. `Operator::sealing_keys` says when nothing is left under the old one: take it away.
 //!
+//! Codes that wait to be mailed are not sealed anew and do not count there, since they wait for
+//! minutes: one that still does when its key is taken away is drawn anew an hour after it was drawn
+//! (`Policy::mail_spacing`), and until then whoever got it can give it back.
+//!
 //! A key that is missing harms nothing: what needs it waits and says which one it is, domains stay
 //! what they are, and nothing is sealed with a new key while an old one is missing.
 

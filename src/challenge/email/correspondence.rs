@@ -218,6 +218,14 @@ impl Correspondence {
         self.digest.clear();
     }
 
+    /// Asks for another round, since those who have yet to be written to cannot be any more. Who was
+    /// written to can answer until it begins.
+    pub(crate) fn lose_code(&mut self) {
+        self.unsent.clear();
+        self.sealed = None;
+        self.wanted = true;
+    }
+
     /// Asks for another round.
     ///
     /// # Errors

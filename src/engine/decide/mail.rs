@@ -140,8 +140,7 @@ impl Draft<'_> {
     pub(super) fn mail_refused(&mut self, to: &MailAddress, trouble: &Trouble) {
         if trouble.code.as_deref() == Some(LOST_CODE) {
             if let Some(mail) = &mut self.root.domain.mail {
-                mail.end();
-                mail.wanted = true;
+                mail.lose_code();
             }
             self.again = true;
             return;
