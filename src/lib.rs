@@ -18,10 +18,10 @@
 //!
 //! # Floors
 //!
-//! Imports point down, and a test holds every file to it: `error`, `clock`, `id`, `secret`, `retry` at
-//! the bottom; then [`name`]; [`record`] and [`zone`]; the entities and their machines
+//! Imports point down, and a test holds every file to it: `error`, `clock`, `id`, `secret`, `retry`,
+//! `address` at the bottom; then [`name`]; [`record`] and [`zone`]; the entities and their machines
 //! ([`evidence`], [`challenge`], [`certificate`], [`registration`], [`domain`]), which are pure; the
-//! traits; their implementations; [`engine`]; and `serve` on top.
+//! traits; their implementations; [`engine`]; and `serve` and `webhook` on top.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod address;

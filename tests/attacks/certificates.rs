@@ -298,7 +298,11 @@ async fn f07_a_certificate_that_is_not_the_one_that_was_ordered_never_serves() {
         world.run_for(DAY * 70).await;
         let edge = world.onboarding.edge();
         assert!(world.ca.certificates() > 2, "{what}: certificates were signed");
-        assert_eq!(edge.identity(&SHOP.parse().unwrap()).await.unwrap().map(|_| ()), None, "{what}");
+        assert_eq!(
+            edge.identity(&SHOP.parse().unwrap()).await.unwrap().map(|_| ()),
+            None,
+            "{what}"
+        );
         let still = edge.identity(held.name()).await.unwrap().unwrap();
         assert_eq!(still.certificate, served, "{what}: the old one serves");
         let notices = world.onboarding.notices(&TENANT, held.id(), 0).await.unwrap();
