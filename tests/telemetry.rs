@@ -21,7 +21,10 @@ use metrics::{
 use nameplate::{
     certificate::Validation,
     domain::NewDomain,
-    engine::telemetry::{self, Instrument, METRICS, SPANS, event, metric, span},
+    engine::{
+        InMemorySubscriber,
+        telemetry::{self, Instrument, METRICS, SPANS, event, metric, span},
+    },
     error::ErrorKind,
     store::{Batch, Store, Write},
 };
@@ -196,8 +199,14 @@ impl Subscriber for Seen {
     }
 }
 
-/// Leads two names through a whole life, with a service that fails once and a lease that is lost.
-async fn a_whole_life(world: &World) {
+/// Leads two names through a whole life, with a service, a store and a subscriber that fail once, and
+/// a lease that is lost.
+async fn a_whole_life(world: &mut World) {
+    let crm = InMemorySubscriber::new("crm", 1000);
+    crm.fail_next(ErrorKind::Unavailable);
+    world.onboarding = world.process_with_subscriber(crm);
+    world.store.fail_next(ErrorKind::Unavailable);
+    world.onboarding.worker().step().await.unwrap_err();
     let shop = world.active("shop.example.com").await.id();
     let wanted: NewDomain = "www.example.com".parse().unwrap();
     let www = world.add_with(&TENANT, wanted.with_validation(Validation::Dns01)).await.id();
@@ -221,7 +230,7 @@ async fn a_whole_life(world: &World) {
 }
 
 /// Leads a whole life, and returns what was to be seen of it.
-async fn watched(world: &World) -> (Recorded, Seen) {
+async fn watched(world: &mut World) -> (Recorded, Seen) {
     let (recorded, seen) = (Recorded::default(), Seen::default());
     let _recording = metrics::set_default_local_recorder(&recorded);
     let _listening = tracing::subscriber::set_default(seen.clone());
@@ -250,8 +259,8 @@ impl<R: nameplate::resolver::Resolver> nameplate::resolver::Resolver for Slow<R>
 
 #[tokio::test]
 async fn every_metric_is_recorded_in_a_whole_life_with_its_labels_and_no_others() {
-    let world = World::new();
-    let (recorded, _) = watched(&world).await;
+    let mut world = World::new();
+    let (recorded, _) = watched(&mut world).await;
     let series = recorded.series();
     let mut names = BTreeSet::new();
     for Series { name, labels } in series.keys() {
@@ -274,6 +283,25 @@ async fn every_metric_is_recorded_in_a_whole_life_with_its_labels_and_no_others(
     assert_eq!(recorded.of(metric::LOST, &[("kind", "domain")]), Some(1.0));
     assert_eq!(recorded.of(metric::REFUSALS, &[("rule", "public_suffix")]), Some(1.0));
     assert_eq!(recorded.of(metric::NOTICES, &[("notice", "removed")]), Some(3.0));
+    // What commands told counts as what workers did.
+    assert_eq!(recorded.of(metric::NOTICES, &[("notice", "added")]), Some(3.0));
+    assert!(recorded.of(metric::ENDED, &[("kind", "account"), ("end", "released")]).is_some());
+    assert_eq!(recorded.of(metric::ENDED, &[("kind", "domain"), ("end", "left")]), Some(1.0));
+    for kind in ["account", "domain", "feed"] {
+        assert!(recorded.of(metric::ROOT_SECONDS, &[("kind", kind)]).is_some(), "{kind}");
+    }
+    let of =
+        |outcome| recorded.of(metric::DELIVERIES, &[("subscriber", "crm"), ("outcome", outcome)]);
+    assert_eq!(of("failed"), Some(1.0));
+    let told: f64 = series
+        .iter()
+        .filter(|(series, _)| series.name == metric::NOTICES)
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!(of("delivered"), Some(told), "each notice once");
+    let failed =
+        |call| recorded.of(metric::STORE_ERRORS, &[("call", call), ("error", "unavailable")]);
+    assert_eq!(failed("lease"), Some(1.0));
     let fenced = [("kind", "domain"), ("result", "fenced")];
     assert_eq!(recorded.of(metric::COMMITS, &fenced), Some(1.0));
 }
@@ -313,6 +341,32 @@ async fn what_is_parked_because_it_cannot_be_worked_on_is_counted() {
     let _listening = tracing::subscriber::set_default(Seen::default());
     world.run_for(DAY).await;
     assert_eq!(recorded.of(metric::NOTICES, &[("notice", "parked")]), Some(1.0));
+    let ended = |end| recorded.of(metric::ENDED, &[("kind", "domain"), ("end", end)]);
+    let before = f64::from(world.policy.park_after) - 1.0;
+    assert_eq!((ended("set_back"), ended("parked")), (Some(before), Some(1.0)));
+}
+
+#[tokio::test]
+async fn what_is_given_up_for_a_subscriber_is_counted_and_said() {
+    let mut world = World::new();
+    world.onboarding = world.process_with_subscriber(InMemorySubscriber::new("crm", 0));
+    let (recorded, seen) = (Recorded::default(), Seen::default());
+    let _recording = metrics::set_default_local_recorder(&recorded);
+    let _listening = tracing::subscriber::set_default(seen.clone());
+    let id = world.add("shop.example.com").await.id();
+    world.run_for(DAY * 10).await;
+    let letters = world.onboarding.operator().deliveries(id).list().await.unwrap().remove(0).dead;
+    let of =
+        |outcome| recorded.of(metric::DELIVERIES, &[("subscriber", "crm"), ("outcome", outcome)]);
+    assert!(!letters.is_empty());
+    assert_eq!(of("dead"), Some(f64::from(u32::try_from(letters.len()).unwrap())));
+    let attempts = letters.iter().map(|letter| f64::from(letter.attempts)).sum();
+    assert_eq!(of("failed"), Some(attempts));
+    assert_eq!(of("delivered"), None);
+    let lines = seen.0.lock().unwrap();
+    let (_, fields, _) = lines.events.iter().find(|(it, ..)| it == event::DEAD_LETTER).unwrap();
+    assert_eq!(fields["subscriber"], "crm");
+    assert_eq!(fields["id"], id.to_string());
 }
 
 #[tokio::test]
@@ -336,8 +390,8 @@ async fn lag_counts_from_the_wake_of_a_root_that_was_not_due_by_itself() {
 
 #[tokio::test]
 async fn every_span_is_seen_in_a_whole_life_where_it_belongs() {
-    let world = World::new();
-    let (_, seen) = watched(&world).await;
+    let mut world = World::new();
+    let (_, seen) = watched(&mut world).await;
     let lines = seen.0.lock().unwrap();
     let within =
         |parent: &Option<u64>| parent.map(|id| lines.spans[usize::try_from(id).unwrap() - 1].0);
@@ -374,16 +428,21 @@ async fn every_span_is_seen_in_a_whole_life_where_it_belongs() {
     assert_eq!(within(at), Some(span::EFFECT));
     let (_, fields, _) = lines.events.iter().find(|(it, ..)| it == event::REFUSED).unwrap();
     assert_eq!((fields["rule"].as_str(), fields["name"].as_str()), ("public_suffix", "co.uk"));
+    let (_, fields, at) = lines.events.iter().find(|(it, ..)| it == event::STORE_FAILED).unwrap();
+    assert_eq!((fields["call"].as_str(), fields["error"].as_str()), ("lease", "unavailable"));
+    assert_eq!(within(at), Some(span::STEP));
     for message in [event::LEASE_LOST, event::NOTICE] {
-        let (_, _, at) = lines.events.iter().find(|(other, ..)| other == message).unwrap();
-        assert_eq!(within(at), Some(span::ROOT), "{message}");
+        // What a command tells is in no span of ours.
+        let is_there =
+            |(other, _, at): &(String, _, _)| other == message && within(at) == Some(span::ROOT);
+        assert!(lines.events.iter().any(is_there), "{message}");
     }
 }
 
 #[tokio::test]
 async fn no_token_is_in_a_span_or_an_event() {
-    let world = World::new();
-    let (_, seen) = watched(&world).await;
+    let mut world = World::new();
+    let (_, seen) = watched(&mut world).await;
     let text = format!("{:?}", seen.0.lock().unwrap());
     let token = world.add("shop.example.com").await.challenge().token.clone();
     assert!(token.len() > 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -170,8 +170,10 @@ impl<'a> Crew<'a> {
             let tenure = Arc::new(Tenure::new(lease));
             let work = work(self.backends, tenure.clone(), pauses.clone(), item, now);
             let held = tenure.clone();
+            let kind = key.kind;
             let work = async move {
                 let end = work.await;
+                telemetry::ended(kind, end);
                 // One that is given back while its lease is to be prolonged looks as if it were lost, too.
                 if end == End::Left && held.is_lost() {
                     telemetry::lost(&held.key());
@@ -275,7 +277,8 @@ impl<'a> Crew<'a> {
                         tenure.answered(lease);
                     }
                 }
-                Err(_) => {
+                Err(error) => {
+                    telemetry::store_failed("extend", &error);
                     // The store's clock cannot be asked: leases have ended when they may have.
                     let missed = interval.saturating_add(policy.store_timeout);
                     self.unanswered = self.unanswered.saturating_add(missed);

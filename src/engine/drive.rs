@@ -45,6 +45,19 @@ pub(super) enum End {
     Parked,
 }
 
+impl End {
+    /// Returns the stable name.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Left => "left",
+            Self::Panicked => "panicked",
+            Self::SetBack => "set_back",
+            Self::Parked => "parked",
+        }
+    }
+}
+
 /// Works on a root for as long as there is something to do now.
 pub(super) async fn work(
     backends: &Backends,
@@ -69,6 +82,7 @@ pub(super) async fn work(
             );
             if !is_its_own {
                 // The store is away; so is everything that could be done.
+                telemetry::store_failed("work", &error);
                 return End::Left;
             }
             Trouble::from(&error)

@@ -127,8 +127,7 @@ impl Held {
                 && let Some(incumbent) = &incumbent
             {
                 let beside = incumbent.turned(backends, toward, now).await?;
-                told_beside = beside.notices.clone();
-                beside.join(&mut batch)?;
+                told_beside = beside.join(&mut batch)?;
             }
             if let Some(entry) = trace.map(|it| codec::write_trace(&self.lease.key, &it)) {
                 batch.log.extend(entry?);

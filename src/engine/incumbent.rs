@@ -180,14 +180,14 @@ impl Beside {
         Ok(Self { writes, notices, item })
     }
 
-    /// Makes the changes part of a batch.
-    pub(super) fn join(self, batch: &mut Batch) -> Result<()> {
+    /// Makes the changes part of a batch; returns what is told once that is stored.
+    pub(super) fn join(self, batch: &mut Batch) -> Result<Vec<Notice>> {
         let key = &self.item.key;
         let entries: Result<Vec<NewEntry>> =
             self.notices.iter().map(|notice| codec::write_notice(key, notice)).collect();
         batch.log.extend(entries?);
         batch.writes.extend(self.writes);
-        Ok(())
+        Ok(self.notices)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     policy::Policy,
     refusal::{Refusal, Rule},
     root::{Fact, Outcome, Receipt, Root, Trouble},
+    telemetry,
 };
 use crate::{
     challenge::{
@@ -411,6 +412,9 @@ impl Onboarding {
             }
             match self.commit(batch, &key).await? {
                 Commit::Done => {
+                    if judged.is_err() {
+                        telemetry::told(&Notice::CodeRefused);
+                    }
                     judged.map_err(|error| backends.deny(&wrong, error))?;
                     self.worker().step_one(key).await?;
                     return self.get(tenant, id).await;

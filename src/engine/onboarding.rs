@@ -16,6 +16,7 @@ use super::{
     notice::{Notice, Numbered},
     refusal::{Refusal, Rule},
     root::{DomainRoot, Root},
+    telemetry,
     worker::Worker,
 };
 use crate::{
@@ -134,7 +135,10 @@ impl Onboarding {
                 batch.writes.extend(turn.writes);
             }
             match self.commit(batch, &key).await? {
-                Commit::Done => return Ok(root.domain),
+                Commit::Done => {
+                    telemetry::told(&Notice::Added);
+                    return Ok(root.domain);
+                }
                 Commit::Taken(_) => return Err(self.existing(tenant, &root.domain).await?),
                 Commit::Stale(keys)
                     if trace.as_ref().is_some_and(|trace| keys.contains(&trace.item.key)) =>
@@ -498,12 +502,13 @@ impl Onboarding {
             let mut batch = Batch::new(OperationId::random(&*backends.random)?)
                 .with(Write::Put { key: key.clone(), expect, header, body })
                 .with(Write::Wake { key: key.clone() });
-            for notice in notices {
-                batch = batch.with_entry(codec::write_notice(&key, &notice)?);
+            for notice in &notices {
+                batch = batch.with_entry(codec::write_notice(&key, notice)?);
             }
             batch = told.into_iter().fold(batch, Batch::with);
             match self.commit(batch, &key).await? {
                 Commit::Done => {
+                    notices.iter().for_each(telemetry::told);
                     let Root::Domain(root) = root else { return Err(lost_race(operation)) };
                     return Ok(root.domain);
                 }

@@ -16,6 +16,7 @@ use super::{
     policy::Policy,
     refusal::{Refusal, Rule},
     root::{DomainRoot, Root},
+    telemetry,
 };
 use crate::{
     challenge::Challenge,
@@ -214,9 +215,11 @@ impl Onboarding {
             for notice in &notices {
                 batch = batch.with_entry(codec::write_notice(&key, notice)?);
             }
-            holder.reset(backends, ResetCause::Transfer, now).await?.join(&mut batch)?;
+            let reset = holder.reset(backends, ResetCause::Transfer, now).await?;
+            notices.extend(reset.join(&mut batch)?);
             match commit(backends, batch, &key).await? {
                 Commit::Done => {
+                    notices.iter().for_each(telemetry::told);
                     let Root::Domain(root) = root else { return Err(lost_race(OPERATION)) };
                     return Ok(root.domain);
                 }
@@ -265,11 +268,13 @@ impl Onboarding {
             let changed = root.domain.clone();
             let key = item.key.clone();
             let mut batch = Batch::new(OperationId::random(&*backends.random)?);
-            Beside::of(backends, item, root, vec![notice], Some(now), now)
-                .await?
-                .join(&mut batch)?;
+            let changes = Beside::of(backends, item, root, vec![notice], Some(now), now).await?;
+            let told = changes.join(&mut batch)?;
             match commit(backends, batch, &key).await? {
-                Commit::Done => return Ok(changed),
+                Commit::Done => {
+                    told.iter().for_each(telemetry::told);
+                    return Ok(changed);
+                }
                 Commit::Stale(_) => {}
                 Commit::Fenced | Commit::Taken(_) => return Err(lost_race(operation)),
             }

@@ -38,7 +38,7 @@ const ROOTS_AND_FEEDS: [Kind; 3] = [Kind::Account, Kind::Domain, Kind::Feed];
 ///   cleaned up.
 /// * A root is held for as long as it is worked on, however long that takes: its lease is prolonged
 ///   in time, and work under a lease that is lost stops.
-/// * What panics takes nothing else down.
+/// * What panics in the work on a root, or in a subscriber, takes nothing else down.
 /// * Nothing is spawned: all work happens in the caller's task.
 ///
 /// # Caveats
@@ -118,7 +118,8 @@ impl Worker {
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Step> {
         let mut crew = Crew::new(&self.backends);
         let asked = self.ask(wanted).await;
-        if asked.is_err() && wanted.only.is_none() {
+        if let (Err(error), None) = (&asked, &wanted.only) {
+            telemetry::store_failed("lease", error);
             self.backends.pulse.note_silence();
         }
         let (leased, pauses) = asked?;
@@ -198,13 +199,16 @@ impl Worker {
                     let is_more = leased.as_ref().is_ok_and(|(it, _)| {
                         it.leases.len().saturating_add(it.unreadable) >= *wanted
                     });
-                    if leased.is_err() {
-                        backends.pulse.note_silence();
-                    }
-                    if let Ok((leased, pauses)) = leased {
-                        telemetry::due(&leased);
-                        backends.pulse.note(&leased);
-                        crew.take(leased, pauses);
+                    match leased {
+                        Ok((leased, pauses)) => {
+                            telemetry::due(&leased);
+                            backends.pulse.note(&leased);
+                            crew.take(leased, pauses);
+                        }
+                        Err(error) => {
+                            telemetry::store_failed("lease", &error);
+                            backends.pulse.note_silence();
+                        }
                     }
                     next = if is_more { self.next(&crew) } else { self.rest() };
                 }
@@ -257,7 +261,9 @@ impl Worker {
             let pause = spread(interval, u64::from_be_bytes(chance));
             self.backends.timer.sleep(pause).await;
             // The store is away, or others are quicker: there is time.
-            let _ = tidy(&self.backends).await;
+            if let Err(error) = tidy(&self.backends).await {
+                telemetry::store_failed("tidy", &error);
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use nameplate::{
     clock::{Clock, ManualClock, Timer, Timestamp},
     dns::{DnsProvider, InMemoryDns},
     domain::{Domain, Instruction, NewDomain, Step, Targets},
-    engine::{Auditor, Builder, Edge, Onboarding, Policy},
+    engine::{Auditor, Builder, Edge, Onboarding, Policy, Subscriber},
     error::Result,
     id::{DomainId, TenantId},
     keys::InMemoryKeys,
@@ -281,6 +281,11 @@ impl World {
     /// Another process on the same world, in which somebody writes down what is refused.
     pub fn process_with_auditor(&self, auditor: impl Auditor) -> Onboarding {
         self.builder_of(EndlessTimer, Self::claims()).with_auditor(auditor).build().unwrap()
+    }
+
+    /// Another process on the same world, in which somebody is told what happens.
+    pub fn process_with_subscriber(&self, subscriber: impl Subscriber) -> Onboarding {
+        self.builder_of(EndlessTimer, Self::claims()).with_subscriber(subscriber).build().unwrap()
     }
 
     fn process_of(&self, timer: impl Timer, claims: ClaimPolicy) -> Onboarding {

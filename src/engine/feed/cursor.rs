@@ -107,6 +107,11 @@ impl Cursor {
         self.pass(number);
     }
 
+    /// Returns how many notices were given up so far, but for those that were asked for again.
+    fn buried(&self) -> u64 {
+        self.lost.saturating_add(u64::try_from(self.dead.len()).unwrap_or(u64::MAX))
+    }
+
     /// Puts the next attempt off.
     fn wait(&mut self, trouble: &Trouble, now: Timestamp, seed: u64) {
         let asked = trouble.retry_after.unwrap_or_default().min(MAX_WAIT);
@@ -279,6 +284,11 @@ impl Feed {
                 is_gone: cursor.gone_at.is_some(),
             })
             .collect()
+    }
+
+    /// Returns how many notices were given up for each subscriber so far.
+    pub(super) fn buried(&self) -> BTreeMap<String, u64> {
+        self.cursors.iter().map(|(id, cursor)| (id.clone(), cursor.buried())).collect()
     }
 
     /// Notes what came of the deliveries, and says when to come back.

@@ -15,10 +15,11 @@ use crate::{
         crew::Tenure,
         held::commit,
         root::{Moment, Trouble},
+        telemetry,
     },
     error::{ErrorKind, Result},
     id::OperationId,
-    store::{Batch, Commit, Entry, Expect, Item, Key, Then, Write},
+    store::{Batch, Commit, Entry, Expect, Item, Key, Kind, Then, Write},
     together::{all, caught, within},
 };
 
@@ -33,7 +34,7 @@ pub(in crate::engine) async fn visit(
     backends: &Backends,
     tenure: &Tenure,
     item: Item,
-    now: Timestamp,
+    leased_at: Timestamp,
 ) -> Result<bool> {
     let key = item.key.clone();
     if !is_of_domain(&key) {
@@ -47,7 +48,7 @@ pub(in crate::engine) async fn visit(
     let subscribers = &backends.subscribers;
     let plugged: Vec<&str> = subscribers.iter().map(Seat::id).collect();
     feed.admit(&plugged);
-    let work = feed.work(&plugged, now);
+    let work = feed.work(&plugged, leased_at);
     let domain = codec::domain_key(feed.domain());
     let pages = read(backends, &domain, &work).await?;
     let mut running = Vec::with_capacity(pages.len());
@@ -69,6 +70,7 @@ pub(in crate::engine) async fn visit(
         let now = backends.store.now().await?;
         feed.admit(&plugged);
         let policy = &backends.settings.policy;
+        let buried = feed.buried();
         let due = feed.settle(&reports, &plugged, policy, Moment::new(now, seed));
         let expect = Expect::Revision(revision);
         let write = if orphaned {
@@ -80,7 +82,11 @@ pub(in crate::engine) async fn visit(
         let operation = OperationId::random(&*backends.random)?;
         let batch = Batch::new(operation).with_lease(tenure.lease(), Then::Release).with(write);
         match commit(backends, batch, &key).await? {
-            Commit::Done => return Ok(true),
+            Commit::Done => {
+                telemetry::released(Kind::Feed, between(leased_at, now));
+                count(&feed, &reports, &buried);
+                return Ok(true);
+            }
             Commit::Fenced => {
                 tenure.answered(None);
                 return Ok(false);
@@ -95,6 +101,25 @@ pub(in crate::engine) async fn visit(
         }
     }
     Ok(false)
+}
+
+/// Takes note of what came of the deliveries that were stored; `buried` is how many were given up before.
+fn count(feed: &Feed, reports: &[Report], buried: &BTreeMap<String, u64>) {
+    for Report { subscriber, tried, .. } in reports {
+        let number = |is: fn(&End) -> bool| tried.iter().filter(|tried| is(&tried.end)).count();
+        telemetry::delivered(subscriber, "delivered", number(|end| *end == End::Delivered));
+        telemetry::delivered(subscriber, "failed", number(|end| matches!(end, End::Failed(_))));
+        telemetry::delivered(
+            subscriber,
+            "postponed",
+            number(|end| matches!(end, End::Postponed(_))),
+        );
+    }
+    for (subscriber, now) in feed.buried() {
+        let before = buried.get(&subscriber).copied().unwrap_or_default();
+        let more = usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
+        telemetry::buried(&subscriber, feed.domain(), more);
+    }
 }
 
 /// Reads what each subscriber is to be given, and whether there is more. Subscribers that are equally

@@ -15,6 +15,7 @@ use crate::{
         observe::CERTIFICATE_KEY,
         onboarding::Onboarding,
         root::{DomainRoot, Root, SealedKey},
+        telemetry,
     },
     error::{Error, ErrorKind, Result},
     id::{CertificateId, KeyId, TenantId},
@@ -146,11 +147,15 @@ impl Operator {
             let mut batch = self.batch()?.with_entry(entry.clone());
             batch.writes.extend(writes.clone());
             batch.writes.extend(backends.wake_above(domain.name(), *tenant).await?);
+            let mut told = vec![notice.clone()];
             if let Some(beside) = beside.take() {
-                beside.join(&mut batch)?;
+                told.extend(beside.join(&mut batch)?);
             }
             match self.commit(batch, &key).await? {
-                Commit::Done => return Ok(domain),
+                Commit::Done => {
+                    told.iter().for_each(telemetry::told);
+                    return Ok(domain);
+                }
                 Commit::Taken(taken) => match Incumbent::find(backends, domain.name()).await? {
                     // It only rests with whoever held it last.
                     Found::Somebody(found)

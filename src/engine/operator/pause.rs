@@ -9,6 +9,7 @@ use crate::{
         notice::Notice,
         pauses::{Pause, service_key, tenant_key},
         root::Root,
+        telemetry,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, TenantId},
@@ -181,6 +182,10 @@ impl Operator {
         let mut batch = self.batch()?.with_entry(codec::write_notice(&key, &notice)?);
         batch.writes.extend(told);
         batch.writes.extend(Self::put(&Root::Domain(root), &item, now)?);
-        Ok(self.commit(batch, &key).await? == Commit::Done)
+        let is_done = self.commit(batch, &key).await? == Commit::Done;
+        if is_done {
+            telemetry::told(&notice);
+        }
+        Ok(is_done)
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         codec::{self, REMOVED},
         incumbent::{Beside, Incumbent},
         root::Root,
+        telemetry,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, TenantId},
@@ -129,9 +130,12 @@ impl Operator {
                 return Ok(false);
             };
             let mut batch = self.batch()?;
-            beside.join(&mut batch)?;
+            let told = beside.join(&mut batch)?;
             match self.commit(batch, &key).await? {
-                Commit::Done => return Ok(!is_over),
+                Commit::Done => {
+                    told.iter().for_each(telemetry::told);
+                    return Ok(!is_over);
+                }
                 Commit::Stale(_) => {}
                 Commit::Fenced | Commit::Taken(_) => break,
             }

@@ -10,6 +10,7 @@ use crate::{
         notice::Notice,
         root::Root,
         setback::{Unreadable, retried},
+        telemetry,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, TenantId},
@@ -144,8 +145,14 @@ impl Operator {
                 }
                 _ => return Err(not_parked()),
             }
+            let is_told = !batch.log.is_empty();
             match self.commit(batch, key).await? {
-                Commit::Done => return Ok(()),
+                Commit::Done => {
+                    if is_told {
+                        telemetry::told(&Notice::Revived);
+                    }
+                    return Ok(());
+                }
                 Commit::Stale(_) => {}
                 Commit::Fenced | Commit::Taken(_) => return Err(lost_race(OPERATION)),
             }

@@ -17,6 +17,6 @@ pub use names::{Instrument, METRICS, Metric, SPANS, Span, TARGET, event, metric,
 #[cfg(feature = "metrics")]
 pub use record::describe;
 pub(super) use record::{
-    acted, committed, due, effect_took, lag, leased, looked, looking, lost, refused, released,
-    stepping, told, working,
+    acted, buried, committed, delivered, due, effect_took, ended, lag, leased, looked, looking,
+    lost, refused, released, stepping, store_failed, told, working,
 };

@@ -21,10 +21,14 @@ pub mod event {
     pub const EFFECT_FAILED: &str = "effect failed";
     /// A lease was lost; at level `WARN`.
     pub const LEASE_LOST: &str = "lease lost";
+    /// A notice was given up for a subscriber; at level `WARN`.
+    pub const DEAD_LETTER: &str = "dead letter";
     /// Something happened to a domain, and is stored; at level `INFO`.
     pub const NOTICE: &str = "notice";
     /// Something was refused by a rule of claims; at level `INFO`.
     pub const REFUSED: &str = "refused";
+    /// A worker could not go on since the store failed; at level `WARN`.
+    pub const STORE_FAILED: &str = "store failed";
 }
 
 /// The names of metrics.
@@ -34,9 +38,13 @@ pub mod metric {
     /// See [`METRICS`](super::METRICS).
     pub const COMMITS: &str = "nameplate_commits_total";
     /// See [`METRICS`](super::METRICS).
+    pub const DELIVERIES: &str = "nameplate_deliveries_total";
+    /// See [`METRICS`](super::METRICS).
     pub const EFFECTS: &str = "nameplate_effects_total";
     /// See [`METRICS`](super::METRICS).
     pub const EFFECT_SECONDS: &str = "nameplate_effect_seconds";
+    /// See [`METRICS`](super::METRICS).
+    pub const ENDED: &str = "nameplate_roots_ended_total";
     /// See [`METRICS`](super::METRICS).
     pub const LAG_SECONDS: &str = "nameplate_lease_lag_seconds";
     /// See [`METRICS`](super::METRICS).
@@ -53,6 +61,8 @@ pub mod metric {
     pub const REFUSALS: &str = "nameplate_refusals_total";
     /// See [`METRICS`](super::METRICS).
     pub const ROOT_SECONDS: &str = "nameplate_root_seconds";
+    /// See [`METRICS`](super::METRICS).
+    pub const STORE_ERRORS: &str = "nameplate_store_errors_total";
     /// See [`METRICS`](super::METRICS).
     pub const UNANSWERED: &str = "nameplate_unanswered_total";
     /// See [`METRICS`](super::METRICS).
@@ -128,6 +138,13 @@ pub const METRICS: &[Metric] = &[
         "Decisions that a worker tried to store; `result` is `done`, `fenced`, `stale` or `taken`",
     ),
     metric_of(
+        metric::DELIVERIES,
+        Instrument::Counter,
+        &["subscriber", "outcome"],
+        "Notices by what came of telling them: `delivered`, `failed`, `postponed` (not tried, since the \
+         subscriber was silent just before), or `dead`, once more for each that was given up",
+    ),
+    metric_of(
         metric::OLDEST_LAG,
         Instrument::Gauge,
         &[],
@@ -186,9 +203,23 @@ pub const METRICS: &[Metric] = &[
         metric::ROOT_SECONDS,
         Instrument::Histogram,
         &["kind"],
-        "How long a root was worked on, from its lease to its release",
+        "How long a root was worked on, from its lease to its release; none for those that ended otherwise",
+    ),
+    metric_of(
+        metric::ENDED,
+        Instrument::Counter,
+        &["kind", "end"],
+        "Roots by how the work on them ended: `released`; `left` until the lease ends, which was lost or \
+         the store failed; `set_back`, to be tried again; `panicked`, the same; or `parked`",
     ),
     metric_of(metric::LEASED, Instrument::Counter, &["kind"], "Roots that were leased"),
+    metric_of(
+        metric::STORE_ERRORS,
+        Instrument::Counter,
+        &["call", "error"],
+        "What a worker could not do since the store failed: `lease`, `extend`, `work` on a root, or `tidy`, \
+         by kind of error",
+    ),
     metric_of(
         metric::UNANSWERED,
         Instrument::Counter,
@@ -227,6 +258,6 @@ pub const SPANS: &[Span] = &[
         name: span::EFFECT,
         level: "INFO",
         fields: &["effect", "effect_id", "attempt"],
-        meaning: "One effect; a repetition has the same `effect_id` and a higher `attempt`",
+        meaning: "One effect; a repetition has the same `effect_id`, and `attempt` is one more than what failed in a row just before",
     },
 ];

@@ -6,11 +6,13 @@ use super::metric;
 use crate::{
     clock::{Timestamp, between},
     engine::{
+        drive::End,
         notice::Notice,
         refusal::Refusal,
         root::{EffectKind, Fact, Intent, Outcome, Root, Trouble},
     },
-    id::TenantId,
+    error::Error,
+    id::{DomainId, TenantId},
     store::{Commit, Item, Key, Kind, Lease, Leased},
 };
 
@@ -59,6 +61,20 @@ fn took(name: &'static str, time: Duration, labels: &[(&'static str, &'static st
     metrics::histogram!(name, labels).record(time);
     #[cfg(not(feature = "metrics"))]
     let _ = (name, time, labels);
+}
+
+/// Counts with a label that is not known beforehand.
+fn count_of(
+    name: &'static str,
+    known: (&'static str, &'static str),
+    other: (&'static str, &str),
+    number: usize,
+) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(name, other.0 => other.1.to_owned(), known.0 => known.1)
+        .increment(u64::try_from(number).unwrap_or(u64::MAX));
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, known, other, number);
 }
 
 /// Runs a step in its span.
@@ -278,4 +294,48 @@ pub(in crate::engine) fn lost(key: &Key) {
         "{}",
         super::event::LEASE_LOST,
     );
+}
+
+/// Takes note of how the work on a root ended.
+pub(in crate::engine) fn ended(kind: Kind, end: End) {
+    count(metric::ENDED, &[("kind", kind.as_str()), ("end", end.as_str())]);
+}
+
+/// Takes note that the store failed in the middle of what a worker does.
+pub(in crate::engine) fn store_failed(call: &'static str, error: &Error) {
+    count(metric::STORE_ERRORS, &[("call", call), ("error", error.kind().as_str())]);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: super::TARGET,
+        call,
+        error = error.kind().as_str(),
+        reason = %error,
+        "{}",
+        super::event::STORE_FAILED,
+    );
+}
+
+/// Takes note of what came of so many notices for a subscriber.
+pub(in crate::engine) fn delivered(subscriber: &str, outcome: &'static str, number: usize) {
+    if number > 0 {
+        count_of(metric::DELIVERIES, ("outcome", outcome), ("subscriber", subscriber), number);
+    }
+}
+
+/// Takes note that notices of a domain were given up for a subscriber.
+pub(in crate::engine) fn buried(subscriber: &str, domain: DomainId, number: usize) {
+    delivered(subscriber, "dead", number);
+    #[cfg(feature = "tracing")]
+    if number > 0 {
+        tracing::warn!(
+            target: super::TARGET,
+            subscriber,
+            id = %domain,
+            letters = number,
+            "{}",
+            super::event::DEAD_LETTER,
+        );
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = domain;
 }
