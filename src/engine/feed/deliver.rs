@@ -167,6 +167,8 @@ async fn tell(
 ) -> Report {
     let Work { subscriber: id, epoch, is_gone, .. } = work;
     let mut tried = Vec::with_capacity(entries.len());
+    // The time after a delivery is that before the next one.
+    let mut time = None;
     for entry in entries {
         let (number, at) = (entry.number, entry.at);
         let end = match codec::read_entry(&entry) {
@@ -175,7 +177,7 @@ async fn tell(
             // A notice that a later release logged, perhaps: that one may be there soon.
             Err(error) => End::Failed(Trouble::from(&error)),
             Ok(Some(notice)) => {
-                let Some(now) = held_at(backends, tenure).await else {
+                let Some(now) = held_at(backends, tenure, time.take()).await else {
                     more = true;
                     break;
                 };
@@ -183,7 +185,10 @@ async fn tell(
                     let envelope =
                         Envelope::new(feed.tenant, feed.domain(), feed.name.clone(), notice);
                     match deliver(backends, seat, &envelope, tenure).await {
-                        Some(end) => end,
+                        Some((end, now)) => {
+                            time = now;
+                            end
+                        }
                         None => {
                             more = true;
                             break;
@@ -206,23 +211,25 @@ async fn tell(
     Report { subscriber: id, epoch, tried, more }
 }
 
-/// Delivers one notice; `None` if the lease was lost meanwhile.
+/// Delivers one notice, and returns the time after it if that is known; `None` if the lease was lost
+/// meanwhile.
 async fn deliver(
     backends: &Backends,
     seat: &Seat,
     envelope: &Envelope,
     tenure: &Tenure,
-) -> Option<End> {
+) -> Option<(End, Option<Timestamp>)> {
     let timeout = backends.settings.policy.delivery_timeout;
     let delivery = caught(seat.subscriber.deliver(envelope));
     let delivery = within(&*backends.timer, timeout, delivery);
     let delivered = tenure.unless_lost(delivery).await?;
+    let now = backends.store.now().await.ok();
     // Without the time there is no harm in taking a minute for another.
-    if let Ok(now) = backends.store.now().await {
+    if let Some(now) = now {
         seat.silence.note(delivered.is_some(), now);
     }
     let id = seat.id();
-    Some(match delivered {
+    let end = match delivered {
         Some(Some(Ok(()))) => End::Delivered,
         Some(Some(Err(error))) => End::Failed(Trouble::from(&error)),
         Some(None) => {
@@ -232,14 +239,22 @@ async fn deliver(
             ErrorKind::Unknown,
             format!("feed: deliver: no answer of {id} in time"),
         )),
-    })
+    };
+    Some((end, now))
 }
 
 /// Returns the time if there is enough of it for a delivery under the lease: who lost it while waiting
-/// must not go on, since others have.
-async fn held_at(backends: &Backends, tenure: &Tenure) -> Option<Timestamp> {
+/// must not go on, since others have. `known` is the time if it was just asked for.
+async fn held_at(
+    backends: &Backends,
+    tenure: &Tenure,
+    known: Option<Timestamp>,
+) -> Option<Timestamp> {
     let policy = &backends.settings.policy;
-    let now = backends.store.now().await.ok()?;
+    let now = match known {
+        Some(now) => now,
+        None => backends.store.now().await.ok()?,
+    };
     let left = between(now, tenure.until());
     let is_held = !tenure.is_lost() && left >= policy.delivery_timeout.min(policy.lease / 2);
     is_held.then_some(now)
