@@ -14,6 +14,7 @@ use crate::{
     error::Result,
     mail::{Mailer, Message},
     name::{DnsName, DomainName},
+    probe::{Fetch, Fetched, Probe},
     record::{RecordSet, RecordType},
     registrar::{Availability, Registrar, Wait, Workflow},
     registration::Purchase,
@@ -27,6 +28,112 @@ use crate::{
 };
 
 /// A backend, and a [`Tape`] that is passed before and after each call to it.
+///
+/// For every trait that waits for somebody: not for [`Keys`](crate::keys::Keys), which compute and
+/// return. With it a platform sees that its own backends lose nothing, wherever a process is killed:
+///
+/// ```
+/// use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Waker}, time::Duration};
+///
+/// use nameplate::{
+///     Onboarding, Targets,
+///     ca::{InMemoryCa, UnsignedSigner},
+///     certificate::Validation,
+///     clock::{ManualClock, Timestamp},
+///     dns::InMemoryDns,
+///     domain::{NewDomain, Status},
+///     error::{ErrorKind, Result},
+///     id::TenantId,
+///     keys::InMemoryKeys,
+///     record::{RecordData, RecordSet, Ttl},
+///     resolver::InMemoryResolver,
+///     seal::InMemorySealer,
+///     store::InMemoryStore,
+///     testkit::{EndlessTimer, Tap, Tape},
+/// };
+///
+/// const TENANT: TenantId = TenantId::from_bytes([1; 16]);
+///
+/// /// What outlives a process. Put your own backends in the place of these.
+/// #[derive(Clone)]
+/// struct World { clock: ManualClock, store: InMemoryStore, dns: InMemoryDns, ca: InMemoryCa, sealer: InMemorySealer }
+///
+/// impl World {
+///     fn new() -> Self {
+///         let clock = ManualClock::new(Timestamp::from_timestamp(1_800_000_000, 0).unwrap());
+///         let dns = InMemoryDns::new(["acme.app", "customer.net"].map(|it| it.parse().unwrap()));
+///         let edge = RecordData::A([192, 0, 2, 10].into());
+///         dns.set(RecordSet::new("edge.acme.app".parse().unwrap(), Ttl::HOUR, [edge]).unwrap()).unwrap();
+///         let resolver = InMemoryResolver::over(Arc::new(dns.clone()));
+///         Self {
+///             store: InMemoryStore::new(Arc::new(clock.clone())),
+///             ca: InMemoryCa::new(Arc::new(clock.clone()), Arc::new(UnsignedSigner))
+///                 .with_resolver(Arc::new(resolver)),
+///             sealer: InMemorySealer::new(),
+///             clock,
+///             dns,
+///         }
+///     }
+///
+///     /// A process, all of whose calls pass the tape.
+///     fn process(&self, tape: &Tape) -> Onboarding {
+///         let resolver = InMemoryResolver::over(Arc::new(self.dns.clone()));
+///         Onboarding::builder(Tap::new(self.store.clone(), tape.clone()))
+///             .with_brand("acme-hosting")
+///             .with_targets(Targets::cname("edge.acme.app").with_addresses([[192, 0, 2, 10].into()], []))
+///             .with_resolver(Tap::new(resolver, tape.clone()))
+///             .with_dns(Tap::new(self.dns.clone(), tape.clone()))
+///             .with_authority(Tap::new(self.ca.clone(), tape.clone()))
+///             .with_keys(InMemoryKeys::new())
+///             .with_sealer(Tap::new(self.sealer.clone(), tape.clone()))
+///             .with_timer(EndlessTimer)
+///             .build()
+///             .unwrap()
+///     }
+///
+///     /// One life, which another process can go on with: claimed, proved, and served.
+///     async fn live(&self, process: Onboarding) -> Result<()> {
+///         let wanted: NewDomain = "shop.customer.net".parse().unwrap();
+///         let wanted = wanted.with_validation(Validation::Dns01);
+///         match process.add(&TENANT, wanted).await {
+///             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+///             _ => {}
+///         }
+///         let domain = process.list(&TENANT, None).await?.domains.remove(0);
+///         for record in process.instructions(&TENANT, domain.id()).await? {
+///             let data = RecordData::parse(record.record_type, &record.value).unwrap();
+///             self.dns.set(RecordSet::new(record.name, Ttl::HOUR, [data]).unwrap()).unwrap();
+///         }
+///         while process.get(&TENANT, domain.id()).await?.status() != Status::Active {
+///             process.worker().step().await?;
+///             self.clock.advance(Duration::from_secs(60));
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// /// Goes on until it is done, or stopped: nothing else here waits.
+/// fn drive<T>(future: impl Future<Output = T>) -> Option<T> {
+///     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+///         Poll::Ready(value) => Some(value),
+///         Poll::Pending => None,
+///     }
+/// }
+///
+/// for point in 0.. {
+///     let world = World::new();
+///     let tape = Tape::stopping_at(point);
+///     let is_over = drive(world.live(world.process(&tape))).is_some();
+///     if is_over {
+///         assert!(point > 100, "{point}");
+///         break;
+///     }
+///     // It was killed there. The next process goes on when its leases have ended.
+///     world.clock.advance(Duration::from_secs(120));
+///     drive(world.live(world.process(&Tape::new()))).expect("nothing stops it").unwrap();
+///     assert_eq!(world.ca.certificates(), 1, "killed {}", tape.passed().last().unwrap());
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tap<T> {
     inner: T,
@@ -193,6 +300,14 @@ impl<C: CertificateAuthority> CertificateAuthority for Tap<C> {
 impl<M: Mailer> Mailer for Tap<M> {
     async fn send(&self, message: &Message) -> Result<()> {
         self.call("mailer", "mail", self.inner.send(message)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Probe> Probe for Tap<P> {
+    async fn fetch(&self, fetch: &Fetch) -> Result<Fetched> {
+        self.call("probe", "fetch", self.inner.fetch(fetch)).await
     }
 }
 
