@@ -11,7 +11,7 @@ use super::failure::Failure;
 const AS_IS: u8 = 0x1f;
 
 /// What each character stands for: the words of a domain at rest, alone and as they follow each
-/// other, the longer first. A word is of at least three bytes and begins with one of [`FIRST`].
+/// other, the longer first. A word is of at least three bytes.
 ///
 /// The view `readable` knows them too. One that is added needs a step in `schema`, so that an
 /// earlier release does not open what it cannot read; none ever changes.
@@ -39,8 +39,33 @@ const WORDS: [(u8, &str); 21] = [
     (0x18, r#","ordered":"#),
 ];
 
-/// What words begin with.
-const FIRST: [u8; 4] = *b"{},\"";
+/// Which words have a byte in front, a bit for each.
+const BY_FIRST: [u32; 256] = words_by(0);
+
+/// Which have it in the third place: the first two bytes of one are those of others.
+const BY_THIRD: [u32; 256] = words_by(2);
+
+const fn words_by(place: usize) -> [u32; 256] {
+    let mut words = [0; 256];
+    let mut index = 0;
+    while index < WORDS.len() {
+        words[WORDS[index].1.as_bytes()[place] as usize] |= 1 << index;
+        index += 1;
+    }
+    words
+}
+
+/// What each control character stands for.
+const MEANINGS: [Option<&str>; 32] = {
+    let mut meanings = [None; 32];
+    let mut index = 0;
+    while index < WORDS.len() {
+        let (mark, word) = WORDS[index];
+        meanings[mark as usize] = Some(word);
+        index += 1;
+    }
+    meanings
+};
 
 /// Returns whether a character may stand for a word, in this release or another.
 const fn is_mark(byte: u8) -> bool {
@@ -48,22 +73,31 @@ const fn is_mark(byte: u8) -> bool {
     matches!(byte, 0x01..=0x1f) && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
+/// Returns whether a text has a character that may stand for a word.
+fn has_mark(text: &str) -> bool {
+    // To the end in any case, which is faster than to look at each whether it was the last.
+    text.bytes().fold(false, |found, byte| found | is_mark(byte))
+}
+
 /// Returns a body as it is stored.
 pub(super) fn shortened(body: &str) -> Cow<'_, str> {
-    if body.bytes().any(is_mark) {
+    if has_mark(body) {
         return Cow::Owned(format!("{}{body}", char::from(AS_IS)));
     }
     let mut short = String::new();
     let mut from = 0;
-    for (at, byte) in body.bytes().enumerate() {
-        if at < from || !FIRST.contains(&byte) {
+    for (at, start) in body.as_bytes().windows(3).enumerate() {
+        let &[first, _, third] = start else { continue };
+        let words = BY_FIRST[usize::from(first)] & BY_THIRD[usize::from(third)];
+        if words == 0 || at < from {
             continue;
         }
         let (Some(before), Some(tail)) = (body.get(from..at), body.get(at..)) else { continue };
-        // The first two bytes of one are those of others: the third tells most of them apart.
-        let third = tail.as_bytes().get(2);
-        let same = |word: &str| word.as_bytes().get(2) == third && tail.starts_with(word);
-        if let Some((mark, word)) = WORDS.iter().find(|(_, word)| same(word)) {
+        let is_here = |&&(_, word): &&(u8, &str)| tail.starts_with(word);
+        if let Some((mark, word)) = members(words).find(is_here) {
+            if from == 0 {
+                short.reserve(body.len());
+            }
             short.push_str(before);
             short.push(char::from(*mark));
             from = at.saturating_add(word.len());
@@ -76,6 +110,15 @@ pub(super) fn shortened(body: &str) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
+/// Returns the words whose bits are set, in their order.
+fn members(mut words: u32) -> impl Iterator<Item = &'static (u8, &'static str)> {
+    std::iter::from_fn(move || {
+        let index = usize::try_from(words.trailing_zeros()).ok()?;
+        words &= words.wrapping_sub(1);
+        WORDS.get(index)
+    })
+}
+
 /// Returns what [`shortened`] was given.
 ///
 /// # Errors
@@ -85,16 +128,16 @@ pub(super) fn whole(stored: &str) -> Result<Cow<'_, str>, Failure> {
     if let Some(body) = stored.strip_prefix(char::from(AS_IS)) {
         return Ok(Cow::Borrowed(body));
     }
-    if !stored.bytes().any(is_mark) {
+    if !has_mark(stored) {
         return Ok(Cow::Borrowed(stored));
     }
-    let mut body = String::with_capacity(stored.len().saturating_mul(2));
+    let mut body = String::with_capacity(stored.len().saturating_mul(3));
     let mut from = 0;
     for (at, byte) in stored.bytes().enumerate() {
         if !is_mark(byte) {
             continue;
         }
-        let Some((_, word)) = WORDS.iter().find(|(mark, _)| *mark == byte) else {
+        let Some(word) = MEANINGS.get(usize::from(byte)).copied().flatten() else {
             let mark = char::from(byte);
             return Err(Failure::Stored(format!("{mark:?} stands for nothing in a body")));
         };

@@ -18,7 +18,7 @@ fn what_most_domains_repeat_takes_little() {
 fn words_can_be_told_apart_and_are_found() {
     for (mark, word) in WORDS {
         assert!(is_mark(mark) && mark != AS_IS, "{mark:?}");
-        assert!(word.starts_with(FIRST.map(char::from)) && word.len() >= 3, "{word}");
+        assert!(word.len() >= 3, "{word}");
         assert!(!word.bytes().any(is_mark), "{word}");
         assert_eq!(shortened(word), char::from(mark).to_string());
         assert_eq!(WORDS.iter().filter(|(other, _)| *other == mark).count(), 1, "{word}");
