@@ -39,7 +39,7 @@ impl Random for OsRandom {
 pub struct IdError(());
 
 /// Writes the text of an id.
-fn digits<'a>(bytes: &[u8; 16], text: &'a mut [u8; 32]) -> &'a str {
+pub(crate) fn digits<'a>(bytes: &[u8; 16], text: &'a mut [u8; 32]) -> &'a str {
     HEXLOWER.encode_mut(bytes, text);
     // Hexadecimal digits are UTF-8.
     std::str::from_utf8(text).unwrap_or_default()

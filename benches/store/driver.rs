@@ -108,7 +108,6 @@ pub(crate) fn open(path: &Path) -> Connection {
 #[derive(Debug)]
 pub(crate) struct Driver<'c> {
     begin: Statement<'c>,
-    begin_reading: Statement<'c>,
     commit: Statement<'c>,
     rollback: Statement<'c>,
     look: Statement<'c>,
@@ -116,7 +115,10 @@ pub(crate) struct Driver<'c> {
     insert: Statement<'c>,
     take: Statement<'c>,
     find: Statement<'c>,
+    due: Statement<'c>,
     lease: Statement<'c>,
+    /// Whether nothing was due the last time.
+    idle: bool,
 }
 
 impl<'c> Driver<'c> {
@@ -124,7 +126,6 @@ impl<'c> Driver<'c> {
         let prepare = |sql: &str| connection.prepare(sql).unwrap();
         Self {
             begin: prepare("BEGIN IMMEDIATE"),
-            begin_reading: prepare("BEGIN"),
             commit: prepare("COMMIT"),
             rollback: prepare("ROLLBACK"),
             look: prepare(
@@ -143,6 +144,10 @@ impl<'c> Driver<'c> {
                 "SELECT {COLUMNS} FROM items \
                  WHERE item = (SELECT item FROM unique_keys WHERE digest = ?1)"
             )),
+            due: prepare(
+                "SELECT EXISTS (SELECT 1 FROM items WHERE kind = ?2 AND wanted <= ?1) \
+                 OR EXISTS (SELECT 1 FROM items WHERE kind = ?3 AND wanted <= ?1)",
+            ),
             lease: prepare(&format!(
                 "UPDATE items \
                  SET due_since = wanted, token = token + 1, leased_until = ?2, woken = NULL \
@@ -155,6 +160,7 @@ impl<'c> Driver<'c> {
                     ORDER BY wanted LIMIT ?3)) \
                  RETURNING due_since, token, {COLUMNS}"
             )),
+            idle: false,
         }
     }
 
@@ -190,14 +196,19 @@ impl<'c> Driver<'c> {
 
     /// Reads what carries a unique key.
     pub(crate) fn find(&mut self, key: &UniqueKey) -> Option<Read> {
-        self.begin_reading.execute([]).unwrap();
-        let found = self.find.query_row([digest(key)], |row| read(row, 0)).optional().unwrap();
-        self.rollback.execute([]).unwrap();
-        found
+        self.find.query_row([digest(key)], |row| read(row, 0)).optional().unwrap()
     }
 
-    /// Leases what is due, and returns how many that were.
+    /// Leases what is due, and returns how many that were. Where nothing was the last time it looks
+    /// before it takes the lock for writing.
     pub(crate) fn lease(&mut self, now: Timestamp, limit: u32) -> usize {
+        if self.idle {
+            let wanted = params![now.timestamp_micros(), ACCOUNT, DOMAIN];
+            let due: bool = self.due.query_row(wanted, |row| row.get(0)).unwrap();
+            if !due {
+                return 0;
+            }
+        }
         self.begin.execute([]).unwrap();
         let until = (now + LEASE).timestamp_micros();
         let mut leased: Vec<(i64, i64, Read)> = self
@@ -209,7 +220,8 @@ impl<'c> Driver<'c> {
             .map(Result::unwrap)
             .collect();
         leased.sort_by_key(|(since, ..)| *since);
-        let end = if leased.is_empty() { &mut self.rollback } else { &mut self.commit };
+        self.idle = leased.is_empty();
+        let end = if self.idle { &mut self.rollback } else { &mut self.commit };
         end.execute([]).unwrap();
         leased.len()
     }

@@ -176,6 +176,12 @@ impl UniqueKey {
         Self(text)
     }
 
+    /// Takes over what [`as_str`](Self::as_str) has returned.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// Returns the text, as a store keeps it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -35,6 +35,9 @@ impl Durability {
     }
 }
 
+/// Most connections that read where they are asked.
+const MOST_READERS: usize = 64;
+
 /// What a [`Sqlite`] is opened with.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -43,6 +46,7 @@ pub struct SqliteBuilder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) durability: Durability,
     pub(super) busy_timeout: Duration,
+    pub(super) readers: usize,
 }
 
 impl SqliteBuilder {
@@ -52,6 +56,7 @@ impl SqliteBuilder {
             clock: Arc::new(SystemClock),
             durability: Durability::Full,
             busy_timeout: Duration::from_secs(5),
+            readers: 2,
         }
     }
 
@@ -72,6 +77,17 @@ impl SqliteBuilder {
     /// Calls of this process wait behind the one that waits. At most about 24 days.
     pub const fn with_busy_timeout(mut self, wait: Duration) -> Self {
         self.busy_timeout = wait;
+        self
+    }
+
+    /// Sets how many connections read where they are asked; 2 by default, at most 64.
+    ///
+    /// What is short is then read by the task that asks, in the time of a few system calls, and only
+    /// what is long goes to the thread of the store and back, or what finds none of them free. A page
+    /// that the system does not have in memory is waited for. With 0 everything goes to the thread, so
+    /// that no task ever waits for the disk. Each has up to 16 MiB of cached pages.
+    pub const fn with_readers(mut self, count: usize) -> Self {
+        self.readers = if count > MOST_READERS { MOST_READERS } else { count };
         self
     }
 

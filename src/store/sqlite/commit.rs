@@ -43,6 +43,10 @@ struct Found {
     carries: Vec<UniqueKey>,
 }
 
+fn carried_by(found: Option<&Found>) -> &[UniqueKey] {
+    found.map(|found| found.carries.as_slice()).unwrap_or_default()
+}
+
 impl<'c> Writes<'c> {
     pub(super) fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
         Ok(Self {
@@ -89,14 +93,14 @@ impl<'c> Writes<'c> {
         let Lease { key, token, .. } = lease;
         Ok(self.holds.exists(params![
             kind_number(key.kind),
-            Id(&key.id),
+            Id::of(&key.id),
             number(*token),
             micros(now)
         ])?)
     }
 
     fn look(&mut self, key: &Key) -> Result<Option<Found>, Failure> {
-        let row = self.look.query_row(params![kind_number(key.kind), Id(&key.id)], |row| {
+        let row = self.look.query_row(params![kind_number(key.kind), Id::of(&key.id)], |row| {
             let counter: i64 = row.get(1)?;
             let operation: [u8; 16] = row.get(2)?;
             let (carries, tenant): (Option<String>, Option<[u8; 16]>) = (row.get(4)?, row.get(5)?);
@@ -112,31 +116,35 @@ impl<'c> Writes<'c> {
         Ok(Some(Found { item, revision, token, carries }))
     }
 
-    /// Returns the unique keys that cannot be taken.
+    /// Returns the unique keys that cannot be taken, and the digests of those that are new to their
+    /// items, in the order of the writes.
     fn taken(
         &mut self,
         writes: &[Write],
         found: &HashMap<&Key, Found>,
-    ) -> Result<Vec<UniqueKey>, Failure> {
+    ) -> Result<(Vec<UniqueKey>, Vec<[u8; 16]>), Failure> {
         let written: HashSet<i64> = found.values().map(|found| found.item).collect();
         let mut wanted = HashSet::new();
-        let mut taken = Vec::new();
+        let (mut taken, mut digests) = (Vec::new(), Vec::new());
         for write in writes {
             let Write::Put { key, header, .. } = write else { continue };
-            let mine = found.get(key).map(|found| found.carries.as_slice()).unwrap_or_default();
+            let mine = carried_by(found.get(key));
             for unique in &header.unique {
-                let elsewhere = !mine.contains(unique)
-                    && self
-                        .holder
-                        .query_row(params![digest(unique)], |row| row.get(0))
-                        .optional()?
-                        .is_some_and(|holder: i64| !written.contains(&holder));
-                if elsewhere || !wanted.insert(unique) {
+                let mut elsewhere = false;
+                if !mine.contains(unique) {
+                    let digest = digest(unique);
+                    digests.push(digest);
+                    let holder = self.holder.query_row([digest], |row| row.get(0)).optional()?;
+                    elsewhere = holder.is_some_and(|holder: i64| !written.contains(&holder));
+                }
+                // One header has none twice.
+                let twice = writes.len() > 1 && !wanted.insert(unique);
+                if elsewhere || twice {
                     taken.push(unique.clone());
                 }
             }
         }
-        Ok(taken)
+        Ok((taken, digests))
     }
 
     /// Frees the unique keys that an item carried and, with `header`, no longer does.
@@ -150,12 +158,12 @@ impl<'c> Writes<'c> {
         Ok(())
     }
 
+    /// Stores an item; `digests` are what is left of those that [`taken`](Self::taken) has returned.
     fn put(
         &mut self,
-        key: &Key,
-        header: &Header,
-        body: &Body,
+        (key, header, body): (&Key, &Header, &Body),
         found: Option<&Found>,
+        digests: &mut impl Iterator<Item = [u8; 16]>,
         operation: OperationId,
         release: bool,
     ) -> Result<(i64, u64), Failure> {
@@ -184,7 +192,7 @@ impl<'c> Writes<'c> {
             None => {
                 let item = self.insert.insert(params![
                     kind_number(key.kind),
-                    Id(&key.id),
+                    Id::of(&key.id),
                     operation.as_bytes(),
                     tenant,
                     header.name,
@@ -197,11 +205,10 @@ impl<'c> Writes<'c> {
                 (item, 1)
             }
         };
-        let mine = found.map(|found| found.carries.as_slice()).unwrap_or_default();
-        for unique in &header.unique {
-            if !mine.contains(unique) {
-                self.take.execute(params![digest(unique), item])?;
-            }
+        let mine = carried_by(found);
+        let new = header.unique.iter().filter(|unique| !mine.contains(unique));
+        for (_, digest) in new.zip(digests) {
+            self.take.execute(params![digest, item])?;
         }
         Ok((item, counter))
     }
@@ -249,7 +256,7 @@ impl Writes<'_> {
         if !stale.is_empty() {
             return Ok(End::Rollback(Commit::Stale(stale)));
         }
-        let taken = self.taken(&batch.writes, &found)?;
+        let (taken, digests) = self.taken(&batch.writes, &found)?;
         if !taken.is_empty() {
             return Ok(End::Rollback(Commit::Taken(taken)));
         }
@@ -274,6 +281,7 @@ impl Writes<'_> {
             Some((lease, Then::Release)) => Some(lease),
             Some((_, Then::Keep)) | None => None,
         };
+        let mut digests = digests.into_iter();
         let mut put = HashMap::new();
         let mut over = false;
         for write in &batch.writes {
@@ -282,8 +290,11 @@ impl Writes<'_> {
                     let release = released.is_some_and(|lease| lease.key == *key);
                     over |= release;
                     let found = found.get(key);
-                    let row = self.put(key, header, body, found, batch.operation, release)?;
-                    put.insert(key, (row, 0_u16));
+                    let item = (key, header, body);
+                    let row = self.put(item, found, &mut digests, batch.operation, release)?;
+                    if !batch.log.is_empty() {
+                        put.insert(key, (row, 0_u16));
+                    }
                 }
                 Write::Delete { key, .. } => {
                     if let Some(found) = found.get(key) {
@@ -296,7 +307,7 @@ impl Writes<'_> {
         // After the puts, so that a batch can wake what it creates.
         for write in &batch.writes {
             if let Write::Wake { key } = write {
-                self.wake.execute(params![kind_number(key.kind), Id(&key.id), micros(now)])?;
+                self.wake.execute(params![kind_number(key.kind), Id::of(&key.id), micros(now)])?;
             }
         }
         for entry in &batch.log {
@@ -310,7 +321,11 @@ impl Writes<'_> {
             && !over
         {
             let Lease { key, token, .. } = lease;
-            self.release.execute(params![kind_number(key.kind), Id(&key.id), number(*token)])?;
+            self.release.execute(params![
+                kind_number(key.kind),
+                Id::of(&key.id),
+                number(*token)
+            ])?;
         }
         Ok(End::Commit(Commit::Done))
     }

@@ -4,6 +4,8 @@ mod builder;
 mod commit;
 mod failure;
 mod open;
+mod read;
+mod readers;
 mod reply;
 mod restore;
 mod row;
@@ -17,16 +19,21 @@ mod words;
 mod tests;
 
 use std::{
+    borrow::Borrow,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 pub use self::builder::{Durability, SqliteBuilder};
-use self::thread::Thread;
+use self::{failure::Failure, session::Session, thread::Thread};
 use super::{
     Batch, Commit, Entry, Item, Key, Lease, LeaseRequest, Leased, Page, Query, Store, UniqueKey,
 };
@@ -36,6 +43,9 @@ use crate::{
 };
 
 const COMPONENT: &str = "sqlite";
+
+/// Most items or entries that are read where they are asked for.
+const SHORT: u32 = 32;
 
 /// A store in one SQLite file.
 ///
@@ -49,9 +59,13 @@ const COMPONENT: &str = "sqlite";
 /// # }
 /// ```
 ///
-/// Needs no runtime: it starts a thread that owns the connection, and the answers come back to
+/// Needs no runtime: it starts a thread that does all that writes, and the answers come back to
 /// whatever task waits for them. Clones share the thread. It works off what it was asked for and
 /// ends, closing the file, when the last clone is dropped.
+///
+/// What is short is read at once by the task that asks, over connections that only read
+/// ([`SqliteBuilder::with_readers`]): the time, up to 32 items or entries, and whether anything is due.
+/// That waits for no lock, but may wait for the disk.
 ///
 /// # Durability
 ///
@@ -87,6 +101,8 @@ const COMPONENT: &str = "sqlite";
 pub struct Sqlite {
     thread: Thread,
     settings: Arc<SqliteBuilder>,
+    /// Whether the last lease found nothing.
+    idle: Arc<AtomicBool>,
 }
 
 impl Sqlite {
@@ -117,7 +133,41 @@ impl Sqlite {
 
     async fn start(settings: SqliteBuilder) -> Result<Self> {
         let thread = Thread::start(settings.clone()).await?;
-        Ok(Self { thread, settings: Arc::new(settings) })
+        Ok(Self { thread, settings: Arc::new(settings), idle: Arc::default() })
+    }
+
+    /// Reads here and now, if it is short and a connection is free, and else on the thread.
+    async fn read<A, T>(
+        &self,
+        operation: &'static str,
+        is_short: bool,
+        asked: &A,
+        look: impl Fn(&Connection, &A) -> std::result::Result<T, Failure> + Send + 'static,
+    ) -> Result<T>
+    where
+        A: ToOwned<Owned: Send + 'static> + Sync + ?Sized,
+        T: Send + 'static,
+    {
+        if is_short && let Some(seen) = self.thread.look(|connection| look(connection, asked)) {
+            return Ok(seen);
+        }
+        let asked = asked.to_owned();
+        let call = move |session: &mut Session<'_>| {
+            session.read(|connection| look(connection, asked.borrow()))
+        };
+        self.thread.call(operation, ErrorKind::Unavailable, call).await
+    }
+
+    /// Looks whether there is anything to lease, where nothing was the last time: that takes no lock.
+    /// `None` leaves it to the lease itself.
+    fn look_for_work(&self, wanted: &LeaseRequest) -> Option<Leased> {
+        // Who is busy would pay for a look that says what the lease is about to say.
+        if wanted.only.is_some() || !self.idle.load(Relaxed) {
+            return None;
+        }
+        let now = session::now(&*self.settings.clock);
+        let is_due = self.thread.look(|reader| read::is_due(reader, &wanted.kinds, now))?;
+        (is_due == Some(false)).then(|| Leased::new(now, Vec::new()))
     }
 
     /// Returns the path of the file.
@@ -156,6 +206,11 @@ impl Sqlite {
     }
 }
 
+/// Returns whether so many keys are read where they are asked for.
+fn is_short<K>(keys: &[K]) -> bool {
+    u32::try_from(keys.len()).is_ok_and(|count| count <= SHORT)
+}
+
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sqlite").field(&self.settings.path).finish()
@@ -165,22 +220,21 @@ impl fmt::Debug for Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn now(&self) -> Result<Timestamp> {
-        self.thread.call("now", ErrorKind::Unavailable, |session| session.time()).await
+        self.read("now", true, &(), |connection, ()| read::probe(connection)).await?;
+        Ok(session::now(&*self.settings.clock))
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
-        let keys = keys.to_vec();
-        self.thread.call("get", ErrorKind::Unavailable, move |session| session.get(&keys)).await
+        self.read("get", is_short(keys), keys, read::get).await
     }
 
     async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>> {
-        let unique = unique.to_vec();
-        self.thread.call("find", ErrorKind::Unavailable, move |session| session.find(&unique)).await
+        self.read("find", is_short(unique), unique, read::find).await
     }
 
     async fn list(&self, query: &Query) -> Result<Page> {
-        let query = query.clone();
-        self.thread.call("list", ErrorKind::Unavailable, move |session| session.list(&query)).await
+        let is_short = query.limit <= SHORT && read::is_plain(query);
+        self.read("list", is_short, query, read::list).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
@@ -189,8 +243,16 @@ impl Store for Sqlite {
     }
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
-        let wanted = wanted.clone();
-        self.thread.call("lease", ErrorKind::Unknown, move |session| session.lease(&wanted)).await
+        if let Some(nothing) = self.look_for_work(wanted) {
+            return Ok(nothing);
+        }
+        let asked = wanted.clone();
+        let call = move |session: &mut Session<'_>| session.lease(&asked);
+        let leased = self.thread.call("lease", ErrorKind::Unknown, call).await?;
+        if wanted.only.is_none() {
+            self.idle.store(leased.leases.is_empty() && leased.unreadable == 0, Relaxed);
+        }
+        Ok(leased)
     }
 
     async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
@@ -201,12 +263,9 @@ impl Store for Sqlite {
     }
 
     async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
-        let of = of.clone();
-        self.thread
-            .call("entries", ErrorKind::Unavailable, move |session| {
-                session.entries(&of, after, limit)
-            })
-            .await
+        let look =
+            move |connection: &Connection, of: &Key| read::entries(connection, of, after, limit);
+        self.read("entries", limit <= SHORT, of, look).await
     }
 
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {

@@ -14,6 +14,7 @@ use super::{
     COMPONENT,
     builder::SqliteBuilder,
     failure::Failure,
+    read,
     schema::{self, STEPS},
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -56,8 +57,22 @@ pub(super) fn open(settings: &SqliteBuilder) -> Result<Connection> {
             format!("{path}: {READ_ONLY}"),
         ));
     }
-    set(&connection, settings).map_err(|failure| error(&path, failure))?;
+    let ready = write_ahead(&connection, settings.busy_timeout);
+    ready.and_then(|()| set(&connection, settings)).map_err(|failure| error(&path, failure))?;
     schema::migrate(&connection, &path, STEPS)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads, beside the one that writes.
+pub(super) fn reader(settings: &SqliteBuilder) -> Result<Connection> {
+    let connection = connect(settings)?;
+    let ready = set(&connection, settings).and_then(|()| {
+        connection.execute_batch("PRAGMA query_only = 1")?;
+        read::prepare(&connection)?;
+        // Whoever asks it must not be put to sleep.
+        Ok(connection.busy_timeout(Duration::ZERO)?)
+    });
+    ready.map_err(|failure| error(&settings.shown(), failure))?;
     Ok(connection)
 }
 
@@ -157,7 +172,6 @@ fn set(connection: &Connection, settings: &SqliteBuilder) -> std::result::Result
     if encoding != "UTF-8" {
         return Err(Failure::Setting(format!("text is {encoding} and not UTF-8")));
     }
-    write_ahead(connection, settings.busy_timeout)?;
     let synchronous = settings.durability.pragma();
     connection.execute_batch(&format!(
         // The two of macOS ask for a flush that reaches the medium; elsewhere they do nothing.

@@ -18,7 +18,7 @@ impl Session<'_> {
             if !matches!(end, End::Commit(Commit::Done)) {
                 return Ok(end);
             }
-            let (kind, id) = (kind_number(item.key.kind), Id(&item.key.id));
+            let (kind, id) = (kind_number(item.key.kind), Id::of(&item.key.id));
             session.connection.execute(
                 "UPDATE items SET counter = ?3 WHERE kind = ?1 AND id = ?2",
                 params![kind, id, number(item.revision.counter)],

@@ -1,7 +1,5 @@
 //! Items as rows, and back.
 
-use std::borrow::Cow;
-
 use rusqlite::{
     Row, ToSql,
     types::{ToSqlOutput, Value, ValueRef},
@@ -11,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{failure::Failure, words};
 use crate::{
     clock::Timestamp,
-    id::{OperationId, TenantId},
+    id::{OperationId, TenantId, digits},
     store::{Body, Header, Item, Key, Kind, Revision, UniqueKey},
 };
 
@@ -71,18 +69,24 @@ fn kind(number: i64) -> Result<Kind, Failure> {
 }
 
 /// The id of an item, as it is stored: an id of 16 bytes takes no more than those.
-pub(super) struct Id<'a>(pub(super) &'a str);
+pub(super) enum Id<'a> {
+    Packed([u8; 16]),
+    Text(&'a str),
+}
 
-impl Id<'_> {
-    /// Returns the value that is stored.
-    pub(super) fn value(&self) -> Value {
-        packed(self.0).map_or_else(|| Value::Text(self.0.to_owned()), |id| Value::Blob(id.into()))
+impl<'a> Id<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        packed(text).map_or(Self::Text(text), Self::Packed)
     }
 }
 
 impl ToSql for Id<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Owned(self.value()))
+        let value = match self {
+            Self::Packed(id) => ValueRef::Blob(id),
+            Self::Text(id) => ValueRef::Text(id.as_bytes()),
+        };
+        Ok(ToSqlOutput::Borrowed(value))
     }
 }
 
@@ -100,7 +104,7 @@ fn packed(text: &str) -> Option<[u8; 16]> {
 /// Returns a stored id.
 fn id(value: ValueRef<'_>) -> Result<String, Failure> {
     if let ValueRef::Blob(_) = value {
-        return Ok(hex::encode(bytes(value)?));
+        return Ok(digits(&bytes(value)?, &mut [0; 32]).to_owned());
     }
     text(value).map(ToOwned::to_owned)
 }
@@ -143,24 +147,26 @@ fn next_packed(after: &str) -> Option<[u8; 16]> {
 /// What separates the unique keys of an item, and what stands for its tenant and its name in them:
 /// keys are printable.
 const SEPARATOR: char = '\n';
-const TENANT: &str = "\u{1}";
-const NAME: &str = "\u{2}";
+const TENANT: char = '\u{1}';
+const NAME: char = '\u{2}';
 
 /// Returns the unique keys of a header as they are stored beside it.
 pub(super) fn carries(header: &Header) -> Option<String> {
     let (first, others) = header.unique.split_first()?;
-    let mut text = first.as_str().to_owned();
+    let length = header.unique.iter().map(|key| key.as_str().len().saturating_add(1)).sum();
+    let mut text = String::with_capacity(length);
+    text.push_str(first.as_str());
     for key in others {
         text.push(SEPARATOR);
         text.push_str(key.as_str());
     }
     if let Some(tenant) = header.tenant {
-        text = text.replace(&tenant.to_string(), TENANT);
+        text = text.replace(&tenant.to_string(), TENANT.encode_utf8(&mut [0; 4]));
     }
     // A name that is empty or not printable may stand for anything.
     let name = header.name.as_deref().unwrap_or_default();
     let plain = !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    Some(if plain { text.replace(name, NAME) } else { text })
+    Some(if plain { text.replace(name, NAME.encode_utf8(&mut [0; 4])) } else { text })
 }
 
 /// Returns what [`carries`] was made of.
@@ -170,14 +176,37 @@ pub(super) fn carried(
     name: Option<&str>,
 ) -> Vec<UniqueKey> {
     let Some(text) = carries else { return Vec::new() };
-    let mut text = Cow::Borrowed(text);
-    if let Some(tenant) = tenant.filter(|_| text.contains(TENANT)) {
-        text = Cow::Owned(text.replace(TENANT, &tenant.to_string()));
+    let mut room = [0; 32];
+    let mut shown = None;
+    if let Some(tenant) = tenant {
+        shown = Some(digits(tenant.as_bytes(), &mut room));
     }
-    if let Some(name) = name.filter(|_| text.contains(NAME)) {
-        text = Cow::Owned(text.replace(NAME, name));
+    let stands_for = |mark| match mark {
+        TENANT => shown,
+        NAME => name,
+        _ => None,
+    };
+    text.split(SEPARATOR).map(|key| UniqueKey::from_text(filled(key, stands_for))).collect()
+}
+
+/// Puts what each character stands for in its place, if it stands for anything.
+fn filled<'a>(text: &str, stands_for: impl Fn(char) -> Option<&'a str>) -> String {
+    let mut whole = String::with_capacity(text.len().saturating_mul(2));
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(char::from(byte), TENANT | NAME)) {
+        let (before, from) = rest.split_at(at);
+        whole.push_str(before);
+        let mut left = from.chars();
+        if let Some(mark) = left.next() {
+            match stands_for(mark) {
+                Some(meant) => whole.push_str(meant),
+                None => whole.push(mark),
+            }
+        }
+        rest = left.as_str();
     }
-    text.split(SEPARATOR).map(|key| UniqueKey::new(key, &[])).collect()
+    whole.push_str(rest);
+    whole
 }
 
 /// Returns what a unique key is looked up by.

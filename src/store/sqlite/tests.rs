@@ -31,6 +31,7 @@ mod damage;
 mod failing;
 mod migrating;
 mod opening;
+mod reading;
 mod running;
 mod upkeep;
 

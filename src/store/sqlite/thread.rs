@@ -1,4 +1,4 @@
-//! The thread that owns the connection.
+//! The thread that owns the connection that writes, and how it is asked.
 
 use std::{
     sync::{
@@ -8,11 +8,14 @@ use std::{
     thread,
 };
 
+use rusqlite::Connection;
+
 use super::{
     COMPONENT,
     builder::SqliteBuilder,
     failure::Failure,
     open,
+    readers::{Readers, Settled},
     reply::{Answer, reply},
     session::Session,
 };
@@ -23,30 +26,54 @@ type Job = Box<dyn FnOnce(&mut Session<'_>) + Send>;
 
 /// A line to the thread. The thread works off what was asked for and ends when all lines are gone.
 #[derive(Clone, Debug)]
-pub(super) struct Thread(Sender<Job>);
+pub(super) struct Thread(Arc<Line>);
+
+#[derive(Debug)]
+struct Line {
+    // Closed first, so that the thread closes the file.
+    readers: Readers,
+    jobs: Sender<Job>,
+    settled: Settled,
+}
 
 impl Thread {
     /// Starts the thread, which opens the database first.
     pub(super) async fn start(settings: SqliteBuilder) -> Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
+        let settled = Settled::new();
+        let shared = settled.clone();
         let ready = spawn("nameplate-sqlite", "open", move |ready| {
             let connection = match open::open(&settings) {
                 Ok(connection) => connection,
                 Err(error) => return ready.keep(Err(error)),
             };
-            let mut session = match Session::new(&connection, Arc::clone(&settings.clock)) {
+            let clock = Arc::clone(&settings.clock);
+            let mut session = match Session::new(&connection, clock, shared.clone()) {
                 Ok(session) => session,
                 Err(error) => {
                     return ready.keep(Err(open::error(&settings.shown(), error.into())));
                 }
             };
-            ready.keep(Ok(()));
+            let readers = Readers::open(&settings, shared);
+            let failed = readers.is_err();
+            ready.keep(readers);
+            if failed {
+                return;
+            }
             for job in queue {
                 job(&mut session);
             }
         })?;
-        ready.await.unwrap_or_else(|| Err(gone(ErrorKind::Unavailable, "open")))?;
-        Ok(Self(jobs))
+        let readers = ready.await.unwrap_or_else(|| Err(gone(ErrorKind::Unavailable, "open")))?;
+        Ok(Self(Arc::new(Line { readers, jobs, settled })))
+    }
+
+    /// Reads here and now, or returns `None` if that is for the thread.
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Option<T> {
+        self.0.readers.look(look)
     }
 
     /// Runs a call on the thread.
@@ -65,10 +92,14 @@ impl Thread {
                 promise.keep(call(session));
             }
         };
-        self.0.send(Box::new(job)).map_err(|_| gone(ErrorKind::Unavailable, operation))?;
+        self.0.jobs.send(Box::new(job)).map_err(|_| gone(ErrorKind::Unavailable, operation))?;
         match answer.await {
             Some(done) => done.map_err(|failure| failure.into_error(operation)),
-            None => Err(gone(lost, operation)),
+            None => {
+                // It may still be ending, and this is an answer already.
+                self.0.settled.set(false);
+                Err(gone(lost, operation))
+            }
         }
     }
 }

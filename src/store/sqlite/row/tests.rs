@@ -33,7 +33,7 @@ fn ids_of_16_bytes_take_no_more_and_others_stay_text() {
         (&hexadecimal.to_uppercase(), "text"),
         ("a", "text"),
     ] {
-        let found = connection.query_row("SELECT typeof(?1), ?1", [Id(text)], |row| {
+        let found = connection.query_row("SELECT typeof(?1), ?1", [Id::of(text)], |row| {
             let kind: String = row.get(0)?;
             Ok((kind, id(row.get_ref(1)?).unwrap()))
         });
@@ -81,7 +81,7 @@ proptest! {
             let [texts, bytes] = after_id(Some(&after));
             let within: bool = connection.query_row(
                 "SELECT (?1 >= ?2 AND ?1 < ?3) OR (?1 >= ?4 AND ?1 < ?5)",
-                rusqlite::params![Id(id), texts.0, texts.1, bytes.0, bytes.1],
+                rusqlite::params![Id::of(id), texts.0, texts.1, bytes.0, bytes.1],
                 |row| row.get(0),
             ).unwrap();
             prop_assert_eq!(within, *id > after, "{} after {}", id, after);

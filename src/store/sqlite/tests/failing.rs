@@ -50,7 +50,7 @@ fn nothing_is_answered_until_a_commit_of_unknown_outcome_is_written_over() {
     let folder = Scratch::new();
     let store = open_at(&folder.file("store.db")).unwrap();
     let call = store.thread.call("test", ErrorKind::Unknown, |session| {
-        session.unsettled = true;
+        session.settled.set(false);
         session.connection.execute_batch("PRAGMA query_only = 1")?;
         Ok(())
     });
@@ -59,8 +59,8 @@ fn nothing_is_answered_until_a_commit_of_unknown_outcome_is_written_over() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     run(&store, "PRAGMA query_only = 0");
     assert!(!has(&store, "a"));
-    let settled = store.thread.call("test", ErrorKind::Unknown, |session| Ok(session.unsettled));
-    assert!(!wait(settled).unwrap());
+    let settled = store.thread.call("test", ErrorKind::Unknown, |session| Ok(session.settled.is()));
+    assert!(wait(settled).unwrap());
 }
 
 #[test]
