@@ -71,7 +71,7 @@ struct Row {
     item: Item,
     token: u64,
     leased_until: Option<i64>,
-    /// The first wake since the last lease. Beside the header, so that no put undoes it (7).
+    /// The earliest wake since the last lease. Beside the header, so that no put undoes it (7).
     woken: Option<i64>,
 }
 
@@ -327,13 +327,15 @@ impl<'a> Tables<'a> {
                 _ => {}
             }
         }
-        // After the puts, so that a batch can wake what it creates. The first wake counts: who is
-        // woken again and again keeps its place in the queue (7).
+        // After the puts, so that a batch can wake what it creates. The earliest wake counts: who is
+        // woken again and again keeps its place in the queue, and one from before the clock was set
+        // back holds up nobody (7).
         for write in &batch.writes {
             if let Write::Wake { key } = write
                 && let Some((_, Some(row))) = changes.get_mut(key)
             {
-                row.woken.get_or_insert_with(|| now.timestamp_micros());
+                let now = now.timestamp_micros();
+                row.woken = Some(row.woken.map_or(now, |before| before.min(now)));
             }
         }
         if let Some((lease, Then::Release)) = &batch.lease

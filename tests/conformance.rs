@@ -92,6 +92,10 @@ mod sqlite {
         async fn advance(&self, by: Duration) {
             self.0.advance(by);
         }
+
+        async fn set_back(&self, by: Duration) -> bool {
+            MoveTime::set_back(&self.0, by).await
+        }
     }
 
     async fn open(time: &Time, durability: Durability) -> Sqlite {

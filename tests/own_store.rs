@@ -48,6 +48,10 @@ impl MoveTime for Time {
     async fn advance(&self, by: Duration) {
         self.0.advance(by);
     }
+
+    async fn set_back(&self, by: Duration) -> bool {
+        MoveTime::set_back(&self.0, by).await
+    }
 }
 
 fn clock() -> ManualClock {

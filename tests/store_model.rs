@@ -36,6 +36,10 @@ impl Time for ManualClock {
         Self::advance(self, by);
     }
 
+    fn set_back(&self, by: Duration) {
+        self.set(Clock::now(self) - by);
+    }
+
     fn of_map(&self, at: Timestamp) -> Timestamp {
         at
     }

@@ -250,11 +250,12 @@ impl State {
                 Write::Wake { key } => woken.push(key),
             }
         }
-        // After the puts, so that a batch can wake what it creates. The first wake counts: who is
-        // woken again and again must not lose its place in the queue.
+        // After the puts, so that a batch can wake what it creates. The earliest wake counts: who is
+        // woken again and again must not lose its place in the queue, nor wait for an instant from
+        // before the clock was set back.
         for key in woken {
             self.reschedule(&key, |row| {
-                row.woken.get_or_insert(now);
+                row.woken = Some(row.woken.map_or(now, |before| before.min(now)));
             });
         }
         let mut indexes: BTreeMap<Key, u16> = BTreeMap::new();

@@ -67,8 +67,9 @@ pub enum Write {
     /// Makes a root due now, or, if it is leased, due as soon as its holder commits a release.
     ///
     /// Lasts until the next lease: no put undoes it, neither of the same batch nor of a later one.
-    /// A root that has been due for longer keeps its place. Changes neither the revision nor the
-    /// header. Of an item that is not there: nothing happens.
+    /// A root that has been due for longer keeps its place: of several wakes the earliest counts, so
+    /// that one from before the time was set back holds up none that comes after it. Changes neither
+    /// the revision nor the header. Of an item that is not there: nothing happens.
     Wake {
         /// Which root.
         key: Key,

@@ -37,6 +37,9 @@ pub trait Time {
 
     fn advance(&self, by: Duration);
 
+    /// Sets the time back, if the store can be asked for that and still be as the map.
+    fn set_back(&self, by: Duration);
+
     /// Returns the instant of the map that an instant of the store stands for.
     fn of_map(&self, at: Timestamp) -> Timestamp;
 }
@@ -77,6 +80,7 @@ pub enum Call {
     Extend { leases: Vec<Index>, seconds: u64 },
     Trim { key: usize, counter: u64 },
     Wait { seconds: u64 },
+    SetBack { seconds: u64 },
 }
 
 fn seen() -> impl Strategy<Value = Seen> {
@@ -116,6 +120,7 @@ pub fn call() -> impl Strategy<Value = Call> {
         1 => extend,
         1 => (0..3_usize, 0..4_u64).prop_map(|(key, counter)| Call::Trim { key, counter }),
         3 => (0..30_u64).prop_map(|seconds| Call::Wait { seconds }),
+        1 => (0..60_u64).prop_map(|seconds| Call::SetBack { seconds }),
     ]
 }
 
@@ -280,7 +285,7 @@ impl Model {
             if let Write::Wake { key } = write
                 && let Some(row) = next.get_mut(key)
             {
-                row.woken = row.woken.or(Some(now));
+                row.woken = [row.woken, Some(now)].into_iter().flatten().min();
             }
         }
         for entry in &batch.log {
@@ -427,6 +432,7 @@ pub async fn agrees<T: Time>(store: impl Store, clock: T, calls: &[Call]) -> Tes
                 }
             }
             Call::Wait { seconds } => clock.advance(length::<T>(*seconds)),
+            Call::SetBack { seconds } => clock.set_back(length::<T>(*seconds)),
         }
         reads_the_same(&store, &model, &clock).await?;
     }

@@ -11,9 +11,10 @@ pub mod wakes;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
 use crate::{
-    clock::{ManualClock, Timestamp},
+    clock::{Clock, ManualClock, Timestamp},
     id::{OperationId, OsRandom},
     store::{
         Batch, Body, Commit, Expect, Header, Item, Key, Kind, Lease, LeaseRequest, Revision, Store,
@@ -34,12 +35,22 @@ const LEASE: Duration = Duration::from_secs(600);
 pub trait MoveTime: Send + Sync + 'static {
     /// Makes `by` pass.
     async fn advance(&self, by: Duration);
+
+    /// Sets the time back by `by`, as whoever mends a clock does, and returns whether it was: a case
+    /// that needs it shows nothing of a store whose time never steps back.
+    async fn set_back(&self, by: Duration) -> bool;
 }
 
 #[async_trait]
 impl MoveTime for ManualClock {
     async fn advance(&self, by: Duration) {
         Self::advance(self, by);
+    }
+
+    async fn set_back(&self, by: Duration) -> bool {
+        let by = TimeDelta::from_std(by).unwrap();
+        self.set(Clock::now(self) - by);
+        true
     }
 }
 
@@ -127,6 +138,7 @@ macro_rules! store_conformance {
                 wake_is_over_with_the_next_lease,
                 lease_tells_since_when_its_root_was_due,
                 woken_root_keeps_its_place,
+                wake_counts_though_the_time_was_set_back,
             );
             $crate::__conformance_cases!(
                 [$crate::conformance::store::log] $setup => (store, time);

@@ -149,3 +149,18 @@ pub async fn woken_root_keeps_its_place(store: impl Store, time: impl MoveTime) 
         assert_eq!(leased[0].0.key, domain(id));
     }
 }
+
+/// A root that was woken before the time stepped back is due again for whoever wakes it afterwards, and
+/// not only when the old instant has come round.
+pub async fn wake_counts_though_the_time_was_set_back(store: impl Store, time: impl MoveTime) {
+    let rests = put(&store, &domain("rests"), Header::default()).await;
+    let (held, _) = leased(&store, "held").await;
+    done(&store, batch([wake(&rests.key), wake(&held.key)])).await;
+    if !time.set_back(LEASE * 36).await {
+        return;
+    }
+    done(&store, batch([wake(&rests.key), wake(&held.key)])).await;
+    lease(&store, &rests.key).await;
+    assert_eq!(release(&store, held.clone()).await, Commit::Done);
+    lease(&store, &held.key).await;
+}

@@ -210,6 +210,11 @@ impl Postgres {
     pub fn advance(&self, by: Duration) {
         self.0.ahead.fetch_add(row::length(by), Ordering::Relaxed);
     }
+
+    /// Sets the time back for this store and its clones, for tests.
+    pub fn set_back(&self, by: Duration) {
+        self.0.ahead.fetch_sub(row::length(by), Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Postgres {

@@ -33,7 +33,7 @@ pub(super) struct Slot {
     /// deleted and created again, though nothing is kept of it, and when leases are forgotten.
     pub(super) token: i64,
     pub(super) due: Option<i64>,
-    /// The first wake since the last lease.
+    /// The earliest wake since the last lease.
     pub(super) woken: Option<i64>,
     /// The end of the last lease, unless it was released.
     pub(super) leased_until: Option<i64>,
@@ -57,10 +57,12 @@ impl Slot {
     }
 
     /// Gives it a new place if it is due at another time than `before`: behind all that was looked at
-    /// when it was not due yet, for a poll does not look there again.
+    /// when it was not due yet, for a poll does not look there again. So too if its place is of a time
+    /// before the clock was set back, which would keep it waiting.
     fn placed(self, before: Option<&Self>, now: i64) -> Self {
         let due = self.due_at();
-        if before.is_some_and(|before| before.due_at() == due) {
+        let waits_for_nothing = due <= Some(now) && self.wanted > Some(now);
+        if before.is_some_and(|before| before.due_at() == due) && !waits_for_nothing {
             return self;
         }
         Self { wanted: due.map(|at| at.max(now.saturating_sub(BACKDATED))), ..self }
@@ -298,7 +300,7 @@ impl<'a> Change<'a> {
                 slots.push((key, slot_of(key, counter)));
             }
             if let Some((_, slot)) = slots.get_mut(at) {
-                slot.woken = slot.woken.or(Some(seen.now));
+                slot.woken = Some(slot.woken.map_or(seen.now, |before| before.min(seen.now)));
             }
         }
         if let Some((lease, _)) = released

@@ -80,7 +80,8 @@ impl<'c> Writes<'c> {
                 .prepare("INSERT INTO log (item, number, at, body) VALUES (?1, ?2, ?3, ?4)")?,
             drop_log: connection.prepare("DELETE FROM log WHERE item = ?1")?,
             wake: connection.prepare(
-                "UPDATE items SET woken = ?3 WHERE kind = ?1 AND id = ?2 AND woken IS NULL",
+                "UPDATE items SET woken = ?3 \
+                 WHERE kind = ?1 AND id = ?2 AND (woken IS NULL OR woken > ?3)",
             )?,
             release: connection.prepare(
                 "UPDATE items SET leased_until = NULL, due_since = NULL \

@@ -87,6 +87,11 @@ impl MoveTime for Time {
     async fn advance(&self, by: Duration) {
         self.store.advance(by);
     }
+
+    async fn set_back(&self, by: Duration) -> bool {
+        self.store.set_back(by);
+        true
+    }
 }
 
 /// A user who may do nothing but log in, gone afterwards.

@@ -73,6 +73,23 @@ fn what_is_due_as_before_keeps_its_place() {
 }
 
 #[test]
+fn the_earliest_wake_counts_when_the_clock_was_set_back() {
+    let ahead = Slot { woken: Some(NOW + 9), wanted: Some(NOW + 9), ..slot(None) };
+    let seen = seen("one", 3, &[], ahead);
+    let wake = batch([Write::Wake { key: key("one") }]);
+    let plan = change(&wake).plan(&seen);
+    assert_eq!(plan.slots.woken, [Some(NOW)]);
+    assert_eq!(plan.slots.wanted, [Some(NOW)]);
+}
+
+#[test]
+fn a_place_from_before_the_clock_was_set_back_is_given_up() {
+    let ahead = Slot { wanted: Some(NOW + 9_000_000), ..slot(Some(5)) };
+    let woken = Slot { woken: Some(NOW), ..ahead };
+    assert_eq!(woken.placed(Some(&ahead), NOW).wanted, Some(NOW - BACKDATED));
+}
+
+#[test]
 fn a_root_that_was_woken_under_a_lease_is_placed_when_it_is_released() {
     let held = Slot { leased_until: Some(NOW + 9), woken: Some(NOW - 9_000_000), ..slot(None) };
     let seen = seen("one", 3, &[], Slot { wanted: Some(NOW + 9), ..held });
