@@ -134,8 +134,9 @@ impl OwnStore {
         blocking(operation, move || read().map_err(|error| failed(operation, error))).await
     }
 
-    /// Writes in one transaction. All that is written goes through here. redb has one writer at a time, so that what a call has
-    /// read is still so when it writes: checks and changes are one step (13).
+    /// Writes in one transaction. All that is written goes through here. redb has one writer at a
+    /// time, so that what a call has read is still so when it writes: checks and changes are one step
+    /// (13). A call that writes nothing waits for no disk: workers ask each second, though nothing is due.
     async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -148,13 +149,17 @@ impl OwnStore {
             let mut tables = Tables::open(transaction)?;
             let (value, changes) = work(&mut tables, now)?;
             tables.apply(&changes)?;
-            Ok(value)
+            Ok((value, tables.is_written))
         };
         blocking(operation, move || {
             // Up to here nothing has happened: a transaction that is dropped is undone (1).
             let transaction =
                 database.begin_write().map_err(|error| failed(operation, error.into()))?;
-            let value = change(&transaction).map_err(|error| failed(operation, error))?;
+            let (value, is_written) =
+                change(&transaction).map_err(|error| failed(operation, error))?;
+            if !is_written {
+                return Ok(value);
+            }
             // From here on it may have. The engine reads the revision to find out (3).
             transaction.commit().map_err(|error| {
                 let message = "the disk did not confirm the transaction";
@@ -220,6 +225,8 @@ struct Tables<'a> {
     facets: Table<'a, (&'static str, &'static str, &'static str), ()>,
     log: Table<'a, (&'static str, &'static str, u64), (i64, &'static str)>,
     token: Table<'a, (), u64>,
+    /// Whether anything was written: an idle poll and a refused batch have nothing to flush.
+    is_written: bool,
 }
 
 impl<'a> Tables<'a> {
@@ -231,6 +238,7 @@ impl<'a> Tables<'a> {
             facets: transaction.open_table(FACETS)?,
             log: transaction.open_table(LOG)?,
             token: transaction.open_table(TOKEN)?,
+            is_written: false,
         })
     }
 
@@ -240,6 +248,7 @@ impl<'a> Tables<'a> {
     /// What was derived before goes first, for all of them, so that one batch can move a unique key
     /// from one item to another or swap two (6).
     fn apply(&mut self, changes: &Changes) -> Inner<()> {
+        self.is_written |= !changes.is_empty();
         for (key, (before, after)) in changes {
             let (kind, id) = (key.kind.as_str(), key.id.as_str());
             let Some(row) = before else { continue };
@@ -450,7 +459,9 @@ impl<'a> Tables<'a> {
             leases.push((lease, row.item.clone()));
             changes.insert(key, (Some(row), Some(leased)));
         }
-        self.token.insert((), token)?;
+        if !leases.is_empty() {
+            self.token.insert((), token)?;
+        }
         Ok((Leased::new(now, leases), changes))
     }
 
@@ -546,7 +557,12 @@ impl Store for OwnStore {
         let key = of.clone();
         self.write("trim", move |tables, _| {
             let (kind, id) = (key.kind.as_str(), key.id.as_str());
-            tables.log.retain_in((kind, id, 0)..=(kind, id, through), |_, _| false)?;
+            let mut is_trimmed = false;
+            tables.log.retain_in((kind, id, 0)..=(kind, id, through), |_, _| {
+                is_trimmed = true;
+                false
+            })?;
+            tables.is_written |= is_trimmed;
             Ok(((), Changes::new()))
         })
         .await

@@ -149,6 +149,25 @@ async fn a_file_that_somebody_else_has_open_is_refused() {
 }
 
 #[tokio::test]
+async fn what_changes_nothing_is_not_written_to_the_disk() {
+    let folder = Scratch::new();
+    let path = folder.file("own.redb");
+    let store = open(&path);
+    assert_eq!(store.commit(whole("one")).await.unwrap(), Commit::Done);
+    let wanted = LeaseRequest::new([Kind::Domain], 10, Duration::from_secs(60));
+    assert_eq!(store.lease(&wanted).await.unwrap().leases.len(), 1);
+
+    let before = fs::read(&path).unwrap();
+    assert_eq!(store.lease(&wanted).await.unwrap().leases, []);
+    assert!(matches!(store.commit(whole("one")).await.unwrap(), Commit::Stale(_)));
+    store.trim(&Key::new(Kind::Domain, "two"), u64::MAX).await.unwrap();
+    assert!(fs::read(&path).unwrap() == before, "the file has changed");
+    store.trim(&Key::new(Kind::Domain, "one"), u64::MAX).await.unwrap();
+    assert!(fs::read(&path).unwrap() != before, "the file has not changed");
+    assert_eq!(store.entries(&Key::new(Kind::Domain, "one"), 0, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_whole_life_is_led_on_it() {
     let folder = Scratch::new();
     let path = folder.file("life.redb");
