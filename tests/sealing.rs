@@ -12,11 +12,12 @@ use nameplate::{
     challenge::Method,
     clock::Clock,
     domain::{Domain, NewDomain, Status},
-    engine::{Budgets, Onboarding, Pausable, Policy, ResealCursor},
+    engine::{Adoption, Budgets, Onboarding, Pausable, Policy, ResealCursor},
     error::{Error, ErrorKind, Result},
     id::{OperationId, OsRandom},
     mail::{InMemoryMailer, Mailer, Message},
     seal::{InMemorySealer, MissingKey, SealingKeyId},
+    secret::Secret,
     store::{Batch, Body, Commit, Expect, Filter, Item, Key, Kind, Query, Store, Write},
     testkit::EndlessTimer,
 };
@@ -274,6 +275,41 @@ async fn nothing_is_sealed_with_a_new_key_while_an_old_one_is_missing() {
     }
     let domain = world.get(id).await;
     assert_eq!(domain.status(), Status::Active, "{}", domain.waiting_on());
+}
+
+#[tokio::test]
+async fn a_process_that_was_started_first_seals_nothing_beside_the_key_of_another() {
+    let mut world = World::new();
+    let first = world.onboarding.clone();
+    first.check_sealing().await.unwrap();
+    // Nothing lies under the key of the first one yet, so that it is not missed.
+    let other = world.sealer.clone().with_key(key("other")).without_key(&key("first"));
+    let other = process(&mut world, other);
+    let domain = other.add(&TENANT, "other.example.com".parse().unwrap()).await.unwrap();
+    world.publish(domain.id()).await;
+    for _ in 0..20 {
+        other.worker().step().await.unwrap();
+        world.clock.advance(MINUTE);
+    }
+    assert_eq!(world.get(domain.id()).await.status(), Status::Active);
+
+    let (chain, secret) = served_before("adopted.example.com").await;
+    let name: NewDomain = "adopted.example.com".parse().unwrap();
+    let adoption = Adoption::new(name, chain, secret, "contract of 2020");
+    let error = first.operator().adopt(&TENANT, adoption).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert_eq!(MissingKey::of(&error), Some(&key("other")));
+    assert_eq!(sealed_with(&world).await.into_iter().collect::<Vec<_>>(), ["other"]);
+}
+
+/// A certificate for a name with its key, from a platform that served it before.
+async fn served_before(name: &str) -> (String, Secret) {
+    let before = World::new();
+    before.active(name).await;
+    let identity = before.onboarding.edge().identity(&name.parse().unwrap()).await.unwrap();
+    let certificate = list(&before, Kind::Certificate, Filter::All).await.remove(0);
+    let body: serde_json::Value = serde_json::from_str(certificate.body.as_str()).unwrap();
+    (body["chain"].as_str().unwrap().to_owned(), identity.unwrap().key)
 }
 
 #[tokio::test]

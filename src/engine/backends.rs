@@ -1,6 +1,6 @@
 //! What is plugged in.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, Mutex};
 
 use super::{decide::Settings, feed::Seat, health::Pulse, mail::Post, refusal::Auditor};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     record::Profile,
     resolver::Resolver,
     seal::Sealer,
-    store::Store,
+    store::{Revision, Store},
 };
 
 /// What is plugged in, and by which settings it is used.
@@ -30,8 +30,8 @@ pub(super) struct Backends {
     pub(super) authority: Arc<dyn CertificateAuthority>,
     pub(super) keys: Arc<dyn Keys>,
     pub(super) sealer: Arc<dyn Sealer>,
-    /// Whether all sealing keys that are needed were seen to be there.
-    pub(super) sealing_checked: AtomicBool,
+    /// The list of sealing keys of which all that are needed were seen to be there.
+    pub(super) canaries_checked: Mutex<Option<Revision>>,
     /// What mails codes.
     pub(super) post: Option<Post>,
     pub(super) random: Arc<dyn Random>,

@@ -1,6 +1,6 @@
 //! Putting an [`Onboarding`] together from what a platform plugs in.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, Mutex};
 
 use super::{
     backends::Backends,
@@ -339,7 +339,7 @@ impl Builder {
             authority,
             keys: self.keys.ok_or_else(|| missing("keys"))?,
             sealer: self.sealer.ok_or_else(|| missing("a sealer"))?,
-            sealing_checked: AtomicBool::new(false),
+            canaries_checked: Mutex::default(),
             timer,
             random: self.random,
             terms,

@@ -3,9 +3,11 @@
 //! The store knows which keys have sealed anything: an item of its own holds a *canary* for each of
 //! them, a text that everybody knows, sealed with it. Nothing is sealed before all canaries that
 //! still matter have been opened, so that a process which was started with the wrong key does not
-//! leave secrets behind that the right one cannot open.
+//! leave secrets behind that the right one cannot open. Whoever seals looks whether the list is still
+//! the one that was checked: another process may have added a key since. A key under which nothing
+//! lies yet is not missed.
 
-use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,7 @@ use crate::{
     id::OperationId,
     seal::{Context, MissingKey, Sealed, SealingKeyId},
     secret::Secret,
-    store::{Batch, Body, Commit, Expect, Filter, Header, Item, Key, Kind, Query, Write},
+    store::{Batch, Body, Commit, Expect, Filter, Header, Item, Key, Kind, Query, Revision, Write},
 };
 
 /// What a canary says once it is opened.
@@ -96,7 +98,7 @@ impl Onboarding {
     /// Checks that every sealing key is there that something stored needs. To be called at the start
     /// and where health is asked for; it reads one item.
     ///
-    /// A worker does the same before it seals anything.
+    /// A worker does the same before it seals anything, if keys were added since it did last.
     ///
     /// # Errors
     ///
@@ -208,9 +210,11 @@ impl Resealed {
 }
 
 impl Backends {
-    /// Checks the keys before the first secret is sealed: once in the life of a process.
+    /// Checks the keys before a secret is sealed, unless the list of them is as it was checked last.
     pub(super) async fn ready_to_seal(&self) -> Result<()> {
-        if self.sealing_checked.load(Ordering::Relaxed) {
+        let found = self.store.get(&[canaries_key()]).await?;
+        let there = found.into_iter().flatten().next().map(|item| item.revision);
+        if there.is_some() && *self.canaries_checked() == there {
             return Ok(());
         }
         self.check_sealing().await
@@ -218,23 +222,36 @@ impl Backends {
 
     /// Opens every canary whose key is needed, and leaves one for the key that seals now.
     pub(super) async fn check_sealing(&self) -> Result<()> {
+        let checked = self.open_canaries().await;
+        // What is missing now keeps from sealing, whatever was seen before.
+        *self.canaries_checked() = checked.as_ref().ok().copied();
+        checked.map(drop)
+    }
+
+    fn canaries_checked(&self) -> MutexGuard<'_, Option<Revision>> {
+        self.canaries_checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the revision of the list that was gone through.
+    async fn open_canaries(&self) -> Result<Revision> {
         let newest = self.sealing_key()?;
         for _ in 0..ATTEMPTS {
-            let (revision, mut list) = self.canaries().await?;
+            let (expect, mut list) = self.canaries().await?;
             for canary in &list.canaries {
                 self.open_canary(canary).await?;
             }
-            if list.canaries.iter().any(|canary| canary.key == newest) {
-                self.sealing_checked.store(true, Ordering::Relaxed);
-                return Ok(());
+            let is_there = list.canaries.iter().any(|canary| canary.key == newest);
+            if let Expect::Revision(revision) = expect
+                && is_there
+            {
+                return Ok(revision);
             }
             let canary = Secret::new(CANARY.to_vec());
             let sealed = self.sealer.seal(&canary_context(), &canary).await?;
             list.canaries.push(Canary { key: newest.clone(), sealed });
             let key = canaries_key();
             let body = Body::new(codec::write(&list)?);
-            let write =
-                Write::Put { key: key.clone(), expect: revision, header: Header::default(), body };
+            let write = Write::Put { key: key.clone(), expect, header: Header::default(), body };
             let batch = Batch::new(OperationId::random(&*self.random)?).with(write);
             match commit(self, batch, &key).await? {
                 // Read once more: it is there, or somebody else was quicker.
