@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must panic")]
 
 mod common;
+#[path = "common/scratch.rs"]
+mod scratch;
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -16,7 +18,9 @@ use nameplate::{
     error::{ErrorKind, Result},
     seal::{Context, InMemorySealer, Sealed, Sealer, SealingKeyId},
     secret::Secret,
+    store::{Key, Kind, Sqlite, Store},
 };
+use scratch::Scratch;
 
 /// A vault that never answers.
 #[derive(Debug)]
@@ -39,7 +43,12 @@ impl Sealer for Silent {
 
 /// A process on a world with another sealer.
 fn with_sealer(world: &World, sealer: impl Sealer) -> Onboarding {
-    Onboarding::builder(world.store.clone())
+    with_store(world, world.store.clone(), sealer)
+}
+
+/// A process on a world with another store.
+fn with_store(world: &World, store: impl Store, sealer: impl Sealer) -> Onboarding {
+    Onboarding::builder(store)
         .with_brand("plat")
         .with_targets(Targets::cname(EDGE))
         .with_resolver(world.resolver.clone())
@@ -94,6 +103,65 @@ async fn health_tells_store_sealing_and_clock_apart() {
         let health = world.onboarding.health(&ManualClock::new(here)).await;
         assert_eq!(health.skew, Some(Duration::from_secs(90)));
     }
+}
+
+/// Returns how often health has written.
+async fn writes(store: &impl Store) -> u64 {
+    let found = store.get(&[Key::new(Kind::Ledger, "health")]).await.unwrap();
+    found[0].as_ref().map_or(0, |item| item.revision.counter)
+}
+
+#[tokio::test]
+async fn a_store_that_only_answers_is_not_ready() {
+    let (world, folder) = (World::new(), Scratch::new());
+    let path = folder.file("store.db");
+    let builder = Sqlite::builder(&path).with_clock(Arc::new(world.clock.clone()));
+    let store = builder.with_busy_timeout(Duration::ZERO).open().await.unwrap();
+    let onboarding = with_store(&world, store.clone(), world.sealer.clone());
+    let worker = onboarding.worker();
+    assert!(onboarding.health(&world.clock).await.is_ready());
+    worker.step().await.unwrap();
+
+    // As on a full disk, what is there can be read.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    world.clock.advance(HOUR);
+    worker.step().await.unwrap_err();
+    for _ in 0..2 {
+        let health = onboarding.health(&world.clock).await;
+        assert!(!health.is_ready() && health.is_ready_to_serve());
+        assert_eq!(health.writing.clone().unwrap_err().kind, ErrorKind::Unavailable);
+        // Starting the process again would make no room.
+        assert!(health.is_working(MINUTE));
+        world.clock.advance(MINUTE * 2);
+    }
+
+    // That it is over is seen at once, and the worker has time to look again.
+    other.execute_batch("ROLLBACK").unwrap();
+    let health = onboarding.health(&world.clock).await;
+    assert!(health.is_ready() && health.is_working(MINUTE));
+    world.clock.advance(MINUTE * 2);
+    assert!(!onboarding.health(&world.clock).await.is_working(MINUTE));
+}
+
+#[tokio::test]
+async fn health_writes_once_a_minute_at_most() {
+    let world = World::new();
+    for count in 1..=3 {
+        for _ in 0..6 {
+            assert!(world.onboarding.health(&world.clock).await.is_ready());
+            assert_eq!(writes(&world.store).await, count);
+            world.clock.advance(Duration::from_secs(10));
+        }
+    }
+    world.clock.set(world.clock.now() - TimeDelta::hours(6));
+    assert!(world.onboarding.health(&world.clock).await.is_ready());
+    assert_eq!(writes(&world.store).await, 4);
+    // What a process has left behind that is gone does not stay.
+    world.clock.advance(HOUR * 25);
+    world.onboarding.worker().tidy().await.unwrap();
+    assert_eq!(writes(&world.store).await, 0);
+    assert!(world.onboarding.health(&world.clock).await.is_ready());
 }
 
 #[tokio::test]

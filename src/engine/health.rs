@@ -5,29 +5,49 @@ use std::{
     time::Duration,
 };
 
-use super::{backends::Backends, onboarding::Onboarding, root::Trouble, telemetry::lag};
+use serde::Serialize;
+
+use super::{
+    backends::Backends, codec, held::commit, onboarding::Onboarding, root::Trouble, telemetry::lag,
+};
 use crate::{
-    clock::{Clock, Timestamp, between},
+    clock::{Clock, Timestamp, after, between},
     error::{Error, ErrorKind, Result},
+    id::OperationId,
     seal::Context,
     secret::Secret,
-    store::Leased,
+    store::{Batch, Body, Expect, Header, Key, Kind, Leased, Write},
     together::within,
 };
+
+/// How long what was written shows that the store can be written to.
+const WRITTEN: Duration = Duration::from_secs(60);
+/// After how long what was written may be tidied away.
+const KEPT: Duration = Duration::from_secs(86_400);
 
 /// What is sealed and opened again.
 const PROBE: &[u8] = b"nameplate health";
 
+/// What is written to see whether the store takes it.
+#[derive(Serialize)]
+struct Written {
+    written_at: Timestamp,
+}
+
 /// How well a process can do its work.
 ///
-/// *Readiness* is [`is_ready`](Self::is_ready): whether commands can be taken and certificates served.
+/// *Readiness* is [`is_ready`](Self::is_ready): whether commands can be taken and certificates served; of
+/// an edge, [`is_ready_to_serve`](Self::is_ready_to_serve).
 /// *Liveness* of a worker is [`is_working`](Self::is_working): whether to start it again. A store that
-/// is away makes a process unready and no less alive.
+/// is away or full makes a process unready and no less alive.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Health {
     /// The store's time, or why it does not answer.
     pub store: Result<Timestamp, Trouble>,
+    /// Whether the store takes what is written, or why not: one that is full or read-only still answers.
+    /// While it is taken, this is of up to a minute ago.
+    pub writing: Result<(), Trouble>,
     /// Whether all sealing keys are there that are needed, and a secret can be sealed and opened again,
     /// or why not.
     pub sealing: Result<(), Trouble>,
@@ -57,16 +77,22 @@ pub struct LastStep {
 }
 
 impl Health {
-    /// Returns whether store and sealing work.
+    /// Returns whether the store answers and can be written to, and sealing works.
     pub const fn is_ready(&self) -> bool {
+        self.is_ready_to_serve() && self.writing.is_ok()
+    }
+
+    /// Returns whether the store answers and sealing works, which is all that an edge needs: it writes
+    /// nothing, and a full disk must not take it out of service.
+    pub const fn is_ready_to_serve(&self) -> bool {
         self.store.is_ok() && self.sealing.is_ok()
     }
 
     /// Returns whether a worker of this process asked for work in the last `time`. While the store is
-    /// away nobody can tell, and the answer is yes; a worker that it did not answer has as much time
-    /// again from when it is back.
+    /// away or takes nothing, which a lease is too, nobody can tell, and the answer is yes; a worker
+    /// that it did not answer has as much time again from when it is back.
     pub fn is_working(&self, time: Duration) -> bool {
-        let Ok(now) = &self.store else { return true };
+        let (Ok(now), Ok(())) = (&self.store, &self.writing) else { return true };
         let asked = self.last_step.map(|step| step.at).max(self.back_at);
         asked.is_some_and(|at| between(at, *now) <= time)
     }
@@ -82,6 +108,8 @@ struct Asked {
     /// Whether the store has not answered since.
     in_vain: bool,
     back_at: Option<Timestamp>,
+    /// When the store last took something of ours, or is asked to just now.
+    written_at: Option<Timestamp>,
 }
 
 impl Pulse {
@@ -94,7 +122,8 @@ impl Pulse {
             leased: leased.leases.len(),
             lag: oldest.unwrap_or_default(),
         };
-        *self.asked() = Asked { last: Some(step), in_vain: false, back_at: None };
+        let mut asked = self.asked();
+        *asked = Asked { last: Some(step), in_vain: false, back_at: None, ..*asked };
     }
 
     /// Takes note of a store that did not answer: it tells no time then.
@@ -109,6 +138,23 @@ impl Pulse {
             *asked = Asked { in_vain: false, back_at: now, ..*asked };
         }
         *asked
+    }
+
+    /// Returns whether it is time to write something, and takes it as written.
+    fn is_to_write(&self, now: Timestamp) -> bool {
+        let mut asked = self.asked();
+        // The clock may have been set back.
+        let passed = asked.written_at.map(|at| between(at, now).max(between(now, at)));
+        let is_time = passed.is_none_or(|passed| passed >= WRITTEN);
+        if is_time {
+            asked.written_at = Some(now);
+        }
+        is_time
+    }
+
+    /// Takes note that nothing could be written.
+    fn note_unwritten(&self) {
+        self.asked().written_at = None;
     }
 
     fn asked(&self) -> MutexGuard<'_, Asked> {
@@ -135,6 +181,30 @@ impl Backends {
 }
 
 impl Backends {
+    /// Writes something of no meaning to the store, unless that was done less than a minute ago.
+    async fn try_writing(&self, now: Timestamp) -> Result<()> {
+        if !self.pulse.is_to_write(now) {
+            return Ok(());
+        }
+        let written = self.write_health(now).await;
+        if written.is_err() {
+            self.pulse.note_unwritten();
+        }
+        written
+    }
+
+    async fn write_health(&self, now: Timestamp) -> Result<()> {
+        let key = Key::new(Kind::Ledger, "health");
+        let found = self.store.get(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
+        let expect = found.map_or(Expect::Absent, |item| Expect::Revision(item.revision));
+        let header = Header { expires: Some(after(now, KEPT)), ..Header::default() };
+        let body = Body::new(codec::write(&Written { written_at: now })?);
+        let write = Write::Put { key: key.clone(), expect, header, body };
+        let batch = Batch::new(OperationId::random(&*self.random)?).with(write);
+        // Another process that was faster has shown it as well.
+        commit(self, batch, &key).await.map(drop)
+    }
+
     /// Returns what is wrong with the account at the authority.
     async fn account_trouble(&self) -> Result<(), Trouble> {
         let Some(root) = self.account_root().await.map_err(|error| Trouble::from(&error))? else {
@@ -154,7 +224,7 @@ impl Backends {
 impl Onboarding {
     /// Looks whether store and sealing work, and tells what the workers of this process did last.
     ///
-    /// Costs three calls of the store, what [`check_sealing`](Self::check_sealing) does, and one sealing and
+    /// Writes to the store, once a minute at most while it takes that. Costs up to five calls of it, what [`check_sealing`](Self::check_sealing) does, and one sealing and
     /// opening. A sealer that does not answer within
     /// [`Policy::call_timeout`](super::Policy::call_timeout) is `Unavailable`. `clock` is the process's
     /// own, such as [`SystemClock`](crate::clock::SystemClock). Never an error: what is wrong is in the
@@ -173,11 +243,16 @@ impl Onboarding {
             Err(Error::new(ErrorKind::Unavailable, "engine", "health", message))
         });
         let sealing = sealing.map_err(trouble);
-        let Asked { last, back_at, .. } = backends.pulse.at(store.as_ref().ok().copied());
+        let writing = match &store {
+            Ok(now) => backends.try_writing(*now).await.map_err(trouble),
+            Err(trouble) => Err(trouble.clone()),
+        };
+        let takes = store.as_ref().ok().filter(|_| writing.is_ok()).copied();
+        let Asked { last, back_at, .. } = backends.pulse.at(takes);
         let account = match &store {
             Ok(_) => backends.account_trouble().await,
             Err(_) => Ok(()),
         };
-        Health { store, sealing, account, skew, last_step: last, back_at }
+        Health { store, writing, sealing, account, skew, last_step: last, back_at }
     }
 }
