@@ -1,8 +1,12 @@
 //! How a database is opened.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{self, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::Sqlite;
+use super::{Sqlite, open};
 use crate::{
     clock::{Clock, SystemClock},
     error::Result,
@@ -97,7 +101,18 @@ impl SqliteBuilder {
     ///
     /// As [`Sqlite::open`].
     pub async fn open(self) -> Result<Sqlite> {
-        Sqlite::start(self).await
+        Sqlite::start(self.settled()).await
+    }
+
+    /// Makes the path absolute: backups and checks open the file once more, wherever the process has
+    /// gone by then. One that names no file stays as it is, to be refused as it was written.
+    fn settled(mut self) -> Self {
+        if open::refusal(&self.path).is_none()
+            && let Ok(path) = path::absolute(&self.path)
+        {
+            self.path = path;
+        }
+        self
     }
 
     /// Returns the path for messages.

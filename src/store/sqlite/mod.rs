@@ -170,7 +170,7 @@ impl Sqlite {
         (is_due == Some(false)).then(|| Leased::new(now, Vec::new()))
     }
 
-    /// Returns the path of the file.
+    /// Returns the path of the file, from the root on.
     pub fn path(&self) -> &Path {
         &self.settings.path
     }
@@ -185,8 +185,9 @@ impl Sqlite {
     /// # Errors
     ///
     /// `AlreadyExists` if `to` or its partial is there, or was made meanwhile, `NotFound` without its folder, `Denied`
-    /// where it cannot be written, `Invalid` for a path that is not UTF-8, `Unavailable` when the
-    /// disk is full or fails. `to` is then not there.
+    /// where it cannot be written, `Invalid` for a path that is not UTF-8, `Precondition` if another
+    /// application's file has come into the place of this one, `Unavailable` when the disk is full or
+    /// fails. `to` is then not there.
     pub async fn backup(&self, to: impl Into<PathBuf>) -> Result<()> {
         let (settings, to) = (Arc::clone(&self.settings), to.into());
         thread::aside("backup", move || upkeep::backup(&settings, &to)).await

@@ -93,14 +93,8 @@ fn prepare(path: &Path) -> Result<()> {
     let refuse = |kind, what: &str| {
         Err(Error::new(kind, COMPONENT, "open", format!("{}: {what}", path.display())))
     };
-    if path.as_os_str().is_empty() {
-        return refuse(ErrorKind::Invalid, "the path is empty");
-    }
-    if path.as_os_str() == ":memory:" {
-        return refuse(ErrorKind::Invalid, "not a file; use InMemoryStore to keep items in memory");
-    }
-    if is_uri(path) {
-        return refuse(ErrorKind::Invalid, URI);
+    if let Some(what) = refusal(path) {
+        return refuse(ErrorKind::Invalid, what);
     }
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
@@ -122,6 +116,17 @@ fn prepare(path: &Path) -> Result<()> {
         Err(failure) if failure.kind() == Io::AlreadyExists => Ok(()),
         Err(failure) => Err(unopened(path, failure)),
         Ok(_) => Ok(()),
+    }
+}
+
+/// Returns why a path names no file, whatever is there.
+pub(super) fn refusal(path: &Path) -> Option<&'static str> {
+    if path.as_os_str().is_empty() {
+        Some("the path is empty")
+    } else if path.as_os_str() == ":memory:" {
+        Some("not a file; use InMemoryStore to keep items in memory")
+    } else {
+        is_uri(path).then_some(URI)
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) fn backup(settings: &SqliteBuilder, to: &Path) -> Result<()> {
     })?;
     let copied = (|| {
         let connection = open::connect(settings)?;
+        // Another file may have come into the place of the one that was opened.
+        schema::check(&connection, &settings.shown(), schema::STEPS)?;
         connection
             .execute("VACUUM INTO ?1", [text])
             .map_err(|error| Failure::Sqlite(error).into_error("backup"))?;

@@ -68,6 +68,48 @@ fn the_file_and_its_backup_are_for_their_owner_alone() {
     }
 }
 
+/// Where the other process is to say that it has found everything as it should be.
+const TOLD: &str = "NAMEPLATE_TEST_SQLITE_TOLD";
+
+/// Runs a test of this file in a process of its own, which works in `folder` and may have so many files
+/// open as `limit` says.
+#[cfg(unix)]
+fn elsewhere(folder: &Path, test: &str, limit: &str) {
+    let told = folder.join("told");
+    let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+    let mut command = process::Command::new("sh");
+    command.args(["-c", &script]).arg(env::current_exe().unwrap());
+    command.args(["--exact", &format!("store::sqlite::tests::opening::{test}"), "--nocapture"]);
+    assert!(command.current_dir(folder).env(TOLD, &told).status().unwrap().success());
+    assert!(told.exists(), "no such test: {test}");
+}
+
+#[cfg(unix)]
+#[test]
+fn where_a_process_goes_later_does_not_matter() {
+    let folder = Scratch::new();
+    for name in ["one", "two"] {
+        fs::create_dir(folder.file(name)).unwrap();
+    }
+    elsewhere(&folder.file("one"), "the_process_that_goes_elsewhere", "1024");
+    assert!(has(&open_at(&folder.file("two/copy.db")).unwrap(), "a"));
+}
+
+/// Does nothing unless another test has started it.
+#[test]
+fn the_process_that_goes_elsewhere() {
+    let Some(told) = env::var_os(TOLD) else { return };
+    let store = open_at(Path::new("store.db")).unwrap();
+    wait(store.commit(put("a", due()))).unwrap();
+    env::set_current_dir("../two").unwrap();
+    // What is there has the same name and is another one.
+    create(Path::new("store.db"));
+    wait(store.backup("copy.db")).unwrap();
+    wait(store.integrity_check()).unwrap();
+    assert!(store.path().is_absolute());
+    fs::write(told, "").unwrap();
+}
+
 #[test]
 fn a_path_that_is_no_file_is_refused() {
     let folder = Scratch::new();

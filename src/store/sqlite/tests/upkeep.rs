@@ -35,6 +35,21 @@ fn a_backup_of_a_store_in_use_holds_all_that_was_committed() {
 }
 
 #[test]
+fn what_has_come_into_the_place_of_the_file_is_not_backed_up() {
+    let folder = Scratch::new();
+    let store = open_at(&folder.file("store.db")).unwrap();
+    for name in folder.files() {
+        fs::rename(folder.file(&name), folder.file(&format!("old-{name}"))).unwrap();
+    }
+    let other = Connection::open(folder.file("store.db")).unwrap();
+    other.execute_batch("PRAGMA application_id = 7; CREATE TABLE theirs (x)").unwrap();
+    let error = wait(store.backup(folder.file("copy.db"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition, "{error}");
+    let files = folder.files();
+    assert!(!files.iter().any(|name| name.starts_with("copy")), "{files:?}");
+}
+
+#[test]
 fn a_backup_replaces_nothing_and_leaves_nothing_half_done() {
     let folder = Scratch::new();
     let store = open_at(&folder.file("store.db")).unwrap();
