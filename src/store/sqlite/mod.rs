@@ -113,12 +113,13 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// * `NotFound`: there is no such folder.
+    /// * `NotFound`: there is no such folder, or the path is a link to a file that is not there.
     /// * `Denied`: the file or its folder cannot be written to.
     /// * `Invalid`: the path names something else than a file.
     /// * `Malformed`: the file is no database, is damaged, or has other tables.
     /// * `Precondition`: the file is of another application, or of a later version.
-    /// * `Unavailable`: another process holds it locked, or the disk is full or fails.
+    /// * `Unavailable`: another process holds it locked, the disk is full or fails, or too many files
+    ///   are open.
     /// * `Unsupported`: the system's SQLite is older than 3.37.
     ///
     /// The file is then as it was before; one that did not exist may be there, and empty.

@@ -25,6 +25,9 @@ const OLDEST: i32 = 3_037_000;
 /// What is said of a file that cannot be written to.
 const READ_ONLY: &str = "can only be read";
 
+/// What is said when the system opens no further file.
+const TOO_MANY: &str = "too many files are open";
+
 /// What is said of a path that SQLite may take for something else.
 pub(super) const URI: &str =
     "begins with `file:`, which SQLite may read as a URI; put `./` before it";
@@ -112,6 +115,9 @@ fn prepare(path: &Path) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
+        Err(failure) if failure.kind() == Io::AlreadyExists && is_dangling(path) => {
+            refuse(ErrorKind::NotFound, "a link to a file that is not there")
+        }
         // Somebody else was faster.
         Err(failure) if failure.kind() == Io::AlreadyExists => Ok(()),
         Err(failure) => Err(unopened(path, failure)),
@@ -130,6 +136,25 @@ pub(super) fn refusal(path: &Path) -> Option<&'static str> {
     }
 }
 
+/// Returns whether a path is a link that leads to nothing, as to a disk that is not mounted.
+fn is_dangling(path: &Path) -> bool {
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    is_link && fs::metadata(path).is_err_and(|failure| failure.kind() == Io::NotFound)
+}
+
+/// Returns whether the system opens no more files, which SQLite tells from no other reason.
+fn is_exhausted(path: &Path) -> bool {
+    // Not the file itself, whose locks would end as it is closed.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or_else(|| Path::new(".")))
+        .is_err_and(|failure| is_too_many(&failure))
+}
+
+/// Returns whether the process (EMFILE) or the system (ENFILE) has too many files open.
+fn is_too_many(failure: &io::Error) -> bool {
+    cfg!(unix) && matches!(failure.raw_os_error(), Some(23 | 24))
+}
+
 /// Returns whether SQLite may read a path as a URI (<https://sqlite.org/uri.html>).
 pub(super) fn is_uri(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().starts_with(b"file:")
@@ -146,6 +171,7 @@ pub(super) fn unopened(path: &Path, failure: io::Error) -> Error {
         Io::InvalidFilename | Io::InvalidInput => {
             (ErrorKind::Invalid, "not a name that a file can have")
         }
+        _ if is_too_many(&failure) => (ErrorKind::Unavailable, TOO_MANY),
         _ => (ErrorKind::Unavailable, "the system cannot open it"),
     };
     let message = format!("{}: {what}", path.display());
@@ -155,6 +181,9 @@ pub(super) fn unopened(path: &Path, failure: io::Error) -> Error {
 /// Returns the error of a step of opening.
 pub(super) fn error(path: &str, failure: Failure) -> Error {
     let (kind, what) = match failure.code() {
+        Some(ErrorCode::CannotOpen) if is_exhausted(Path::new(path)) => {
+            (ErrorKind::Unavailable, TOO_MANY)
+        }
         Some(ErrorCode::CannotOpen) => (
             ErrorKind::Denied,
             "cannot be opened for reading and writing; see the permissions of the file and its \

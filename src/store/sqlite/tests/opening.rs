@@ -110,6 +110,51 @@ fn the_process_that_goes_elsewhere() {
     fs::write(told, "").unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn too_many_open_files_are_no_question_of_permissions() {
+    let folder = Scratch::new();
+    create(&folder.file("store.db"));
+    elsewhere(&folder.0, "the_process_with_too_many_open_files", "64");
+}
+
+/// Does nothing unless another test has started it.
+#[test]
+fn the_process_with_too_many_open_files() {
+    let Some(told) = env::var_os(TOLD) else { return };
+    let mut open = Vec::new();
+    while let Ok(file) = fs::File::open(".") {
+        open.push(file);
+    }
+    let mut refusals = 0;
+    while let Err(error) = open_at(Path::new("store.db")) {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.message().contains("too many files are open"), "{error}");
+        refusals += 1;
+        drop(open.pop().unwrap());
+    }
+    // Without the file, and without those beside it.
+    assert!(refusals > 1, "{refusals}");
+    drop(open);
+    fs::write(told, "").unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_not_found() {
+    let folder = Scratch::new();
+    let path = folder.file("store.db");
+    std::os::unix::fs::symlink(folder.file("missing/store.db"), &path).unwrap();
+    let error = refused(&path);
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.message().contains("link to a file that is not there"), "{error}");
+    assert_eq!(folder.files(), ["store.db"]);
+    // One that leads somewhere is followed.
+    fs::create_dir(folder.file("missing")).unwrap();
+    create(&folder.file("missing/store.db"));
+    open_at(&path).unwrap();
+}
+
 #[test]
 fn a_path_that_is_no_file_is_refused() {
     let folder = Scratch::new();
