@@ -66,6 +66,8 @@ pub(super) struct Siege {
     say: UnboundedSender<(usize, Option<Said>)>,
     targets: VecDeque<Target>,
     points: BTreeSet<String>,
+    /// Whether a process is to be stopped at some point, or was.
+    plans_a_stop: bool,
     faults: BTreeMap<(String, Fault), usize>,
     missed: Vec<Target>,
     /// What has to wait until a worker was killed at every point, while that is what happens.
@@ -144,6 +146,7 @@ impl Siege {
                 .map(|point| Target { point, fault: Fault::Kill, tries: 0 })
                 .collect(),
             points: BTreeSet::new(),
+            plans_a_stop: false,
             faults: BTreeMap::new(),
             missed: Vec::new(),
             later: None,
@@ -365,6 +368,9 @@ impl Siege {
         for target in self.missed.iter().chain(&self.targets) {
             println!("  {:?} {}: not reached", target.fault, target.point);
         }
+        let is_to_stop = self.plan.at_points.contains(&Fault::Stop);
+        let has_stopped = self.faults.keys().any(|(_, fault)| *fault == Fault::Stop);
+        assert!(has_stopped || !is_to_stop || self.has_suffered(), "nobody was stopped");
         // Where everything else stops as well, some are not reached in time.
         assert!(self.missed.is_empty() || self.has_suffered(), "not reached: {:?}", self.missed);
     }

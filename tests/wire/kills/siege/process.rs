@@ -204,7 +204,12 @@ impl Siege {
             if fault == Fault::Kill && self.plan.walks {
                 continue;
             }
-            if fault != Fault::Stop || self.dice.below(self.plan.stop_each) == 0 {
+            // One stop at least, whatever chance says: without it a run shows nothing of stops.
+            let is_planned = fault != Fault::Stop
+                || self.dice.below(self.plan.stop_each) == 0
+                || !self.plans_a_stop;
+            self.plans_a_stop |= fault == Fault::Stop;
+            if is_planned {
                 let target = Target { point: point.clone(), fault, tries: 0 };
                 match &mut self.later {
                     Some(later) => later.push(target),
