@@ -279,12 +279,43 @@ pub struct Page {
     pub items: Vec<Item>,
     /// Where to continue; `None` on the last page.
     pub next: Option<String>,
+    /// The ids of the items that belong on the page and that the store itself cannot read, rising.
+    /// They are left as they are.
+    pub unreadable: Vec<String>,
 }
 
 impl Page {
     /// Creates a page.
     pub const fn new(items: Vec<Item>, next: Option<String>) -> Self {
-        Self { items, next }
+        Self { items, next, unreadable: Vec::new() }
+    }
+
+    /// Names items that could not be read, by rising id.
+    #[must_use]
+    pub fn with_unreadable(mut self, ids: Vec<String>) -> Self {
+        self.unreadable = ids;
+        self
+    }
+
+    /// Creates a page of up to `limit` rows of which one more was asked for: items, or the ids of those
+    /// that cannot be read.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    fn of_rows(mut rows: Vec<std::result::Result<Item, String>>, limit: usize) -> Self {
+        let id = |row: &std::result::Result<Item, String>| match row {
+            Ok(item) => item.key.id.clone(),
+            Err(id) => id.clone(),
+        };
+        rows.sort_by_cached_key(id);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let mut page = Self::new(Vec::new(), rows.last().filter(|_| more).map(id));
+        for row in rows {
+            match row {
+                Ok(item) => page.items.push(item),
+                Err(id) => page.unreadable.push(id),
+            }
+        }
+        page
     }
 }
 
@@ -371,6 +402,10 @@ impl Leased {
 /// * Bodies are kept to the byte, whatever version they are of.
 /// * Methods may be called at the same time.
 ///
+/// One more point is for a test of the store's own, since only that can damage a row: an item that the
+/// store itself cannot read holds up nobody else. Leases count it, lists name it and go on behind it, and
+/// only who asks for it by its key is told `Malformed`.
+///
 /// # Cancellation
 ///
 /// A dropped call may have taken effect or not, never in part.
@@ -395,7 +430,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Returns the items that carry these unique keys, in their order.
     async fn find(&self, unique: &[UniqueKey]) -> Result<Vec<Option<Item>>>;
 
-    /// Returns a page of items, by rising id.
+    /// Returns a page of items, by rising id. What cannot be read is named beside them.
     async fn list(&self, query: &Query) -> Result<Page>;
 
     /// Makes all changes of a batch, or none.

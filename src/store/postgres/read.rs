@@ -129,13 +129,12 @@ impl Shared {
             [(&after, Type::TEXT), (&most, Type::INT8), (&kind, Type::TEXT)];
         let wanted: Vec<Parameter<'_>> = fixed.into_iter().chain(filter).collect();
         let rows = self.read("list", statement, &wanted).await?;
-        let items: std::result::Result<Vec<Item>, Failure> =
-            rows.iter().map(|row| row::item(row, 0)).collect();
-        let mut items = self.readable("list", items)?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|item| item.key.id.clone());
-        Ok(Page::new(items, next))
+        // One row must not hide all others.
+        let found: std::result::Result<Vec<_>, Failure> = rows
+            .iter()
+            .map(|row| row::item(row, 0).map(Ok).or_else(|_| column(row, 1).map(Err)))
+            .collect();
+        Ok(Page::of_rows(self.readable("list", found)?, limit))
     }
 
     pub(super) async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {

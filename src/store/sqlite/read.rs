@@ -122,7 +122,7 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Failu
     let most = i64::from(limit).saturating_add(1);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let kind = kind_number(query.kind);
-    let mut items: Vec<Item> = Vec::new();
+    let mut found = Vec::new();
     let mut statement = connection.prepare_cached(match &query.filter {
         Filter::All => ALL,
         Filter::Tenant(_) => BY_TENANT,
@@ -146,16 +146,16 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Failu
                 }
             }?;
             while let Some(row) = rows.next()? {
-                items.push(row::item(row, 0)?);
+                found.push(match row::item(row, 0) {
+                    // One row must not hide all others.
+                    Err(Failure::Stored(_)) => Err(row::item_id(row)?),
+                    item => Ok(item?),
+                });
             }
         }
         Ok(())
     })?;
-    items.sort_by(|one, other| one.key.id.cmp(&other.key.id));
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|item| item.key.id.clone());
-    Ok(Page::new(items, next))
+    Ok(Page::of_rows(found, limit))
 }
 
 /// Returns whether a list walks past items that are not on it, since no index holds them alone.

@@ -238,6 +238,11 @@ pub(super) fn item(row: &Row<'_>, first: usize) -> Result<Item, Failure> {
     Ok(Item::new(key, revision, header, body))
 }
 
+/// Reads the id of an item, for one of which the rest cannot be read.
+pub(super) fn item_id(row: &Row<'_>) -> Result<String, Failure> {
+    id(row.get_ref(1)?)
+}
+
 fn optional<'row, T>(
     value: ValueRef<'row>,
     read: impl FnOnce(ValueRef<'row>) -> Result<T, Failure>,

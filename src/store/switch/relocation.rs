@@ -521,6 +521,13 @@ impl<'a> Pages<'a> {
         let Some(query) = self.next.take().or_else(first) else { return Ok(None) };
         let page = self.store.list(&query).await?;
         let kind = query.kind;
+        if let Some(id) = page.unreadable.first() {
+            // Nothing is left behind: what is damaged has to be seen to first.
+            let message = format!("the store cannot read {kind}/{id}");
+            return Err(
+                Error::new(ErrorKind::Malformed, "switch", "copy", message).with_subject(id)
+            );
+        }
         self.next = page.next.map(|after| Query { after: Some(after), ..query });
         Ok(Some((kind, page.items)))
     }

@@ -7,8 +7,8 @@ use nameplate::{
     error::ErrorKind,
     id::{OperationId, OsRandom},
     store::{
-        Batch, Body, Commit, Expect, Header, Key, Kind, LeaseRequest, Postgres, Store, UniqueKey,
-        Write,
+        Batch, Body, Commit, Expect, Filter, Header, Key, Kind, LeaseRequest, Postgres, Query,
+        Store, UniqueKey, Write,
     },
 };
 
@@ -188,6 +188,11 @@ async fn a_row_that_cannot_be_read_is_counted_and_in_nobodys_way() {
     let leased = store.lease(&wanted).await.unwrap();
     assert_eq!((leased.leases.len(), leased.unreadable), (2, 1));
     let key = Key::new(Kind::Domain, format!("{:032x}", 1));
+    let query = Query::new(Kind::Domain, Filter::All).with_limit(2);
+    let page = store.list(&query).await.unwrap();
+    assert_eq!((page.items.len(), &page.unreadable), (1, &vec![key.id.clone()]));
+    let rest = store.list(&query.with_after(page.next.unwrap())).await.unwrap();
+    assert_eq!((rest.items.len(), rest.unreadable, rest.next), (1, Vec::new(), None));
     assert_eq!(store.get(&[key]).await.unwrap_err().kind(), ErrorKind::Malformed);
 }
 
