@@ -267,6 +267,12 @@ impl Limits {
                     tally.pending = tally.pending.saturating_add(1);
                 }
             }
+            // The name of what the store cannot read is not known, but that it is a claim is.
+            if within.is_none() {
+                let unreadable = u32::try_from(page.unreadable.len()).unwrap_or(u32::MAX);
+                tally.total = tally.total.saturating_add(unreadable);
+                tally.pending = tally.pending.saturating_add(unreadable);
+            }
             // One too many is enough to know.
             let Some(next) = page.next.filter(|_| self.rule(tally).is_none()) else {
                 return Ok(tally);

@@ -41,6 +41,7 @@ mod conflicts;
 mod crew;
 mod decide;
 mod drive;
+mod each;
 mod edge;
 mod feed;
 mod health;

@@ -56,8 +56,8 @@ pub struct Onboarding {
 pub struct Domains {
     /// The domains, by rising id.
     pub domains: Vec<Domain>,
-    /// Those whose stored form cannot be read, or is of a release that this one does not know. They
-    /// are left alone.
+    /// Those whose stored form cannot be read, by us or by the store itself, or is of a release that
+    /// this one does not know. They are left alone.
     pub unreadable: Vec<DomainId>,
     /// Where to continue; `None` on the last page.
     pub next: Option<String>,
@@ -308,6 +308,8 @@ impl Onboarding {
                 Err(_) => unreadable.extend(item.key.id.parse::<DomainId>().ok()),
             }
         }
+        unreadable.extend(page.unreadable.iter().filter_map(|id| id.parse::<DomainId>().ok()));
+        unreadable.sort_unstable();
         Ok(Domains { domains, unreadable, next: page.next })
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{backends::Backends, codec, root::Fact};
+use super::{backends::Backends, codec, each::each, root::Fact};
 use crate::{
     clock::Timestamp,
     domain::{PauseScope, Paused},
@@ -59,13 +59,13 @@ impl Pauses {
         tenants.dedup();
         let services = SERVICES.map(service_key).into_iter();
         let keys: Vec<Key> = services.chain(tenants.iter().copied().map(tenant_key)).collect();
-        let mut found = backends.store.get(&keys).await?.into_iter();
+        let mut found = each(&*backends.store, &keys).await?.into_iter();
         let mut pauses = Self::default();
         for service in SERVICES {
-            pauses.services.extend(found.next().flatten().map(|item| paused(service, &item)));
+            pauses.services.extend(found.next().and_then(|found| paused(service, found)));
         }
-        for (tenant, item) in tenants.into_iter().zip(found) {
-            let paused = item.map(|item| paused(PauseScope::Tenant, &item));
+        for (tenant, found) in tenants.into_iter().zip(found) {
+            let paused = paused(PauseScope::Tenant, found);
             pauses.tenants.extend(paused.map(|paused| (tenant, paused)));
         }
         Ok(pauses)
@@ -78,16 +78,18 @@ impl Pauses {
     }
 }
 
-/// Reads an order; one that cannot be read stands all the same.
-fn paused(scope: PauseScope, item: &Item) -> Paused {
-    match codec::read_item::<Pause>(item) {
-        Ok(Pause { since, reason, .. }) => Paused::new(scope, since, reason),
+/// Reads an order, if there is one; one that cannot be read, by us or by the store, stands all the
+/// same for what it is about, and for nothing else.
+fn paused(scope: PauseScope, found: Result<Option<Item>>) -> Option<Paused> {
+    let order = found.and_then(|found| found.as_ref().map(codec::read_item::<Pause>).transpose());
+    match order {
+        Ok(order) => order.map(|Pause { since, reason, .. }| Paused::new(scope, since, reason)),
         Err(error) => {
             let reason = match error.kind() {
                 ErrorKind::Unsupported => "by another release",
                 _ => "for a reason that cannot be read",
             };
-            Paused::new(scope, Timestamp::UNIX_EPOCH, reason.to_owned())
+            Some(Paused::new(scope, Timestamp::UNIX_EPOCH, reason.to_owned()))
         }
     }
 }

@@ -90,6 +90,12 @@ fn canaries_key() -> Key {
     Key::new(Kind::Sealing, "canaries")
 }
 
+/// Returns what is said of an item that the store itself cannot read.
+fn unreadable(key: &Key) -> Error {
+    let message = format!("the store cannot read {key}");
+    Error::new(ErrorKind::Malformed, "engine", "read sealed", message).with_subject(&key.id)
+}
+
 fn canary_context() -> Context {
     Context::new(None, canaries_key(), PURPOSE)
 }
@@ -186,6 +192,10 @@ impl Operator {
         let found = backends.store.list(&query).await?;
         for item in found.items {
             page.note(item.key.clone(), backends.reseal_item(item, &newest).await);
+        }
+        for id in found.unreadable {
+            let key = Key::new(Kind::Key, id);
+            page.note(key.clone(), Err(unreadable(&key)));
         }
         page.next = match found.next {
             Some(after) => Some(ResealCursor { key: cursor.key, after: Some(after) }),
@@ -326,6 +336,10 @@ impl Backends {
             let mut query = Query::new(Kind::Account, Filter::Status(status.to_owned()));
             loop {
                 let page = self.store.list(&query).await?;
+                // Whether its key is needed nobody could say.
+                if let Some(id) = page.unreadable.first() {
+                    return Err(unreadable(&Key::new(Kind::Account, id)));
+                }
                 accounts.extend(page.items);
                 match page.next {
                     Some(next) => query.after = Some(next),
@@ -345,7 +359,8 @@ impl Backends {
             }
         }
         let query = Query::new(Kind::Key, Filter::Status(key.to_string())).with_limit(1);
-        Ok(!self.store.list(&query).await?.items.is_empty())
+        let page = self.store.list(&query).await?;
+        Ok(!page.items.is_empty() || !page.unreadable.is_empty())
     }
 
     /// Seals what an item holds with the newest key; `false` if there is nothing to do.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{Timestamp, after},
-    error::Result,
+    error::{ErrorKind, Result},
     id::{DomainId, OperationId},
     store::{Batch, Entry, Expect, Filter, Item, Key, Kind, Query, Write},
 };
@@ -54,7 +54,7 @@ async fn delivered(backends: &Backends, id: DomainId) -> Result<u64> {
 }
 
 /// Deletes what is kept no longer: domains that are gone for long enough, with their logs, and ledgers
-/// that say nothing any more.
+/// that say nothing any more. What the store cannot read stays.
 pub(super) async fn tidy(backends: &Backends) -> Result<()> {
     let now = backends.store.now().await?;
     // A name rests with the trace of who held it last.
@@ -67,10 +67,8 @@ pub(super) async fn tidy(backends: &Backends) -> Result<()> {
             let page = backends.store.list(&query).await?;
             for item in page.items {
                 // Others expire with their certificate.
-                if item.header.status.as_deref() == Some(REMOVED)
-                    && !is_awaited(backends, &item, now).await?
-                {
-                    delete(backends, item).await?;
+                if item.header.status.as_deref() == Some(REMOVED) {
+                    passing_over(bury(backends, item, now).await)?;
                 }
             }
             let Some(next) = page.next else { break };
@@ -81,11 +79,24 @@ pub(super) async fn tidy(backends: &Backends) -> Result<()> {
     loop {
         let page = backends.store.list(&query).await?;
         for item in page.items {
-            delete(backends, item).await?;
+            passing_over(delete(backends, item).await)?;
         }
         let Some(next) = page.next else { return Ok(()) };
         query = query.with_after(next);
     }
+}
+
+/// Leaves alone what the store cannot read, so that it holds up nothing else.
+fn passing_over(done: Result<()>) -> Result<()> {
+    done.or_else(|error| if error.kind() == ErrorKind::Malformed { Ok(()) } else { Err(error) })
+}
+
+/// Deletes a domain that is gone, unless somebody waits to hear of it.
+async fn bury(backends: &Backends, gone: Item, now: Timestamp) -> Result<()> {
+    if is_awaited(backends, &gone, now).await? {
+        return Ok(());
+    }
+    delete(backends, gone).await
 }
 
 /// Returns whether somebody is still to be told what became of a domain that is gone.

@@ -275,7 +275,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Those of the store. What is left has its turn next time.
+    /// Those of the store. What is left has its turn next time. What the store cannot read stays, and
+    /// is no error.
     pub async fn tidy(&self) -> Result<()> {
         tidy(&self.backends).await
     }

@@ -99,7 +99,7 @@ impl Import {
     /// takes nothing over. Begin again with the first line then.
     pub async fn line(&mut self, line: &str) -> Result<()> {
         match self.inspection.read(line)? {
-            None => {}
+            None | Some(Line::LeftOut(_)) => {}
             Some(Line::Item(item)) => {
                 self.restore().await?;
                 self.pending = Some((item, Vec::new()));

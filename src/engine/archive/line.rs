@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    store::{Body, Entry, Item},
+    store::{Body, Entry, Item, Key},
 };
 
 /// The version of the format that is written, and the only one that is read.
@@ -31,6 +31,8 @@ struct Opening {
 pub(super) enum Line {
     Item(Item),
     Entry(Entry),
+    /// What the store could not read: an item, or the rest of the log of the one before.
+    LeftOut(Key),
     End(End),
 }
 
@@ -51,6 +53,9 @@ pub struct Manifest {
     pub items: u64,
     /// How many log entries.
     pub entries: u64,
+    /// How many items, or rests of their logs, are missing because the store could not read them: the
+    /// lines that begin with `{"left_out"` name them.
+    pub left_out: u64,
     /// The SHA-256 digest of all lines but the last, 64 hexadecimal characters.
     pub sha256: String,
 }
@@ -61,6 +66,7 @@ pub(super) struct Tally {
     digest: Sha256,
     items: u64,
     entries: u64,
+    pub(super) left_out: u64,
 }
 
 impl Tally {
@@ -91,6 +97,11 @@ impl Tally {
     pub(super) fn entry(&mut self, entry: Entry, lines: &mut String) -> Result<()> {
         self.entries = self.entries.saturating_add(1);
         self.write(&Line::Entry(entry), lines)
+    }
+
+    pub(super) fn left_out(&mut self, key: Key, lines: &mut String) -> Result<()> {
+        self.left_out = self.left_out.saturating_add(1);
+        self.write(&Line::LeftOut(key), lines)
     }
 
     /// Writes the last line.
@@ -153,7 +164,7 @@ impl Inspection {
             let message = format!("the export is cut after line {}: it has no end", self.line);
             return Err(Error::new(ErrorKind::Invalid, "engine", "import", message));
         };
-        Ok(Manifest { at, items, entries, sha256 })
+        Ok(Manifest { at, items, entries, left_out: self.tally.left_out, sha256 })
     }
 
     /// Reads the next line; `None` for the first.
@@ -194,6 +205,10 @@ impl Inspection {
                 }
                 self.tally.entries = self.tally.entries.saturating_add(1);
                 self.last = Some(entry.number);
+            }
+            Line::LeftOut(_) => {
+                self.tally.left_out = self.tally.left_out.saturating_add(1);
+                self.item = None;
             }
             Line::End(end) => {
                 if *end != self.tally.end() {

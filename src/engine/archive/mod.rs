@@ -3,7 +3,7 @@
 //! # Format
 //!
 //! One object a line, in this order: an opening with the version of the format; each item, followed by
-//! the entries of its log; an end that counts both and has the SHA-256 digest of all lines before it.
+//! the entries of its log; what the store could not read, by its key; an end that counts both and has the SHA-256 digest of all lines before it.
 //! Sealed secrets are in it as they are stored: whoever has the key of the sealer can open them.
 //!
 //! # Guarantees

@@ -25,7 +25,8 @@ const MAX_EVIDENCE: usize = 300;
 pub struct RegistrationChange {
     /// The claims that start anew.
     pub reset: Vec<DomainId>,
-    /// The claims that cannot be read, and stay as they are.
+    /// The claims that cannot be read, and stay as they are; among them all those of the tenant that
+    /// the store itself cannot read, whatever their names are.
     pub unreadable: Vec<DomainId>,
 }
 
@@ -98,6 +99,9 @@ impl Operator {
                     Err(error) => return Err(error),
                 }
             }
+            // Their names are not known: they may be below the domain.
+            let unreadable = page.unreadable.iter().filter_map(|id| id.parse::<DomainId>().ok());
+            change.unreadable.extend(unreadable);
             let Some(next) = page.next else { return Ok(change) };
             query = query.with_after(next);
         }

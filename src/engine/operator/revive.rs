@@ -6,6 +6,7 @@ use crate::{
     domain::{Failure, Setback},
     engine::{
         codec::{self, PARKED},
+        each::each,
         feed::{announce, wake},
         notice::Notice,
         root::Root,
@@ -65,9 +66,9 @@ impl Operator {
         }
         let page = self.backends.store.list(&query).await?;
         let beside: Vec<Key> = page.items.iter().map(|item| Unreadable::key(&item.key)).collect();
-        let beside = self.backends.store.get(&beside).await?;
+        let beside = each(&*self.backends.store, &beside).await?;
         let parked = page.items.iter().zip(beside).filter_map(|(item, beside)| {
-            let setback = setback(item, beside.as_ref());
+            let setback = setback(item, beside.ok().flatten().as_ref());
             let (failure, since) = setback.map(|it| (it.failure, it.parked_at)).unzip();
             Some(Parked {
                 domain: item.key.id.parse().ok()?,
@@ -77,7 +78,14 @@ impl Operator {
                 since: since.flatten(),
             })
         });
-        Ok((parked.collect(), page.next))
+        // The store cannot read these: that they are parked is all that is known.
+        let unknown = page.unreadable.iter().filter_map(|id| {
+            let domain = id.parse().ok()?;
+            Some(Parked { domain, tenant: None, name: None, failure: None, since: None })
+        });
+        let mut parked: Vec<Parked> = parked.chain(unknown).collect();
+        parked.sort_by_key(|it| it.domain);
+        Ok((parked, page.next))
     }
 
     /// Tries again what was parked.
