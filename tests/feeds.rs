@@ -935,3 +935,44 @@ async fn whoever_follows_a_domain_gets_past_what_is_not_told() {
     let page = world.onboarding.follow(&TENANT, page.next).await.unwrap();
     assert!(page.envelopes.is_empty());
 }
+
+#[tokio::test]
+async fn whoever_follows_gets_past_what_cannot_be_read_and_is_told_where_it_is() {
+    let world = World::new();
+    let onboarding = builder(&world, world.store.clone()).with_tenant_log().build().unwrap();
+    let id = onboarding.add(&TENANT, "shop.example.com".parse().unwrap()).await.unwrap().id();
+    run(&world, &onboarding, MINUTE).await;
+    // What a later release may have logged, and nonsense.
+    for (key, since) in [
+        (Key::new(Kind::Domain, id), Since::Domain(id, 0)),
+        (Key::new(Kind::Feed, format!("tenant-{TENANT}")), Since::Tenant(0)),
+    ] {
+        let before = onboarding.follow(&TENANT, since).await.unwrap();
+        assert!(!before.envelopes.is_empty() && before.unreadable.is_empty());
+        let item = world.store.get(std::slice::from_ref(&key)).await.unwrap().remove(0).unwrap();
+        let expect = Expect::Revision(item.revision);
+        let put = Write::Put { key: key.clone(), expect, header: item.header, body: item.body };
+        let batch = Batch::new(OperationId::from_bytes([9; 16])).with(put);
+        let batch = ["{\"v\":1,\"notice\":\"later\"}", "nonsense"]
+            .into_iter()
+            .fold(batch, |batch, body| {
+                batch.with_entry(NewEntry::new(key.clone(), body.to_owned()))
+            });
+        world.store.commit(batch).await.unwrap();
+        let numbers: Vec<u64> =
+            world.store.entries(&key, 0, 100).await.unwrap().iter().map(|it| it.number).collect();
+        let [.., later, nonsense] = numbers[..] else { panic!("{numbers:?}") };
+
+        // From the start, and from just before it: what is before it is not lost, what is in it is named.
+        let all = onboarding.follow(&TENANT, since).await.unwrap();
+        assert_eq!((&all.envelopes, all.unreadable), (&before.envelopes, vec![later, nonsense]));
+        let page = onboarding.follow(&TENANT, before.next).await.unwrap();
+        assert_eq!((page.envelopes, page.unreadable), (vec![], vec![later, nonsense]));
+        let end = onboarding.follow(&TENANT, page.next).await.unwrap();
+        assert_eq!((end.envelopes, end.unreadable), (vec![], vec![]));
+    }
+    // What comes after it is told.
+    let domain = onboarding.follow(&TENANT, Since::Domain(id, 0)).await.unwrap().next;
+    onboarding.remove(&TENANT, id).await.unwrap();
+    assert!(!onboarding.follow(&TENANT, domain).await.unwrap().envelopes.is_empty());
+}

@@ -68,8 +68,12 @@ impl FromStr for Since {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Followed {
-    /// Up to 100 notices, oldest first. None means that nothing more has happened yet.
+    /// Up to 100 notices, oldest first. None, and nothing unreadable either, means that nothing more
+    /// has happened yet.
     pub envelopes: Vec<Envelope>,
+    /// The numbers, or places in the tenant's log, of what this release cannot read, rising. What a
+    /// later release logged can be followed again from the number before it once that is in use.
+    pub unreadable: Vec<u64>,
     /// From where to go on.
     pub next: Since,
 }
@@ -84,11 +88,12 @@ impl Onboarding {
     ///
     /// # Errors
     ///
-    /// `NotFound` if the domain is not the tenant's; `Malformed` and `Unsupported` for what cannot be
-    /// read; those of the store.
+    /// `NotFound` if the domain is not the tenant's; `Malformed` and `Unsupported` for a domain that
+    /// cannot be read, while what cannot be read of what happened is passed over; those of the store.
     pub async fn follow(&self, tenant: &TenantId, since: Since) -> Result<Followed> {
         let store = &self.backends().store;
         let mut envelopes = Vec::new();
+        let mut unreadable = Vec::new();
         let mut last = 0;
         let next = match since {
             Since::Domain(domain, after) => {
@@ -102,13 +107,18 @@ impl Onboarding {
                 };
                 let name = codec::read_domain(&item)?.name().clone();
                 // Nothing to tell among as many entries is not the end.
-                while envelopes.is_empty() {
+                while envelopes.is_empty() && unreadable.is_empty() {
                     let entries = store.entries(&key, after.max(last), PAGE).await?;
                     let Some(end) = entries.last() else { break };
                     last = end.number;
                     for entry in &entries {
-                        if let Some(notice) = codec::read_entry(entry)? {
-                            envelopes.push(Envelope::new(*tenant, domain, name.clone(), notice));
+                        match codec::read_entry(entry) {
+                            Ok(None) => {}
+                            Ok(Some(notice)) => {
+                                let name = name.clone();
+                                envelopes.push(Envelope::new(*tenant, domain, name, notice));
+                            }
+                            Err(_) => unreadable.push(entry.number),
                         }
                     }
                 }
@@ -117,12 +127,15 @@ impl Onboarding {
             Since::Tenant(after) => {
                 for entry in store.entries(&log_key(*tenant), after, PAGE).await? {
                     last = entry.number;
-                    envelopes.push(Envelope::from_json(entry.body.as_bytes())?);
+                    match Envelope::from_json(entry.body.as_bytes()) {
+                        Ok(envelope) => envelopes.push(envelope),
+                        Err(_) => unreadable.push(entry.number),
+                    }
                 }
                 Since::Tenant(after.max(last))
             }
         };
-        Ok(Followed { envelopes, next })
+        Ok(Followed { envelopes, unreadable, next })
     }
 
     /// Drops from a tenant's log what every reader has had; the histories of the domains stay.
