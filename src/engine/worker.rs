@@ -217,17 +217,21 @@ impl Worker {
         let drain = backends.timer.sleep(backends.settings.policy.drain);
         let drained = async {
             // What the store is about to hand out would wait until its lease ends.
-            if let Next::Leasing { is_asked: true, mut lease, .. } = next {
-                let asked = poll_fn(|context| {
+            if let Next::Leasing { is_asked: true, lease, .. } = next {
+                let mut returned = Box::pin(async {
+                    if let Ok((leased, _)) = lease.await {
+                        let leases = leased.leases.into_iter().map(|(lease, _)| lease);
+                        give_back(backends, leases).await;
+                    }
+                });
+                poll_fn(|context| {
                     // Leases are prolonged meanwhile.
                     if crew.len() > 0 {
                         let _ = crew.poll(context);
                     }
-                    lease.as_mut().poll(context)
-                });
-                if let Ok((leased, pauses)) = asked.await {
-                    crew.take(leased, pauses);
-                }
+                    returned.as_mut().poll(context)
+                })
+                .await;
             }
             crew.finish().await;
         };

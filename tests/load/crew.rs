@@ -17,7 +17,7 @@ use nameplate::{
     engine::{Envelope, Pausable, Policy, Subscriber, telemetry::metric},
     error::{ErrorKind, Result},
     record::RecordFields,
-    store::{Batch, Commit, InMemoryStore, Kind, LeaseRequest, Store, Then, Write},
+    store::{Batch, Commit, InMemoryStore, Key, Kind, LeaseRequest, Store, Then, Write},
     testkit::{Layered, StoreLayer},
 };
 use tokio::sync::oneshot;
@@ -413,6 +413,20 @@ async fn a_worker_that_is_told_to_stop_leases_nothing_more() {
     process.onboarding.worker().run(std::future::ready(())).await;
     let step = world.onboarding.worker().step().await.unwrap();
     assert_eq!(step.leased, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_told_to_stop_begins_nothing_that_the_store_hands_out_late() {
+    let world = World::new();
+    let process = Process::new(&world);
+    let key = [Key::new(Kind::Domain, world.add("shop.example.com").await.id())];
+    let before = world.store.get(&key).await.unwrap();
+    process.store.slow("lease", SECOND * 5);
+    let time = process.time.clone();
+    process.onboarding.worker().run(async { time.wait(SECOND).await }).await;
+    // Nothing was decided, and whoever comes next need not wait for the end of a lease.
+    assert_eq!(world.store.get(&key).await.unwrap(), before);
+    assert_eq!(world.onboarding.worker().step().await.unwrap().leased, 1);
 }
 
 #[tokio::test(start_paused = true)]
