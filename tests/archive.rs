@@ -8,18 +8,20 @@ mod scratch;
 
 use std::sync::Arc;
 
-use common::{DAY, HOUR, OTHER, TENANT, World};
+use common::{DAY, EDGE, HOUR, OTHER, TENANT, World};
 use nameplate::{
     certificate::Validation,
-    domain::{NewDomain, Status},
+    domain::{NewDomain, Status, Targets},
     engine::{ImportConflict, ImportReport, Inspection, Obstacle, Onboarding},
     error::{ErrorKind, Result},
     id::{OperationId, OsRandom},
     name::DomainName,
+    seal::InMemorySealer,
     store::{
         Batch, Body, Expect, Filter, Header, InMemoryStore, Item, Key, Kind, NewEntry, Query,
         Sqlite, Store, Write,
     },
+    testkit::EndlessTimer,
 };
 
 /// A platform in the middle of its life: names that are active, pending, being ordered and gone.
@@ -112,6 +114,35 @@ async fn what_is_imported_into_an_empty_store_is_what_was_exported() {
     }
     // The same lines, in the same order.
     assert_eq!(export(&there).await, file);
+}
+
+#[tokio::test]
+async fn a_look_at_an_empty_store_leaves_nothing_that_is_in_the_way_of_an_import() {
+    let world = lived().await;
+    let file = export(&world.onboarding).await;
+    let store = empty(&world);
+    let there = moved(&world, store.clone());
+    there.check_sealing().await.unwrap();
+    assert!(there.health(&world.clock).await.is_ready());
+    assert_eq!(items(&store).await, []);
+    let report = import(&there, &file).await;
+    assert_eq!(report.conflicts, []);
+    let keys =
+        |onboarding: Onboarding| async move { onboarding.operator().sealing_keys().await.unwrap() };
+    assert_eq!(keys(there.clone()).await, keys(world.onboarding.clone()).await);
+    // Now something is sealed there, and the key is checked.
+    let other = InMemorySealer::new();
+    let wrong = Onboarding::builder(store)
+        .with_brand("plat")
+        .with_targets(Targets::cname(EDGE).with_addresses([[203, 0, 113, 10].into()], []))
+        .with_resolver(world.resolver.clone())
+        .with_authority(world.ca.clone())
+        .with_keys(world.keys.clone())
+        .with_sealer(other)
+        .with_timer(EndlessTimer)
+        .build()
+        .unwrap();
+    assert_eq!(wrong.check_sealing().await.unwrap_err().kind(), ErrorKind::Denied);
 }
 
 #[tokio::test]

@@ -167,7 +167,7 @@ impl Backends {
     /// open and not seal. Not the keys while the store is away, which knows them.
     async fn try_sealing(&self, store_answers: bool) -> Result<()> {
         if store_answers {
-            self.check_sealing().await?;
+            self.look_at_sealing().await?;
         }
         let context = Context::new(None, "health", "health check");
         let sealed = self.sealer.seal(&context, &Secret::new(PROBE.to_vec())).await?;

@@ -102,7 +102,8 @@ fn canary_context() -> Context {
 
 impl Onboarding {
     /// Checks that every sealing key is there that something stored needs. To be called at the start
-    /// and where health is asked for; it reads one item.
+    /// and where health is asked for; it reads one item. Nothing is written to a store in which nothing
+    /// was sealed yet, so that it may be asked before an import.
     ///
     /// A worker does the same before it seals anything, if keys were added since it did last.
     ///
@@ -111,7 +112,7 @@ impl Onboarding {
     /// `Denied` if a key is missing, with [`MissingKey`] as the source, or is another one than the
     /// one that was called the same; those of the store and of the sealer.
     pub async fn check_sealing(&self) -> Result<()> {
-        self.backends().check_sealing().await
+        self.backends().look_at_sealing().await
     }
 }
 
@@ -228,6 +229,16 @@ impl Backends {
             return Ok(());
         }
         self.check_sealing().await
+    }
+
+    /// Checks the keys and leaves nothing behind in a store in which nothing was ever sealed: what is
+    /// imported there brings its own list.
+    pub(super) async fn look_at_sealing(&self) -> Result<()> {
+        self.sealing_key()?;
+        match self.canaries().await? {
+            (Expect::Absent, _) => Ok(()),
+            (Expect::Revision(_), _) => self.check_sealing().await,
+        }
     }
 
     /// Opens every canary whose key is needed, and leaves one for the key that seals now.
