@@ -57,6 +57,9 @@ pub(super) struct Cursor {
     /// Failed attempts at the next notice, in a row.
     #[serde(default)]
     pub(super) failures: u32,
+    /// How often in a row no attempt was made, because the subscriber did not answer others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) postponed: u32,
     /// No attempt before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next_at: Option<Timestamp>,
@@ -79,6 +82,11 @@ pub(super) struct Cursor {
     pub(super) lost: u64,
 }
 
+/// For `serde`, which asks by reference.
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Cursor {
     pub(super) fn at(after: u64) -> Self {
         Self { after, ..Self::default() }
@@ -92,6 +100,7 @@ impl Cursor {
             self.after = self.after.max(number);
         }
         self.failures = 0;
+        self.postponed = 0;
         self.next_at = None;
     }
 
@@ -115,9 +124,9 @@ impl Cursor {
     /// Puts the next attempt off.
     fn wait(&mut self, trouble: &Trouble, now: Timestamp, seed: u64) {
         let asked = trouble.retry_after.unwrap_or_default().min(MAX_WAIT);
-        let wait = Backoff::DELIVERY.delay(self.failures, seed);
+        let before = self.failures.saturating_add(self.postponed);
+        let wait = Backoff::DELIVERY.delay(before, seed);
         self.next_at = Some(after(now, wait.max(asked)));
-        self.failures = self.failures.saturating_add(1);
         self.trouble = Some(trouble.clone());
     }
 
@@ -139,6 +148,7 @@ impl Cursor {
             }
             End::Postponed(trouble) => {
                 self.wait(trouble, now, seed);
+                self.postponed = self.postponed.saturating_add(1);
                 return false;
             }
             End::Failed(trouble) => {
@@ -149,6 +159,7 @@ impl Cursor {
                     && between(since, now) < policy.delivery_patience
                 {
                     self.wait(trouble, now, seed);
+                    self.failures = self.failures.saturating_add(1);
                     return false;
                 }
                 self.trouble = Some(trouble.clone());
@@ -383,6 +394,7 @@ impl Cursor {
     fn ask(&mut self, now: Timestamp) {
         self.epoch = self.epoch.wrapping_add(1);
         self.failures = 0;
+        self.postponed = 0;
         self.next_at = None;
         self.trouble = None;
         self.gone_at = None;

@@ -109,14 +109,17 @@ impl Envelope {
 ///   [`Policy::delivery_timeout`](crate::engine::Policy::delivery_timeout) is dropped, and counts as
 ///   failed. After three in a row all that waits for the subscriber is put off, of whichever domain:
 ///   one that passes on to several places gives each of them less time than that, and returns an
-///   error.
+///   error. What is put off is no attempt: it is looked at ever more rarely, up to every eight hours,
+///   and given up only once it was tried. So a notice can wait for longer than
+///   [`Policy::delivery_patience`](crate::engine::Policy::delivery_patience) while the subscriber is
+///   silent, and is kept as long.
 ///
 /// # Errors
 ///
 /// What fails is tried again, ever more rarely, and honors
 /// [`retry_after`](crate::error::Error::retry_after): up to a day. It holds up the later notices of
-/// the same domain to this subscriber, and nothing else. Once it is older than
-/// [`Policy::delivery_patience`](crate::engine::Policy::delivery_patience) it is given up: a
+/// the same domain to this subscriber, and nothing else. What fails when it is older than
+/// [`Policy::delivery_patience`](crate::engine::Policy::delivery_patience) is given up: a
 /// dead letter, and the next one is tried. Two kinds are different:
 ///
 /// * `Refused`: this notice is given up at once.

@@ -94,6 +94,27 @@ fn what_is_too_old_is_given_up_and_the_next_one_is_tried_at_once() {
 }
 
 #[test]
+fn what_waits_for_a_silent_subscriber_is_looked_at_ever_more_rarely_and_counts_no_attempts() {
+    let patience = Policy::new().delivery_patience.as_secs();
+    let mut feed = feed();
+    let postponed = || End::Postponed(Trouble::new(ErrorKind::Unavailable, "silent"));
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        waits.push(settle(&mut feed, vec![(11, postponed())], 0).unwrap());
+    }
+    assert!(waits.is_sorted() && waits[9] > 6 * 3600, "{waits:?}");
+    // However old it is, it is not given up untried.
+    assert!(settle(&mut feed, vec![(11, postponed())], patience * 2).unwrap() > 0);
+    let cursor = &feed.cursors["a"];
+    assert_eq!((cursor.failures, cursor.dead.len()), (0, 0));
+    settle(&mut feed, vec![(11, failed(ErrorKind::Unavailable))], patience * 2);
+    assert_eq!(feed.cursors["a"].dead[0].attempts, 1);
+    // The next one starts afresh.
+    let due = settle(&mut feed, vec![(12, postponed())], 0);
+    assert!(due.is_some_and(|wait| (3..=6).contains(&wait)), "{due:?}");
+}
+
+#[test]
 fn a_refusal_gives_up_one_notice_and_nobody_there_gives_up_all() {
     let mut feed = feed();
     assert_eq!(settle(&mut feed, vec![(11, failed(ErrorKind::Refused))], 0), Some(0));
