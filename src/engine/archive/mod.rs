@@ -22,7 +22,9 @@
 //! a domain may be in the export as it was before a renewal and its new certificate with it. For an
 //! export that is exact, stop them, or export from a copy of the store such as
 //! `Sqlite::backup` makes. Leases and wakes are not part of an item: what was being worked on is due
-//! after the import, and so is every feed, for only a wake may have said that there is more to tell.
+//! after the import, and so is every feed, for only a wake may have said that there is more to tell. A
+//! domain that was woken by another one's change looks when it is due by itself, within
+//! [`Policy::recheck`](crate::engine::Policy::recheck) and a quarter.
 
 mod export;
 mod import;
