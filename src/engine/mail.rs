@@ -361,6 +361,10 @@ impl Onboarding {
     /// }
     /// ```
     ///
+    /// # Cancellation
+    ///
+    /// As for [`check`](Self::check): spawn it where a handler can be dropped.
+    ///
     /// # Errors
     ///
     /// `Refused` for a code that is not the one that was mailed last, or is too old; `RateLimited` after

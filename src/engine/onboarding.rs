@@ -340,6 +340,12 @@ impl Onboarding {
     /// looks again, and the domain is returned as it is. A claim that had gone dormant wakes up; where
     /// its token was good for a short time only, with another one.
     ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost, but the domain stays leased: for up to [`Policy::lease`](crate::engine::Policy::lease)
+    /// (a minute) no worker looks at it, and a `check` returns it as it is. A server that drops its
+    /// handlers when a browser goes away spawns this call and waits for the task.
+    ///
     /// # Errors
     ///
     /// As for [`get`](Self::get), and `Conflict` if others keep changing it.
