@@ -96,7 +96,19 @@ struct Inner {
 }
 
 impl Hickory {
-    /// Creates a resolver on the recursive servers of the system, as `/etc/resolv.conf` lists them.
+    /// Creates a resolver on the recursive servers of the system, with nothing else told.
+    ///
+    /// Before going live most want [`system_builder`](Self::system_builder), to name the zone of their
+    /// own edge at least.
+    ///
+    /// # Errors
+    ///
+    /// As [`system_builder`](Self::system_builder).
+    pub fn system() -> Result<Self> {
+        Self::system_builder()?.build()
+    }
+
+    /// Begins a resolver on the recursive servers of the system, as `/etc/resolv.conf` lists them.
     ///
     /// Without any in there it is the one of this machine, as resolv.conf(5) has it. The file is read
     /// once. Search lists and options are ignored.
@@ -105,7 +117,7 @@ impl Hickory {
     ///
     /// `Unavailable` if the file cannot be read, `Unsupported` on systems without it; then use
     /// [`Hickory::builder`].
-    pub fn system() -> Result<Self> {
+    pub fn system_builder() -> Result<HickoryBuilder> {
         let failure = |kind, message| Error::new(kind, COMPONENT, "system", message);
         if !cfg!(unix) {
             let message = "this system has no resolv.conf: name the servers";
@@ -114,7 +126,7 @@ impl Hickory {
         let text = std::fs::read_to_string("/etc/resolv.conf").map_err(|error| {
             failure(ErrorKind::Unavailable, "resolv.conf cannot be read").with_source(error)
         })?;
-        Self::builder(recursive::name_servers(&text)).build()
+        Ok(Self::builder(recursive::name_servers(&text)))
     }
 
     /// Begins a resolver on recursive servers, at most 8, which are asked in this order.

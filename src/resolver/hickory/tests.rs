@@ -639,6 +639,25 @@ async fn a_delegation_without_end_ends() {
     assert_eq!(answer.outcome, Outcome::Failed(Failure::ServFail));
 }
 
+#[tokio::test]
+async fn what_the_system_has_can_be_added_to() {
+    let server = Fake::new(|_, answer| {
+        answer.add_answer(txt("t.example.test.", "yes"));
+    })
+    .await;
+    let builder = match Hickory::system_builder() {
+        Ok(builder) => builder,
+        Err(error) => {
+            assert!(!std::path::Path::new("/etc/resolv.conf").exists(), "{error}");
+            return;
+        }
+    };
+    let hickory =
+        builder.with_zone("example.test".parse().unwrap(), [server.address]).build().unwrap();
+    let found = hickory.lookup(&lookup("t.example.test", Mode::Authoritative)).await.unwrap();
+    assert_eq!(texts(&found), ["yes"]);
+}
+
 #[test]
 fn servers_are_read_from_a_resolv_conf() {
     let text = "# nameserver 192.0.2.9\nsearch example.test\n nameserver 192.0.2.1\n\
