@@ -13,6 +13,18 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The numbers by which the engine decides, each with its reason.
+///
+/// Each can be changed by itself:
+///
+/// ```
+/// # fn example(builder: nameplate::engine::Builder) {
+/// use nameplate::engine::Policy;
+///
+/// let mut policy = Policy::new();
+/// policy.max_below = Some(50);
+/// let builder = builder.with_policy(policy);
+/// # }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {

@@ -24,6 +24,22 @@ use crate::{
 /// | `chain` | 8 | 0 | 8 |
 /// | `per_address` | 4 | 1 | 64 |
 /// | `per_domain` | 4 | 1 | 64 |
+///
+/// Each can be changed by itself:
+///
+/// ```
+/// # fn example(
+/// #     builder: nameplate::probe::HttpProbeBuilder,
+/// # ) -> nameplate::Result<nameplate::probe::HttpProbe> {
+/// use std::time::Duration;
+///
+/// use nameplate::probe::ProbeLimits;
+///
+/// let mut limits = ProbeLimits::default();
+/// limits.total = Duration::from_secs(5);
+/// builder.with_limits(limits).build()
+/// # }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ProbeLimits {

@@ -3,7 +3,6 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
 };
 
 use super::{
@@ -78,24 +77,6 @@ impl HickoryBuilder {
     /// Sets how much of everybody's time and traffic is taken.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self
-    }
-
-    /// Sets how long one message is waited for; 2 seconds unless told.
-    pub fn with_query_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.query = timeout;
-        self
-    }
-
-    /// Sets how often a question is asked before a server counts as silent; 3 unless told.
-    pub fn with_tries(mut self, tries: u32) -> Self {
-        self.limits.tries = tries;
-        self
-    }
-
-    /// Sets how long a lookup may take as a whole; 15 seconds unless told.
-    pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.limits.deadline = deadline;
         self
     }
 

@@ -21,6 +21,19 @@ use crate::{
 /// | `failure_most` | 5 min | 1 s | 5 min |
 /// | `rate` | 10 | 1 | 1,000 |
 /// | `under_way` | 64 | 1 | 1,024 |
+///
+/// Each can be changed by itself:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use nameplate::resolver::{Hickory, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.query = Duration::from_secs(1);
+/// let resolver = Hickory::builder(["192.0.2.53:53".parse()?]).with_limits(limits).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -20,6 +20,19 @@ const PATIENT: Duration = Duration::from_secs(20);
 /// For questions that get no answer.
 const BRIEF: Duration = Duration::from_millis(50);
 
+/// As unless told, but for how long a message is waited for and how often it is sent.
+fn waiting(query: Duration, tries: u32) -> Limits {
+    let mut limits = Limits::default();
+    (limits.query, limits.tries) = (query, tries);
+    limits
+}
+
+fn patient() -> Limits {
+    let mut limits = waiting(PATIENT, 3);
+    limits.deadline = PATIENT;
+    limits
+}
+
 fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
 }
@@ -64,8 +77,7 @@ async fn answer(
 ) -> Answer {
     let server = Fake::new(respond).await;
     let hickory = Hickory::builder([server.address])
-        .with_query_timeout(PATIENT)
-        .with_deadline(PATIENT)
+        .with_limits(patient())
         .with_zone("example.test".parse().unwrap(), [server.address])
         .build()
         .unwrap();
@@ -130,8 +142,10 @@ async fn silence_is_a_timeout_and_the_deadline_ends_everything() {
     let server = Fake::raw(|_, _| Vec::new()).await;
     let builder = Hickory::builder([server.address])
         .with_zone("example.test".parse().unwrap(), [server.address]);
-    let quiet = builder.clone().with_query_timeout(BRIEF).with_tries(2).build().unwrap();
-    let late = builder.with_query_timeout(PATIENT).with_deadline(BRIEF).build().unwrap();
+    let quiet = builder.clone().with_limits(waiting(BRIEF, 2)).build().unwrap();
+    let mut limits = patient();
+    limits.deadline = BRIEF;
+    let late = builder.with_limits(limits).build().unwrap();
     for mode in MODES {
         for hickory in [&quiet, &late] {
             let answer = hickory.lookup(&lookup("t.example.test", mode)).await.unwrap();
@@ -152,7 +166,8 @@ async fn a_lost_question_is_asked_again_and_another_server_helps_out() {
         vec![answer.to_vec().unwrap()]
     })
     .await;
-    let hickory = Hickory::builder([lossy.address]).with_query_timeout(BRIEF * 4).build().unwrap();
+    let hickory =
+        Hickory::builder([lossy.address]).with_limits(waiting(BRIEF * 4, 3)).build().unwrap();
     let found = hickory.lookup(&lookup("t.example.test", Mode::Recursive)).await.unwrap();
     assert_eq!(texts(&found), ["yes"]);
 
@@ -160,7 +175,7 @@ async fn a_lost_question_is_asked_again_and_another_server_helps_out() {
         answer.metadata.response_code = ResponseCode::Refused;
     })
     .await;
-    let hickory = Hickory::builder([refuses.address, lossy.address]).with_query_timeout(PATIENT);
+    let hickory = Hickory::builder([refuses.address, lossy.address]).with_limits(patient());
     let hickory = hickory.build().unwrap();
     let found = hickory.lookup(&lookup("t.example.test", Mode::Recursive)).await.unwrap();
     assert_eq!(texts(&found), ["yes"]);
@@ -321,7 +336,7 @@ async fn the_ad_bit_counts_only_where_it_is_trusted() {
     })
     .await;
     let builder = Hickory::builder([server.address])
-        .with_query_timeout(PATIENT)
+        .with_limits(patient())
         .with_zone("example.test".parse().unwrap(), [server.address]);
     for (hickory, mode, authenticated) in [
         (builder.clone(), Mode::Recursive, false),
@@ -415,8 +430,7 @@ async fn together(servers: &[&Fake]) -> Outcome {
 async fn together_by(agreement: Agreement, servers: &[&Fake]) -> Answer {
     let addresses = servers.iter().map(|server| server.address);
     let hickory = Hickory::builder([])
-        .with_query_timeout(BRIEF * 4)
-        .with_tries(1)
+        .with_limits(waiting(BRIEF * 4, 1))
         .with_agreement(agreement)
         .with_zone("example.test".parse().unwrap(), addresses)
         .build()
@@ -516,8 +530,7 @@ async fn delegated(
     });
     let servers = Fake::row([vec![parent], below].into_iter().flatten().collect()).await;
     let builder = Hickory::builder([])
-        .with_query_timeout(PATIENT)
-        .with_deadline(PATIENT)
+        .with_limits(patient())
         .with_zone("test".parse().unwrap(), [servers[0].address])
         .with_name_server_port(servers[0].address.port());
     (servers, builder)
@@ -600,7 +613,7 @@ async fn the_top_level_domain_comes_from_the_recursive_server() {
     })
     .await;
     let hickory = Hickory::builder([recursive.address])
-        .with_query_timeout(PATIENT)
+        .with_limits(patient())
         .with_name_server_port(servers[0].address.port())
         .with_private_name_servers()
         .build()
@@ -627,7 +640,7 @@ async fn a_delegation_without_end_ends() {
     })
     .await;
     let hickory = Hickory::builder([])
-        .with_query_timeout(PATIENT)
+        .with_limits(patient())
         .with_zone("test".parse().unwrap(), [server.address])
         .with_name_server_port(server.address.port())
         .with_private_name_servers()

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use nameplate::resolver::{Answer, Failure, HickoryBuilder, Mode, Outcome};
 
 use super::{
-    scene::{MODES, QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, loopback, texts},
+    scene::{MODES, QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, loopback, once, texts},
     server::{
         A, AD, Act, Asked, CD, CNAME, IN, NXDOMAIN, Over, QR, Reply, SERVFAIL, SOA, Server, TXT,
         name, record, soa, strings,
@@ -55,7 +55,7 @@ async fn r16_what_does_not_answer_the_question_is_passed_over() {
             _ => vec![strays(asked).swap_remove(index).1],
         }))
         .await;
-        let scene = Scene::with(&server, |builder| builder.with_tries(1));
+        let scene = Scene::with(&server, |builder| builder.with_limits(once()));
         for mode in MODES {
             scene.rightful(mode).await;
             let flooded = scene.lookup("flooded.example.test", mode).await;

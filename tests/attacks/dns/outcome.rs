@@ -8,8 +8,8 @@ use nameplate::resolver::{
 
 use super::{
     scene::{
-        MODES, QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, is_unknown, loopback, question,
-        texts,
+        MODES, QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, is_unknown, loopback, once,
+        question, texts,
     },
     server::{
         AA, AD, Act, Asked, CNAME, DNAME, NOTAUTH, NXDOMAIN, Over, RD, REFUSED, Reply, SERVFAIL,
@@ -182,7 +182,7 @@ async fn r06_what_became_of_each_server_is_told() {
     addresses.push((loopback(9), 9).into());
     let scene = Scene::of(
         Hickory::builder([])
-            .with_tries(1)
+            .with_limits(once())
             .with_zone("example.test".parse().unwrap(), addresses.clone()),
     );
     let rightful = scene.rightful(Mode::Authoritative).await;

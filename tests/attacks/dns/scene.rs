@@ -124,6 +124,13 @@ pub(crate) fn unhurried() -> Limits {
     limits
 }
 
+/// Each question is sent once.
+pub(crate) fn once() -> Limits {
+    let mut limits = Limits::default();
+    limits.tries = 1;
+    limits
+}
+
 pub(crate) fn loopback(last: u8) -> IpAddr {
     [127, 0, 0, last].into()
 }

@@ -11,7 +11,8 @@ use nameplate::{
 
 use super::{
     scene::{
-        QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, is_unknown, loopback, texts, unhurried,
+        QUERY, RIGHTFUL, Scene, TOKEN, WANTED, guarded, is_unknown, loopback, once, texts,
+        unhurried,
     },
     server::{A, AA, Act, Asked, CNAME, NS, NXDOMAIN, SERVFAIL, Server, name},
 };
@@ -306,8 +307,9 @@ async fn c04_who_keeps_the_others_from_answering_proves_nothing() {
     let row =
         row(vec![(loopback(2), evil()), (loopback(3), silent()), (loopback(4), silent())]).await;
     let addresses = row[1..].iter().map(|server| server.address);
-    let builder =
-        || Hickory::builder([]).with_tries(1).with_zone(ZONE.parse().unwrap(), addresses.clone());
+    let builder = || {
+        Hickory::builder([]).with_limits(once()).with_zone(ZONE.parse().unwrap(), addresses.clone())
+    };
     for (builder, is_enough) in [
         (builder(), false),
         (builder().with_agreement(Agreement::All), false),
