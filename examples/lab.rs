@@ -185,10 +185,11 @@ impl Platform {
                 resolver.with_zone(zone.clone(), [servers.knot])
             })
             .build()?;
-        let crypto = CryptoProvider::Ring;
-        let client = ReqwestClient::builder(crypto).with_root_pem(&*servers.authority).build()?;
+        let client = ReqwestClient::builder(CryptoProvider::Ring)
+            .with_root_pem(&*servers.authority)
+            .build()?;
         let client = Arc::new(client);
-        let authority = Acme::builder(&*servers.directory, crypto, client.clone())
+        let authority = Acme::builder(&*servers.directory, CryptoProvider::Ring, client.clone())
             .with_contact(format!("ops@{PLATFORM}"))
             .agreeing_to_terms()
             .build()?;

@@ -183,8 +183,7 @@ async fn replica(number: &str) -> Result<(), Failure> {
     let api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let https = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{} {}", api.local_addr()?, https.local_addr()?);
-    let tls = Arc::new(rustls::crypto::ring::default_provider());
-    let acceptor = Acceptor::builder(nameplate.edge(), tls)
+    let acceptor = Acceptor::builder(nameplate.edge(), CryptoProvider::Ring)
         .with_revalidate_after(REVALIDATE_AFTER)
         .with_unknown_for(REVALIDATE_AFTER)
         .build()?;
@@ -220,9 +219,9 @@ async fn nameplate(servers: &Servers, sealing_key: &[u8; 32]) -> Result<Onboardi
         .with_zone(DELEGATION.parse()?, [servers.knot])
         .with_zone(CUSTOMERS.parse()?, [servers.knot])
         .build()?;
-    let crypto = CryptoProvider::Ring;
-    let client = ReqwestClient::builder(crypto).with_root_pem(&*servers.authority).build()?;
-    let authority = Acme::builder(&*servers.directory, crypto, Arc::new(client))
+    let client =
+        ReqwestClient::builder(CryptoProvider::Ring).with_root_pem(&*servers.authority).build()?;
+    let authority = Acme::builder(&*servers.directory, CryptoProvider::Ring, Arc::new(client))
         .with_contact(format!("ops@{PLATFORM}"))
         .agreeing_to_terms()
         .build()?;

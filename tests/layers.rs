@@ -56,7 +56,7 @@ const PLAN: &[(&str, &str)] = &[
     ("engine", "types, a trait"),
     // Floor 6
     ("api", "types, engine"),
-    ("serve", "types, engine"),
+    ("serve", "types, transport, engine"),
     ("webhook", "types, transport, engine"),
     // Beside the house
     ("conformance", "types, a trait"),

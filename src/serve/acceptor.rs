@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use rustls::{ServerConfig, crypto::CryptoProvider, server::ResolvesServerCertUsingSni};
+use rustls::{ServerConfig, server::ResolvesServerCertUsingSni};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
@@ -12,6 +12,7 @@ use crate::{
     engine::Edge,
     error::{Error, ErrorKind, Result},
     name::DomainName,
+    transport::CryptoProvider,
 };
 
 /// An alert that ends a connection before the handshake (RFC 8446 section 6.2).
@@ -70,7 +71,7 @@ pub struct Accepted<IO> {
 #[derive(Debug)]
 pub struct AcceptorBuilder {
     edge: Edge,
-    provider: Arc<CryptoProvider>,
+    crypto: CryptoProvider,
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
     alpn: Vec<Vec<u8>>,
@@ -186,7 +187,7 @@ impl AcceptorBuilder {
         if self.limits.loads == 0 || self.limits.loads > tokio::sync::Semaphore::MAX_PERMITS {
             return Err(invalid("the number of loads at the same time is out of range"));
         }
-        let mut base = ServerConfig::builder_with_provider(self.provider)
+        let mut base = ServerConfig::builder_with_provider(self.crypto.provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| {
                 invalid("the crypto provider cannot do TLS 1.2 and 1.3").with_source(error)
@@ -241,13 +242,13 @@ impl AcceptorBuilder {
 /// needed or the store says that nobody holds the name any more.
 ///
 /// ```no_run
+/// # #[cfg(feature = "ring")]
 /// # async fn serve(
 /// #     onboarding: nameplate::engine::Onboarding,
-/// #     provider: std::sync::Arc<rustls::crypto::CryptoProvider>,
 /// # ) -> Result<(), Box<dyn std::error::Error>> {
-/// use nameplate::serve::Acceptor;
+/// use nameplate::{serve::Acceptor, transport::CryptoProvider};
 ///
-/// let acceptor = Acceptor::builder(onboarding.edge(), provider)
+/// let acceptor = Acceptor::builder(onboarding.edge(), CryptoProvider::Ring)
 ///     .with_alpn(["h2", "http/1.1"])
 ///     .build()?;
 /// let listener = tokio::net::TcpListener::bind("[::]:443").await?;
@@ -274,14 +275,10 @@ struct Inner {
 
 impl Acceptor {
     /// Starts to put an acceptor together.
-    ///
-    /// The crypto provider is that of rustls to use, such as
-    /// `Arc::new(rustls::crypto::ring::default_provider())`. The process-wide one is neither used
-    /// nor set.
-    pub fn builder(edge: Edge, provider: Arc<CryptoProvider>) -> AcceptorBuilder {
+    pub fn builder(edge: Edge, crypto: impl Into<CryptoProvider>) -> AcceptorBuilder {
         AcceptorBuilder {
             edge,
-            provider,
+            crypto: crypto.into(),
             clock: Arc::new(SystemClock),
             timer: Arc::new(TokioTimer),
             alpn: Vec::new(),

@@ -1,26 +1,30 @@
 //! Which implementation of cryptography is used, said by whoever builds a backend.
 
-#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-compile_error!(
-    "features `postgres-tls`, `reqwest` and `smtp` encrypt: they need feature `ring` or `aws-lc-rs`"
-);
-
 use std::sync::Arc;
-
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use rustls_platform_verifier::BuilderVerifierExt;
-
-use crate::error::{Error, ErrorKind, Result};
 
 /// An implementation of the cryptography of TLS and of signatures.
 ///
 /// It is always passed explicitly. Cargo joins the features of all crates of an application, so a
 /// default that depends on what happens to be compiled in would change when some other dependency
-/// does, and the process-wide default of rustls panics when both are.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+/// does, and the process-wide default of rustls panics when both are. That one is neither used nor
+/// set.
+///
+/// Whatever takes one also takes a provider of rustls, which a host that has its own can pass as it
+/// is: with that, neither feature is needed.
+///
+/// ```
+/// # #[cfg(all(feature = "http-probe", feature = "ring"))]
+/// # fn example(
+/// #     resolver: nameplate::resolver::InMemoryResolver,
+/// #     of_rustls: std::sync::Arc<rustls::crypto::CryptoProvider>,
+/// # ) {
+/// use nameplate::{probe::HttpProbe, transport::CryptoProvider};
+///
+/// let probe = HttpProbe::builder(resolver.clone(), CryptoProvider::Ring);
+/// let probe = HttpProbe::builder(resolver, of_rustls); // Arc<rustls::crypto::CryptoProvider>
+/// # }
+/// ```
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CryptoProvider {
     /// AWS-LC (feature `aws-lc-rs`).
@@ -29,57 +33,32 @@ pub enum CryptoProvider {
     /// ring (feature `ring`).
     #[cfg(feature = "ring")]
     Ring,
+    /// One that the host brings, of rustls 0.23: with validated cryptography or from hardware, for
+    /// example.
+    Rustls(Arc<rustls::crypto::CryptoProvider>),
 }
 
 impl CryptoProvider {
     /// Returns what rustls calls a provider.
-    pub(crate) fn provider(self) -> Arc<rustls::crypto::CryptoProvider> {
+    pub(crate) fn provider(&self) -> Arc<rustls::crypto::CryptoProvider> {
         match self {
             #[cfg(feature = "aws-lc-rs")]
             Self::AwsLcRs => Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
             #[cfg(feature = "ring")]
             Self::Ring => Arc::new(rustls::crypto::ring::default_provider()),
+            Self::Rustls(provider) => Arc::clone(provider),
         }
-    }
-    /// Returns how `component` speaks TLS: it trusts the certificates in `roots`, PEM texts, or what
-    /// the platform trusts if there are none.
-    pub(crate) fn client_config(
-        self,
-        component: &'static str,
-        roots: &[String],
-    ) -> Result<ClientConfig> {
-        let error = |kind, message: &str| Error::new(kind, component, "build", message);
-        // Never `ClientConfig::builder()`: it panics when two providers are compiled in.
-        let config = ClientConfig::builder_with_provider(self.provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|no| error(ErrorKind::Internal, "no TLS version").with_source(no))?;
-        let config = if roots.is_empty() {
-            config.with_platform_verifier().map_err(|no| {
-                error(ErrorKind::Unavailable, "the platform has no roots").with_source(no)
-            })?
-        } else {
-            config.with_root_certificates(store(component, roots)?)
-        };
-        Ok(config.with_no_client_auth())
     }
 }
 
-/// Reads the certificates of all texts.
-fn store(component: &'static str, texts: &[String]) -> Result<RootCertStore> {
-    let invalid = |message: &str| Error::new(ErrorKind::Invalid, component, "build", message);
-    let mut store = RootCertStore::empty();
-    for text in texts {
-        let before = store.len();
-        for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-            let certificate = certificate
-                .map_err(|error| invalid("a root is no PEM").with_source(error.to_string()))?;
-            store
-                .add(certificate)
-                .map_err(|error| invalid("a root is no certificate").with_source(error))?;
-        }
-        if store.len() == before {
-            return Err(invalid("there is no PEM certificate among the roots"));
-        }
+impl From<rustls::crypto::CryptoProvider> for CryptoProvider {
+    fn from(provider: rustls::crypto::CryptoProvider) -> Self {
+        Self::Rustls(Arc::new(provider))
     }
-    Ok(store)
+}
+
+impl From<Arc<rustls::crypto::CryptoProvider>> for CryptoProvider {
+    fn from(provider: Arc<rustls::crypto::CryptoProvider>) -> Self {
+        Self::Rustls(provider)
+    }
 }

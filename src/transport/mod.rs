@@ -4,7 +4,13 @@
 //! proxy, metrics and limits, and so that a test answers from memory. `ReqwestClient` is the
 //! client that comes with the feature `reqwest`.
 
-#[cfg(any(feature = "postgres-tls", feature = "reqwest", feature = "smtp"))]
+#[cfg(any(
+    feature = "http-probe",
+    feature = "postgres-tls",
+    feature = "reqwest",
+    feature = "rustls",
+    feature = "smtp"
+))]
 mod crypto;
 #[cfg(any(feature = "hickory", feature = "rfc2136"))]
 pub(crate) mod dns;
@@ -12,6 +18,8 @@ pub(crate) mod dns;
 mod guard;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(any(feature = "postgres-tls", feature = "reqwest", feature = "smtp"))]
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -25,7 +33,13 @@ use crate::{
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{ReqwestClient, ReqwestClientBuilder};
-#[cfg(any(feature = "postgres-tls", feature = "reqwest", feature = "smtp"))]
+#[cfg(any(
+    feature = "http-probe",
+    feature = "postgres-tls",
+    feature = "reqwest",
+    feature = "rustls",
+    feature = "smtp"
+))]
 pub use crypto::CryptoProvider;
 
 /// The methods that backends use (RFC 9110 section 9.3, RFC 5789).

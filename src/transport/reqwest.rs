@@ -33,14 +33,14 @@ impl ReqwestClient {
     /// # Errors
     ///
     /// As [`ReqwestClientBuilder::build`].
-    pub fn new(crypto: CryptoProvider) -> Result<Self> {
+    pub fn new(crypto: impl Into<CryptoProvider>) -> Result<Self> {
         Self::builder(crypto).build()
     }
 
     /// Starts a client with options.
-    pub fn builder(crypto: CryptoProvider) -> ReqwestClientBuilder {
+    pub fn builder(crypto: impl Into<CryptoProvider>) -> ReqwestClientBuilder {
         ReqwestClientBuilder {
-            crypto,
+            crypto: crypto.into(),
             roots: Vec::new(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
@@ -449,12 +449,14 @@ mod tests {
     // Here rustls panics if anybody leaves the choice to it.
     #[cfg(all(feature = "rustls", feature = "aws-lc-rs"))]
     #[tokio::test]
-    async fn both_providers_work_in_one_process() {
-        let both = [CryptoProvider::AwsLcRs, CryptoProvider::Ring];
-        for client in both {
-            ReqwestClient::new(client).unwrap();
-            for server in both {
-                assert_eq!(over_tls(client, server, true).await.unwrap().status, 204);
+    async fn both_providers_and_the_hosts_own_work_in_one_process() {
+        let of_the_host = Arc::new(rustls::crypto::ring::default_provider());
+        let all = [CryptoProvider::AwsLcRs, CryptoProvider::Ring, of_the_host.into()];
+        for client in &all {
+            ReqwestClient::new(client.clone()).unwrap();
+            for server in &all {
+                let response = over_tls(client.clone(), server.clone(), true).await.unwrap();
+                assert_eq!(response.status, 204);
             }
         }
         assert!(rustls::crypto::CryptoProvider::get_default().is_none());

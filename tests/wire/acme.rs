@@ -467,7 +467,7 @@ async fn an_answer_that_is_too_large_is_malformed() {
 #[tokio::test]
 async fn both_providers_get_a_certificate_in_one_process() {
     for crypto in [CryptoProvider::AwsLcRs, CryptoProvider::Ring] {
-        let acme = acme(crypto, Arc::new(client(crypto)));
+        let acme = acme(crypto.clone(), Arc::new(client(crypto)));
         let account = account(&acme).await;
         let names = [name("both")];
         let chain = issue(&acme, &account, &names, ChallengeType::Http01).await;

@@ -29,7 +29,7 @@ pub(super) struct AccountKey {
 
 impl AccountKey {
     /// Reads a private key: PKCS #8 DER. Says what is wrong with it without showing it.
-    pub(super) fn parse(secret: &Secret, crypto: CryptoProvider) -> Result<Self, &'static str> {
+    pub(super) fn parse(secret: &Secret, crypto: &CryptoProvider) -> Result<Self, &'static str> {
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(secret.expose().to_vec()));
         // The source is left out: nobody promises that it does not quote the key.
         let key = crypto

@@ -146,20 +146,23 @@ impl Acme {
     /// `crypto` signs requests, `client` sends them.
     pub fn builder(
         directory_url: impl Into<String>,
-        crypto: CryptoProvider,
+        crypto: impl Into<CryptoProvider>,
         client: Arc<dyn HttpClient>,
     ) -> AcmeBuilder {
-        AcmeBuilder::new(directory_url.into(), crypto, client)
+        AcmeBuilder::new(directory_url.into(), crypto.into(), client)
     }
 
     /// Starts [Let's Encrypt](Self::LETS_ENCRYPT).
-    pub fn lets_encrypt(crypto: CryptoProvider, client: Arc<dyn HttpClient>) -> AcmeBuilder {
+    pub fn lets_encrypt(
+        crypto: impl Into<CryptoProvider>,
+        client: Arc<dyn HttpClient>,
+    ) -> AcmeBuilder {
         Self::builder(Self::LETS_ENCRYPT, crypto, client)
     }
 
     /// Starts [Let's Encrypt for tests](Self::LETS_ENCRYPT_STAGING).
     pub fn lets_encrypt_staging(
-        crypto: CryptoProvider,
+        crypto: impl Into<CryptoProvider>,
         client: Arc<dyn HttpClient>,
     ) -> AcmeBuilder {
         Self::builder(Self::LETS_ENCRYPT_STAGING, crypto, client)
@@ -171,7 +174,7 @@ impl Acme {
         if let Some(key) = lock(&self.0.keys).get(&digest) {
             return Ok((key.clone(), digest));
         }
-        let key = AccountKey::parse(secret, self.0.crypto)
+        let key = AccountKey::parse(secret, &self.0.crypto)
             .map_err(|message| Error::new(ErrorKind::Invalid, COMPONENT, operation, message))?;
         let key = Arc::new(key);
         lock(&self.0.keys).insert(digest, key.clone());

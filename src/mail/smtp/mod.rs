@@ -124,9 +124,9 @@ impl Smtp {
     pub fn builder(
         host: impl Into<String>,
         from: impl Into<String>,
-        crypto: CryptoProvider,
+        crypto: impl Into<CryptoProvider>,
     ) -> SmtpBuilder {
-        SmtpBuilder::new(host.into(), from.into(), crypto)
+        SmtpBuilder::new(host.into(), from.into(), crypto.into())
     }
 }
 

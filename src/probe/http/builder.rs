@@ -2,13 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use rustls::crypto::CryptoProvider;
-
 use super::{Gate, HttpProbe, Inner, MixedAddresses, ProbeLimits, tls};
 use crate::{
     clock::{Timer, TokioTimer},
     error::Result,
     resolver::Resolver,
+    transport::CryptoProvider,
 };
 
 /// Puts an [`HttpProbe`] together.
@@ -16,7 +15,7 @@ use crate::{
 #[must_use]
 pub struct HttpProbeBuilder {
     resolver: Box<dyn Resolver>,
-    provider: Arc<CryptoProvider>,
+    crypto: CryptoProvider,
     timer: Box<dyn Timer>,
     limits: ProbeLimits,
     mixed: MixedAddresses,
@@ -41,10 +40,10 @@ impl Lab {
 }
 
 impl HttpProbeBuilder {
-    pub(super) fn new(resolver: Box<dyn Resolver>, provider: Arc<CryptoProvider>) -> Self {
+    pub(super) fn new(resolver: Box<dyn Resolver>, crypto: CryptoProvider) -> Self {
         Self {
             resolver,
-            provider,
+            crypto,
             timer: Box::new(TokioTimer),
             limits: ProbeLimits::default(),
             mixed: MixedAddresses::default(),
@@ -93,7 +92,7 @@ impl HttpProbeBuilder {
     pub fn build(self) -> Result<HttpProbe> {
         self.limits.check()?;
         Ok(HttpProbe(Arc::new(Inner {
-            tls: tls::config(self.provider)?,
+            tls: tls::config(self.crypto.provider())?,
             addresses: Gate::new(self.limits.per_address),
             domains: Gate::new(self.limits.per_domain),
             resolver: self.resolver,

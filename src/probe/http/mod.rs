@@ -37,6 +37,7 @@ use crate::{
     name::{DnsName, DomainName},
     record::RecordType,
     resolver::{Answer, Lookup, Mode, Resolver},
+    transport::CryptoProvider,
 };
 use gate::Gate;
 
@@ -77,13 +78,11 @@ const USER_AGENT: &str = concat!("nameplate/", env!("CARGO_PKG_VERSION"));
 /// processes each have their own.
 ///
 /// ```no_run
-/// # fn example(
-/// #     resolver: nameplate::resolver::InMemoryResolver,
-/// #     provider: std::sync::Arc<rustls::crypto::CryptoProvider>,
-/// # ) -> nameplate::Result<()> {
-/// use nameplate::probe::HttpProbe;
+/// # #[cfg(feature = "ring")]
+/// # fn example(resolver: nameplate::resolver::InMemoryResolver) -> nameplate::Result<()> {
+/// use nameplate::{probe::HttpProbe, transport::CryptoProvider};
 ///
-/// let probe = HttpProbe::builder(resolver, provider).build()?;
+/// let probe = HttpProbe::builder(resolver, CryptoProvider::Ring).build()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -136,14 +135,9 @@ impl Stage {
 impl HttpProbe {
     /// Starts with what finds addresses and what encrypts.
     ///
-    /// The resolver is asked in [`Mode::Recursive`]. The crypto provider is that of rustls to use, such
-    /// as `Arc::new(rustls::crypto::ring::default_provider())`; the process-wide one is neither used
-    /// nor set.
-    pub fn builder(
-        resolver: impl Resolver,
-        provider: Arc<rustls::crypto::CryptoProvider>,
-    ) -> HttpProbeBuilder {
-        HttpProbeBuilder::new(Box::new(resolver), provider)
+    /// The resolver is asked in [`Mode::Recursive`].
+    pub fn builder(resolver: impl Resolver, crypto: impl Into<CryptoProvider>) -> HttpProbeBuilder {
+        HttpProbeBuilder::new(Box::new(resolver), crypto.into())
     }
 }
 

@@ -9,6 +9,8 @@ use super::{
     COMPONENT, Postgres, Shared,
     schema::{STEPS, Schema, Step},
 };
+#[cfg(feature = "postgres-tls")]
+use crate::transport::CryptoProvider;
 use crate::{
     clock::{Timer, TokioTimer},
     error::{Error, ErrorKind, Result},
@@ -27,7 +29,7 @@ enum Source {
 enum Encryption {
     Off,
     #[cfg(feature = "postgres-tls")]
-    Provider(crate::transport::CryptoProvider, Vec<String>),
+    Provider(CryptoProvider, Vec<String>),
     #[cfg(feature = "postgres-tls")]
     Config(Arc<rustls::ClientConfig>),
 }
@@ -131,13 +133,13 @@ impl PostgresBuilder {
         self
     }
 
-    /// Encrypts all connections by the cryptography of `provider`, and trusts what the platform trusts.
+    /// Encrypts all connections by the cryptography of `crypto`, and trusts what the platform trusts.
     ///
     /// A server that does not offer it is refused, whatever `sslmode` the URL has. Of no effect on a
     /// pool that was passed in.
     #[cfg(feature = "postgres-tls")]
-    pub fn with_tls(mut self, provider: crate::transport::CryptoProvider) -> Self {
-        self.encryption = Encryption::Provider(provider, Vec::new());
+    pub fn with_tls(mut self, crypto: impl Into<CryptoProvider>) -> Self {
+        self.encryption = Encryption::Provider(crypto.into(), Vec::new());
         self
     }
 
@@ -145,10 +147,10 @@ impl PostgresBuilder {
     #[cfg(feature = "postgres-tls")]
     pub fn with_tls_roots(
         mut self,
-        provider: crate::transport::CryptoProvider,
+        crypto: impl Into<CryptoProvider>,
         pem: impl Into<String>,
     ) -> Self {
-        self.encryption = Encryption::Provider(provider, vec![pem.into()]);
+        self.encryption = Encryption::Provider(crypto.into(), vec![pem.into()]);
         self
     }
 

@@ -75,7 +75,7 @@ async fn nothing_secret_is_shown() {
     script.on("/new-account", problem_of(403, "unauthorized"));
     let error = acme.enroll(&key).await.unwrap_err();
     shown.push_str(&format!("{acme:?} {error} {error:?}"));
-    shown.push_str(&format!("{:?}", AccountKey::parse(&key, CryptoProvider::Ring).unwrap()));
+    shown.push_str(&format!("{:?}", AccountKey::parse(&key, &CryptoProvider::Ring).unwrap()));
     for secret in [MARKER.to_owned(), mac, hex::encode(key.expose())] {
         assert!(!shown.contains(&secret), "{shown}");
     }
