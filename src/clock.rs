@@ -37,6 +37,27 @@ pub trait Timer: fmt::Debug + Send + Sync + 'static {
     async fn sleep(&self, duration: Duration);
 }
 
+macro_rules! forward {
+    ($($pointer:ident),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<C: Clock + ?Sized> Clock for $pointer<C> {
+            fn now(&self) -> Timestamp {
+                (**self).now()
+            }
+        }
+
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<T: Timer + ?Sized> Timer for $pointer<T> {
+            async fn sleep(&self, duration: Duration) {
+                (**self).sleep(duration).await;
+            }
+        }
+    )*};
+}
+
+forward!(Arc, Box);
+
 /// The operating system's clock.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has no state to grow")]
@@ -121,6 +142,26 @@ mod tests {
         assert_eq!(after(Timestamp::MAX_UTC, Duration::from_secs(1)), Timestamp::MAX_UTC);
         assert_eq!(after(Timestamp::UNIX_EPOCH, Duration::MAX), Timestamp::MAX_UTC);
         assert_eq!(between(Timestamp::MAX_UTC, Timestamp::UNIX_EPOCH), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn what_is_shared_or_boxed_is_a_clock_and_a_timer_too() {
+        /// Moves a clock on instead of waiting.
+        #[derive(Debug)]
+        struct Skips(ManualClock);
+
+        #[async_trait]
+        impl Timer for Skips {
+            async fn sleep(&self, duration: Duration) {
+                self.0.advance(duration);
+            }
+        }
+
+        let manual = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let timer: Box<dyn Timer> = Box::new(Arc::new(Skips(manual.clone())));
+        timer.sleep(Duration::from_secs(7)).await;
+        let clock: Arc<dyn Clock> = Arc::new(Box::new(manual));
+        assert_eq!(clock.now().timestamp(), 7);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Ids, and the randomness that they come from.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use data_encoding::HEXLOWER;
 
@@ -18,6 +18,19 @@ pub trait Random: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::Unavailable`] if there is no randomness; the buffer must then not be used.
     fn fill(&self, buffer: &mut [u8]) -> Result<()>;
 }
+
+macro_rules! forward {
+    ($($pointer:ident),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<R: Random + ?Sized> Random for $pointer<R> {
+            fn fill(&self, buffer: &mut [u8]) -> Result<()> {
+                (**self).fill(buffer)
+            }
+        }
+    )*};
+}
+
+forward!(Arc, Box);
 
 /// The operating system's generator.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,6 +165,22 @@ mod tests {
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(json, format!("\"{text}\""));
         assert_eq!(serde_json::from_str::<DomainId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn what_is_shared_or_boxed_is_a_source_of_chance_too() {
+        #[derive(Debug)]
+        struct Sevens;
+
+        impl Random for Sevens {
+            fn fill(&self, buffer: &mut [u8]) -> Result<()> {
+                buffer.fill(7);
+                Ok(())
+            }
+        }
+
+        let shared: Arc<dyn Random> = Arc::new(Box::new(Sevens));
+        assert_eq!(DomainId::random(&shared).unwrap().as_bytes(), &[7; 16]);
     }
 
     #[test]

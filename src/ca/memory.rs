@@ -72,11 +72,11 @@ impl InMemoryCa {
     const BACKDATED: Duration = Duration::from_secs(3600);
 
     /// Creates an authority that lives by `clock` and signs with `signer`.
-    pub fn new(clock: Arc<dyn Clock>, signer: Arc<dyn Signer>) -> Self {
+    pub fn new(clock: impl Clock, signer: impl Signer) -> Self {
         Self {
             id: Self::ID.into(),
-            clock,
-            signer,
+            clock: Arc::new(clock),
+            signer: Arc::new(signer),
             random: Arc::new(OsRandom),
             resolver: None,
             probe: None,
@@ -90,15 +90,15 @@ impl InMemoryCa {
 
     /// Looks for TXT and CAA records through `resolver`.
     #[must_use]
-    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = Some(resolver);
+    pub fn with_resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 
     /// Looks for pages through `probe`.
     #[must_use]
-    pub fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
-        self.probe = Some(probe);
+    pub fn with_probe(mut self, probe: impl Probe) -> Self {
+        self.probe = Some(Arc::new(probe));
         self
     }
 
@@ -118,8 +118,8 @@ impl InMemoryCa {
 
     /// Takes randomness from elsewhere, so that a simulation can repeat a history.
     #[must_use]
-    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+    pub fn with_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
         self
     }
 

@@ -1,6 +1,6 @@
 //! What an authority in memory signs with.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha512};
 
@@ -38,6 +38,19 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
     /// `Refused` for a request that cannot be signed, such as one with a wrong signature.
     fn sign(&self, request: &SigningRequest) -> Result<Vec<Vec<u8>>>;
 }
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<S: Signer + ?Sized> Signer for $pointer {
+            fn sign(&self, request: &SigningRequest) -> Result<Vec<Vec<u8>>> {
+                (**self).sign(request)
+            }
+        }
+    )*};
+}
+
+forward!(Arc<S>, Box<S>);
 
 /// A signer without a key: certificates in the right form with a signature that **means nothing**.
 ///

@@ -40,8 +40,8 @@ impl InMemoryKeys {
 
     /// Takes randomness from elsewhere, so that a simulation can repeat a history.
     #[must_use]
-    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+    pub fn with_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
         self
     }
 

@@ -41,8 +41,8 @@ impl InMemoryProbe {
 
     /// Asks another probe for what has no page here.
     #[must_use]
-    pub fn with_fallback(mut self, fallback: Arc<dyn Probe>) -> Self {
-        self.fallback = Some(fallback);
+    pub fn with_fallback(mut self, fallback: impl Probe) -> Self {
+        self.fallback = Some(Arc::new(fallback));
         self
     }
 
@@ -76,7 +76,9 @@ impl InMemoryProbe {
         let page = self.pages().get(&(host.clone(), path.to_owned())).cloned();
         Ok(match (page, &self.fallback) {
             (Some(page), _) => page,
-            (None, Some(fallback)) => fallback.fetch(&Fetch::new(host.clone(), path)).await?,
+            (None, Some(Arc::new(fallback))) => {
+                fallback.fetch(&Fetch::new(host.clone(), path)).await?
+            }
             (None, None) if self.pages().keys().any(|(known, _)| known == host) => {
                 Fetched::response(404, "")
             }

@@ -66,8 +66,8 @@ impl InMemoryResolver {
     }
 
     /// Creates a resolver that sees the zones of a provider; of other names it knows its own records.
-    pub fn over(provider: Arc<dyn DnsProvider>) -> Self {
-        Self { provider: Some(provider), ..Self::new() }
+    pub fn over(provider: impl DnsProvider) -> Self {
+        Self { provider: Some(Arc::new(provider)), ..Self::new() }
     }
 
     /// Puts a record set, in place of the one that is there.

@@ -82,8 +82,8 @@ impl XChaChaSealer {
 
     /// Takes nonces from elsewhere. They must not repeat under one key.
     #[must_use]
-    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+    pub fn with_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
         self
     }
 }

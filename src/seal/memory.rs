@@ -59,8 +59,8 @@ impl InMemorySealer {
 
     /// Takes randomness from elsewhere, so that a simulation can repeat a history.
     #[must_use]
-    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+    pub fn with_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
         self
     }
 

@@ -68,8 +68,9 @@ impl Row {
 
 impl InMemoryStore {
     /// Creates an empty store that lives by `clock`.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Arc::default(), faults: Arc::new(Faults::new("in-memory store")) }
+    pub fn new(clock: impl Clock) -> Self {
+        let faults = Arc::new(Faults::new("in-memory store"));
+        Self { clock: Arc::new(clock), state: Arc::default(), faults }
     }
 
     /// Returns when the next root is due or the next lease ends.

@@ -92,9 +92,9 @@ struct Written {
 
 impl Switch {
     /// Puts a switch before a store.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: impl Store) -> Self {
         let state = State {
-            store,
+            store: Arc::new(store),
             phase: Phase::Open,
             writing: BTreeSet::new(),
             next: 0,
@@ -118,7 +118,7 @@ impl Switch {
     /// # use nameplate::{Result, store::{Store, Switch}};
     /// # async fn example(old: Arc<dyn Store>, new: Arc<dyn Store>) -> Result<()> {
     /// let switch = Switch::new(old);
-    /// // The platform works on `Arc::new(switch.clone())`. Then, one day:
+    /// // The platform works on `switch.clone()`. Then, one day:
     /// let mut relocation = switch.relocate(new)?;
     /// relocation.copy().await?;
     /// let report = relocation.complete().await?;
@@ -130,7 +130,7 @@ impl Switch {
     /// # Errors
     ///
     /// `Conflict` if a move is under way already.
-    pub fn relocate(&self, to: Arc<dyn Store>) -> Result<Relocation> {
+    pub fn relocate(&self, to: impl Store) -> Result<Relocation> {
         let mut state = self.state();
         if state.written.is_some() {
             let message = "a move to another store is under way already";
@@ -138,7 +138,7 @@ impl Switch {
         }
         state.written = Some(Written::default());
         drop(state);
-        Ok(Relocation::new(self.clone(), to))
+        Ok(Relocation::new(self.clone(), Arc::new(to)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -72,14 +72,12 @@ const FRESH: Duration = Duration::from_secs(10);
 /// ```no_run
 /// # #[cfg(feature = "ring")]
 /// # fn run() -> nameplate::error::Result<()> {
-/// use std::sync::Arc;
-///
 /// use nameplate::{
 ///     ca::Acme,
 ///     transport::{CryptoProvider, ReqwestClient},
 /// };
 ///
-/// let client = Arc::new(ReqwestClient::new(CryptoProvider::Ring)?);
+/// let client = ReqwestClient::new(CryptoProvider::Ring)?;
 /// let authority = Acme::lets_encrypt(CryptoProvider::Ring, client)
 ///     .with_contact("ops@acme.app")
 ///     .agreeing_to_terms()
@@ -147,23 +145,20 @@ impl Acme {
     pub fn builder(
         directory_url: impl Into<String>,
         crypto: impl Into<CryptoProvider>,
-        client: Arc<dyn HttpClient>,
+        client: impl HttpClient,
     ) -> AcmeBuilder {
-        AcmeBuilder::new(directory_url.into(), crypto.into(), client)
+        AcmeBuilder::new(directory_url.into(), crypto.into(), Arc::new(client))
     }
 
     /// Starts [Let's Encrypt](Self::LETS_ENCRYPT).
-    pub fn lets_encrypt(
-        crypto: impl Into<CryptoProvider>,
-        client: Arc<dyn HttpClient>,
-    ) -> AcmeBuilder {
+    pub fn lets_encrypt(crypto: impl Into<CryptoProvider>, client: impl HttpClient) -> AcmeBuilder {
         Self::builder(Self::LETS_ENCRYPT, crypto, client)
     }
 
     /// Starts [Let's Encrypt for tests](Self::LETS_ENCRYPT_STAGING).
     pub fn lets_encrypt_staging(
         crypto: impl Into<CryptoProvider>,
-        client: Arc<dyn HttpClient>,
+        client: impl HttpClient,
     ) -> AcmeBuilder {
         Self::builder(Self::LETS_ENCRYPT_STAGING, crypto, client)
     }

@@ -85,8 +85,8 @@ impl Rfc2136Builder {
     ///
     /// A server refuses what is dated more than five minutes off its own time.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.0.clock = clock;
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.0.clock = Arc::new(clock);
         self
     }
 

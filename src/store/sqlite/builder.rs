@@ -65,8 +65,8 @@ impl SqliteBuilder {
     }
 
     /// Lives by another clock than the system's.
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
