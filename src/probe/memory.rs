@@ -76,9 +76,7 @@ impl InMemoryProbe {
         let page = self.pages().get(&(host.clone(), path.to_owned())).cloned();
         Ok(match (page, &self.fallback) {
             (Some(page), _) => page,
-            (None, Some(Arc::new(fallback))) => {
-                fallback.fetch(&Fetch::new(host.clone(), path)).await?
-            }
+            (None, Some(fallback)) => fallback.fetch(&Fetch::new(host.clone(), path)).await?,
             (None, None) if self.pages().keys().any(|(known, _)| known == host) => {
                 Fetched::response(404, "")
             }

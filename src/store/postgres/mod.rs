@@ -206,7 +206,11 @@ impl Postgres {
         self.0.explain_lease(wanted).await
     }
 
-    /// Makes time pass for this store and its clones, for tests: the database goes by its own clock.
+    /// Makes time pass for this store and its clones: the database goes by its own clock.
+    ///
+    /// **For tests only**, and so only there with the features that tests need: every lease that others
+    /// hold ends early for this process.
+    #[cfg(any(test, feature = "conformance", feature = "testkit"))]
     pub fn advance(&self, by: Duration) {
         self.0.ahead.fetch_add(row::length(by), Ordering::Relaxed);
     }
