@@ -82,7 +82,7 @@ pub(super) async fn turn(
 ) -> Result<Turn> {
     let policy = &backends.settings.policy;
     let refuse = |rule: Rule, error: &dyn Fn(&Refusal) -> Error| {
-        let refusal = Refusal::new(rule, "add", tenant).of(name);
+        let refusal = Refusal::new(rule, "add", tenant).with_name(name.clone());
         backends.refuse(&refusal);
         error(&refusal)
     };

@@ -378,7 +378,9 @@ impl Onboarding {
             let now = backends.store.now().await?;
             let of = claim(&root.domain, &backends.settings.policy);
             let refusal = |rule: Rule, domain: &Domain| {
-                Refusal::new(rule, "confirm", *tenant).of(domain.name()).about(id)
+                Refusal::new(rule, "confirm", *tenant)
+                    .with_name(domain.name().clone())
+                    .with_domain(id)
             };
             let mail = by_mail(backends, &mut root.domain, "confirm")?;
             let judged = match mail.confirm(code, of, now) {
@@ -465,7 +467,9 @@ impl Onboarding {
         let suffixes = backends.claims.suffixes();
         self.change(tenant, id, "resend", |domain, now| {
             let name = domain.name.clone();
-            let refusal = |rule: Rule| Refusal::new(rule, "resend", *tenant).of(&name).about(id);
+            let refusal = |rule: Rule| {
+                Refusal::new(rule, "resend", *tenant).with_name(name.clone()).with_domain(id)
+            };
             if let Some(wish) = &wish {
                 Contacts::by(&suffixes, &name, wish.scope.as_ref())
                     .map_err(|error| backends.deny(&refusal(Rule::ScopeTooNarrow), error))?;
@@ -504,8 +508,9 @@ fn by_mail<'a>(
 ) -> Result<&'a mut Correspondence> {
     let is_it = domain.challenge.method == Method::Email && domain.status != Status::Removing;
     let (name, id) = (domain.name.to_string(), domain.id);
-    let refusal =
-        Refusal::new(Rule::NotNow, operation, domain.tenant).of(&domain.name).about(domain.id);
+    let refusal = Refusal::new(Rule::NotNow, operation, domain.tenant)
+        .with_name(domain.name.clone())
+        .with_domain(domain.id);
     domain.mail.as_deref_mut().filter(|_| is_it).ok_or_else(|| {
         let message = format!("{name} is not proved by mail, or is being removed");
         let error = Error::new(ErrorKind::Precondition, "onboarding", operation, message);

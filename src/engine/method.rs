@@ -57,8 +57,11 @@ impl Onboarding {
 
 /// Puts another challenge in the place of the one there is.
 fn reissue(backends: &Backends, domain: &mut Domain, method: Method, now: Timestamp) -> Result<()> {
-    let refusal =
-        |rule: Rule| Refusal::new(rule, "issue", domain.tenant).of(&domain.name).about(domain.id);
+    let refusal = |rule: Rule| {
+        Refusal::new(rule, "issue", domain.tenant)
+            .with_name(domain.name.clone())
+            .with_domain(domain.id)
+    };
     let refused = |message: String| {
         let error = Error::new(ErrorKind::Precondition, "onboarding", "issue", message);
         backends.deny(&refusal(Rule::NotNow), error).with_subject(domain.id)

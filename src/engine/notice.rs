@@ -238,7 +238,8 @@ pub struct Numbered {
 }
 
 impl Numbered {
-    pub(super) const fn new(number: u64, at: Timestamp, notice: Notice) -> Self {
+    /// Puts a notice at its place, as a feed does.
+    pub const fn new(number: u64, at: Timestamp, notice: Notice) -> Self {
         Self { number, at, notice }
     }
 }

@@ -165,12 +165,13 @@ impl Onboarding {
         let backends = &self.backends;
         let name = wanted.name().clone();
         backends.claims.admit(&name).map_err(|error| {
-            let refusal = Refusal::new(Rule::from(error.rule()), "add", *tenant).of(&name);
+            let refusal =
+                Refusal::new(Rule::from(error.rule()), "add", *tenant).with_name(name.clone());
             backends.refuse(&refusal);
             refusal.error(ErrorKind::Invalid, error.to_string()).with_source(error)
         })?;
         let deny = |rule: Rule, error: Error| {
-            backends.deny(&Refusal::new(rule, "add", *tenant).of(&name), error)
+            backends.deny(&Refusal::new(rule, "add", *tenant).with_name(name.clone()), error)
         };
         let invalid = |message: String| {
             deny(Rule::Unfit, Error::new(ErrorKind::Invalid, "onboarding", "add", message))
@@ -272,9 +273,10 @@ impl Onboarding {
             _ => "is there already",
         };
         let message = format!("{} {state}", domain.name());
-        let refusal = Refusal::new(Rule::AlreadyThere, "add", *tenant).of(domain.name());
+        let refusal =
+            Refusal::new(Rule::AlreadyThere, "add", *tenant).with_name(domain.name().clone());
         let error = Error::new(ErrorKind::AlreadyExists, "onboarding", "add", message);
-        Ok(self.backends.deny(&refusal.about(there.id()), error).with_subject(there.id()))
+        Ok(self.backends.deny(&refusal.with_domain(there.id()), error).with_subject(there.id()))
     }
 
     /// Returns a domain of a tenant.

@@ -428,7 +428,9 @@ async fn admit(
     let owner = record.name();
     let base = DnsName::from(domain.name().base());
     let refusal = |rule: Rule| {
-        Refusal::new(rule, operation, domain.tenant()).of(domain.name()).about(domain.id())
+        Refusal::new(rule, operation, domain.tenant())
+            .with_name(domain.name().clone())
+            .with_domain(domain.id())
     };
     // A proof that we write ourselves proves nothing, also not of a name below, where a wildcard
     // may be the one to answer (RFC 4592).

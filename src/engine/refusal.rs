@@ -178,16 +178,21 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) const fn new(rule: Rule, operation: &'static str, tenant: TenantId) -> Self {
+    /// Describes a refusal, as the engine does for an [`Auditor`].
+    pub const fn new(rule: Rule, operation: &'static str, tenant: TenantId) -> Self {
         Self { rule, operation, tenant, name: None, domain: None }
     }
 
-    pub(super) fn of(mut self, name: &DomainName) -> Self {
-        self.name = Some(name.clone());
+    /// Says which name it was about.
+    #[must_use]
+    pub fn with_name(mut self, name: DomainName) -> Self {
+        self.name = Some(name);
         self
     }
 
-    pub(super) const fn about(mut self, domain: DomainId) -> Self {
+    /// Says which domain it was about.
+    #[must_use]
+    pub const fn with_domain(mut self, domain: DomainId) -> Self {
         self.domain = Some(domain);
         self
     }
@@ -201,16 +206,51 @@ impl Refusal {
 /// Somebody who keeps a log of what was refused.
 ///
 /// What a worker refuses is a notice of the domain as well; what a command refuses is its error.
+///
+/// One of your own can be told of whatever it has to tell apart:
+///
+/// ```
+/// use std::sync::{Mutex, PoisonError};
+///
+/// use nameplate::{
+///     engine::{Auditor, Refusal, Rule},
+///     id::TenantId,
+/// };
+///
+/// #[derive(Debug, Default)]
+/// struct Ledger(Mutex<Vec<String>>);
+///
+/// impl Auditor for Ledger {
+///     fn refused(&self, refusal: &Refusal) {
+///         let Refusal { tenant, operation, rule, .. } = refusal;
+///         let line = format!("{tenant} may not {operation}: {rule}");
+///         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+///     }
+/// }
+///
+/// let (ledger, tenant) = (Ledger::default(), TenantId::from_bytes([7; 16]));
+/// let refusal = Refusal::new(Rule::TooMany, "add", tenant).with_name("shop.example.com".parse()?);
+/// ledger.refused(&refusal);
+/// assert_eq!(*ledger.0.lock().unwrap(), [format!("{tenant} may not add: too_many")]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Auditor: fmt::Debug + Send + Sync + 'static {
     /// Takes note of a refusal. Called in the task of the command or the worker: it must not block.
     fn refused(&self, refusal: &Refusal);
 }
 
-impl<A: Auditor + ?Sized> Auditor for Arc<A> {
-    fn refused(&self, refusal: &Refusal) {
-        (**self).refused(refusal);
-    }
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<A: Auditor + ?Sized> Auditor for $pointer {
+            fn refused(&self, refusal: &Refusal) {
+                (**self).refused(refusal);
+            }
+        }
+    )*};
 }
+
+forward!(Arc<A>, Box<A>);
 
 impl Backends {
     /// Writes down that something was refused.
@@ -236,8 +276,9 @@ impl Backends {
                 Notice::Contested => Rule::HeldByOther,
                 _ => continue,
             };
-            let refusal = Refusal::new(rule, "prove", domain.tenant()).of(domain.name());
-            self.refuse(&refusal.about(domain.id()));
+            let refusal =
+                Refusal::new(rule, "prove", domain.tenant()).with_name(domain.name().clone());
+            self.refuse(&refusal.with_domain(domain.id()));
         }
     }
 
@@ -256,7 +297,7 @@ impl Backends {
         if item.header.tenant == Some(tenant) {
             return Some(item);
         }
-        self.refuse(&Refusal::new(Rule::ForeignId, operation, tenant).about(id));
+        self.refuse(&Refusal::new(Rule::ForeignId, operation, tenant).with_domain(id));
         None
     }
 }

@@ -73,13 +73,13 @@ impl Onboarding {
         if *tenant == to {
             let message = "a name is offered to another tenant";
             let error = Error::new(ErrorKind::Invalid, "onboarding", OPERATION, message);
-            let refusal = Refusal::new(Rule::Unfit, OPERATION, *tenant).about(id);
+            let refusal = Refusal::new(Rule::Unfit, OPERATION, *tenant).with_domain(id);
             return Err(self.backends().deny(&refusal, error));
         }
         let backends = self.backends();
         let policy = &backends.settings.policy;
         let not_now = |error: Error| {
-            backends.deny(&Refusal::new(Rule::NotNow, OPERATION, *tenant).about(id), error)
+            backends.deny(&Refusal::new(Rule::NotNow, OPERATION, *tenant).with_domain(id), error)
         };
         if is_paused(backends, *tenant).await? {
             return Err(not_now(precondition(OPERATION, "the tenant is paused".to_owned(), id)));
@@ -89,8 +89,9 @@ impl Onboarding {
             may_be_handed_over(domain, policy, OPERATION, now).map_err(not_now)?;
             let cooled = domain.title.acquired_at.map(|at| after(at, policy.transfer_cool_down));
             if let Some(until) = cooled.filter(|until| *until > now) {
-                let refusal =
-                    Refusal::new(Rule::CoolDown, OPERATION, *tenant).of(domain.name()).about(id);
+                let refusal = Refusal::new(Rule::CoolDown, OPERATION, *tenant)
+                    .with_name(domain.name().clone())
+                    .with_domain(id);
                 backends.refuse(&refusal);
                 let message = format!("{} came over not long ago", domain.name());
                 return Err(refusal
@@ -118,8 +119,9 @@ impl Onboarding {
         self.change_telling(tenant, id, OPERATION, |domain, _| {
             if domain.title.offer.take().is_none() {
                 let message = format!("{} is not offered to anybody", domain.name());
-                let refusal =
-                    Refusal::new(Rule::NoOffer, OPERATION, *tenant).of(domain.name()).about(id);
+                let refusal = Refusal::new(Rule::NoOffer, OPERATION, *tenant)
+                    .with_name(domain.name().clone())
+                    .with_domain(id);
                 return Err(backends.deny(&refusal, precondition(OPERATION, message, id)));
             }
             Ok(Notice::TransferCanceled)
@@ -159,13 +161,13 @@ impl Onboarding {
                 Found::Nobody | Found::Unreadable => None,
             };
             let Some(holder) = offered.filter(|it| is_offered(it.domain(), *to, code)) else {
-                let refusal = Refusal::new(Rule::NoOffer, OPERATION, *to).of(&name);
+                let refusal = Refusal::new(Rule::NoOffer, OPERATION, *to).with_name(name.clone());
                 backends.refuse(&refusal);
                 let message = format!("there is no offer of {name} to this tenant with this code");
                 return Err(refusal.error(ErrorKind::NotFound, message));
             };
             if !is_in_time(holder.domain(), now) {
-                let refusal = Refusal::new(Rule::Expired, OPERATION, *to).of(&name);
+                let refusal = Refusal::new(Rule::Expired, OPERATION, *to).with_name(name.clone());
                 backends.refuse(&refusal);
                 let message = format!("the offer of {name} has expired");
                 return Err(refusal.error(ErrorKind::Precondition, message));
@@ -177,7 +179,7 @@ impl Onboarding {
                 // Why is the other tenant's business.
                 let message = format!("{name} cannot be handed over now");
                 let error = Error::new(ErrorKind::Precondition, "onboarding", OPERATION, message);
-                let refusal = Refusal::new(Rule::NotNow, OPERATION, *to).of(&name);
+                let refusal = Refusal::new(Rule::NotNow, OPERATION, *to).with_name(name.clone());
                 return Err(backends.deny(&refusal, error));
             }
             let known = self.known(to, &name).await?;
@@ -244,8 +246,9 @@ impl Onboarding {
                 const OPERATION: &str = "accept_transfer";
                 let (message, id) = (format!("{name} is still being removed"), root.domain.id());
                 let error = Error::new(ErrorKind::AlreadyExists, "onboarding", OPERATION, message);
-                let refusal = Refusal::new(Rule::AlreadyThere, OPERATION, *tenant).of(name);
-                Err(self.backends().deny(&refusal.about(id), error).with_subject(id))
+                let refusal =
+                    Refusal::new(Rule::AlreadyThere, OPERATION, *tenant).with_name(name.clone());
+                Err(self.backends().deny(&refusal.with_domain(id), error).with_subject(id))
             }
             Root::Domain(root) => Ok(Some((item, root))),
             Root::Account(_) => Ok(None),

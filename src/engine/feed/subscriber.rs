@@ -48,13 +48,8 @@ impl Envelope {
     /// The version that is written.
     pub const VERSION: u32 = 1;
 
-    /// Puts a notice into its envelope.
-    pub(super) fn new(
-        tenant: TenantId,
-        domain: DomainId,
-        name: DomainName,
-        notice: Numbered,
-    ) -> Self {
+    /// Puts a notice into its envelope, as a feed does.
+    pub fn new(tenant: TenantId, domain: DomainId, name: DomainName, notice: Numbered) -> Self {
         let Numbered { number, at, notice } = notice;
         let id = format!("{domain}-{number}");
         Self { v: Self::VERSION, id, tenant, domain, name, number, at, notice }
@@ -125,6 +120,34 @@ impl Envelope {
 /// * `Refused`: this notice is given up at once.
 /// * `NotFound`: nobody is there any more. This and all later notices of the domain are dead letters
 ///   at once, until somebody [revives](crate::engine::Deliveries::revive) them.
+///
+/// # Testing one
+///
+/// Hand it what a feed would: [`InMemorySubscriber`](crate::engine::InMemorySubscriber) is one that
+/// keeps the contract.
+///
+/// ```
+/// use nameplate::{
+///     clock::Timestamp,
+///     engine::{Envelope, InMemorySubscriber, Notice, Numbered, Subscriber},
+///     id::{DomainId, TenantId},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (tenant, domain) = (TenantId::from_bytes([1; 16]), DomainId::from_bytes([2; 16]));
+/// let notice = Numbered::new(1, Timestamp::UNIX_EPOCH, Notice::Added);
+/// let envelope = Envelope::new(tenant, domain, "shop.example.com".parse()?, notice);
+///
+/// let subscriber = InMemorySubscriber::new("billing", 10);
+/// subscriber.deliver(&envelope).await?;
+/// subscriber.deliver(&envelope).await?; // the same again, as after a crash
+/// let taken = subscriber.take();
+/// assert_eq!(taken[0], envelope);
+/// assert_eq!(taken[0].id, taken[1].id);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Subscriber`",
