@@ -338,8 +338,8 @@ async fn what_is_given_up_is_kept_and_can_be_revived() {
     run(&world, &onboarding, world.policy.delivery_patience + HOUR * 12).await;
 
     let page = onboarding.operator().dead_letters(None).await.unwrap();
-    assert_eq!((page.letters.len(), page.next), (1, None));
-    let letter = &page.letters[0];
+    assert_eq!((page.domains.len(), page.next), (1, None));
+    let letter = &page.domains[0];
     assert_eq!((letter.domain, letter.tenant), (id, TENANT));
     let dead: Vec<u64> = letter.deliveries[0].dead.iter().map(|it| it.number).collect();
     assert_eq!(dead, early);
@@ -355,7 +355,7 @@ async fn what_is_given_up_is_kept_and_can_be_revived() {
     onboarding.operator().deliveries(id).revive("shy").await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(heard(&shy.inner.take()), early);
-    assert_eq!(onboarding.operator().dead_letters(None).await.unwrap().letters, []);
+    assert_eq!(onboarding.operator().dead_letters(None).await.unwrap().domains, []);
 
     onboarding.operator().deliveries(id).replay("shy", early[1]).await.unwrap();
     run(&world, &onboarding, MINUTE).await;

@@ -79,8 +79,8 @@ pub use conflicts::{Conflict, Conflicts};
 pub use decide::{Settings, decide, questions};
 pub use edge::{Edge, Identity};
 pub use feed::{
-    DeadLetter, DeadLetters, Deliveries, Delivery, Envelope, Followed, InMemorySubscriber, Letter,
-    Since, Subscriber,
+    DeadLetter, DeadLetters, Deliveries, Delivery, Envelope, Followed, InMemorySubscriber, Since,
+    Subscriber, Undelivered,
 };
 pub use health::{Health, LastStep};
 pub use notice::{Notice, Numbered};

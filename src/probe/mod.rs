@@ -76,7 +76,7 @@ pub enum Fetched {
     /// Nobody answered, or not in time.
     Unreachable,
     /// It is not looked at.
-    Refused(Refusal),
+    Refused(Flaw),
 }
 
 impl Fetched {
@@ -126,10 +126,10 @@ impl Response {
     }
 }
 
-/// Why something is not looked at.
+/// What is wrong with something that is not looked at.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Flaw {
     /// The name leads to an address that is not public.
     Address,
     /// The body is encoded, although we said that we read none that is.
@@ -140,7 +140,7 @@ pub enum Refusal {
     Malformed,
 }
 
-impl Refusal {
+impl Flaw {
     /// Returns the stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -152,7 +152,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

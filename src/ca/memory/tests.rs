@@ -8,7 +8,7 @@ use crate::{
     clock::{ManualClock, Timestamp},
     keys::{InMemoryKeys, Keys},
     name::DnsName,
-    probe::{Fetch, Fetched, InMemoryProbe, Refusal},
+    probe::{Fetch, Fetched, Flaw, InMemoryProbe},
     record::{RecordData, RecordSet, RecordType, Ttl, Txt},
     resolver::{Failure, InMemoryResolver, Outcome},
 };
@@ -150,8 +150,8 @@ async fn problem_says_what_the_authority_has_seen_on_the_web() {
     for (index, (fetched, wanted)) in [
         (Fetched::NoAddress, "dns"),
         (Fetched::Unreachable, "connection"),
-        (Fetched::Refused(Refusal::Address), "dns"),
-        (Fetched::Refused(Refusal::Malformed), "connection"),
+        (Fetched::Refused(Flaw::Address), "dns"),
+        (Fetched::Refused(Flaw::Malformed), "connection"),
         (Fetched::response(404, ""), "unauthorized"),
         (Fetched::response(200, "something else"), "unauthorized"),
     ]

@@ -4,7 +4,7 @@ use super::state::Validation;
 use crate::{
     ca::{Problem, Publication},
     name::DnsName,
-    probe::{Fetch, Fetched, Probe, Refusal},
+    probe::{Fetch, Fetched, Flaw, Probe},
     record::{DnsRecord, RecordData, RecordType},
     resolver::{Lookup, Mode, Outcome, Resolver},
 };
@@ -68,7 +68,7 @@ impl Validator<'_> {
                 let detail = format!("{url}: Invalid response: {}", response.status);
                 Err(Problem::new("unauthorized", detail))
             }
-            Ok(Fetched::NoAddress | Fetched::Unresolved | Fetched::Refused(Refusal::Address)) => {
+            Ok(Fetched::NoAddress | Fetched::Unresolved | Fetched::Refused(Flaw::Address)) => {
                 Err(Problem::new("dns", format!("{url}: no valid A or AAAA record found")))
             }
             Ok(Fetched::Unreachable) => {

@@ -43,7 +43,7 @@ pub struct Delivery {
 /// A domain with dead letters.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Letter {
+pub struct Undelivered {
     /// The domain.
     pub domain: DomainId,
     /// Whose it is.
@@ -59,7 +59,7 @@ pub struct Letter {
 #[non_exhaustive]
 pub struct DeadLetters {
     /// The domains, by rising id.
-    pub letters: Vec<Letter>,
+    pub domains: Vec<Undelivered>,
     /// Where to continue; `None` on the last page.
     pub next: Option<String>,
 }
@@ -81,16 +81,16 @@ impl Operator {
             query = query.with_after(after);
         }
         let page = self.backends.store.list(&query).await?;
-        let mut letters = Vec::with_capacity(page.items.len());
+        let mut domains = Vec::with_capacity(page.items.len());
         for item in &page.items {
             // One that cannot be read must not hide the others.
             let Ok(feed) = codec::read_item::<Feed>(item) else { continue };
             let mut deliveries = deliveries(&feed);
             deliveries.retain(|delivery| !delivery.dead.is_empty());
             let Feed { domain, tenant, name, .. } = feed;
-            letters.push(Letter { domain, tenant, name, deliveries });
+            domains.push(Undelivered { domain, tenant, name, deliveries });
         }
-        Ok(DeadLetters { letters, next: page.next })
+        Ok(DeadLetters { domains, next: page.next })
     }
 }
 

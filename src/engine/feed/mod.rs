@@ -30,7 +30,7 @@ mod memory;
 mod patience;
 mod subscriber;
 
-pub use command::{DeadLetters, Deliveries, Delivery, Letter};
+pub use command::{DeadLetters, Deliveries, Delivery, Undelivered};
 pub use cursor::DeadLetter;
 pub use log::{Followed, Since};
 pub use memory::InMemorySubscriber;

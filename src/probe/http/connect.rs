@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     super::{
-        Fetched, Refusal, Response,
+        Fetched, Flaw, Response,
         redirect::{Place, Scheme},
     },
     COMPONENT, Inner, USER_AGENT,
@@ -57,7 +57,7 @@ impl Inner {
         for address in addresses {
             match self.dial(*address, self.port(scheme)).await {
                 Ok(connection) => return Ok(Ok(connection)),
-                Err(NoConnection::Forbidden) => return Ok(Err(Fetched::Refused(Refusal::Address))),
+                Err(NoConnection::Forbidden) => return Ok(Err(Fetched::Refused(Flaw::Address))),
                 Err(NoConnection::NoSocket(error)) => no_socket = Some(error),
                 Err(NoConnection::Silent) => is_silent = true,
             }

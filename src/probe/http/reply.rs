@@ -4,7 +4,7 @@
 //! different responses is none. Nothing here waits or allocates more than the limits say.
 
 use super::{
-    super::{Fetch, Refusal, Response},
+    super::{Fetch, Flaw, Response},
     limits::ProbeLimits,
 };
 
@@ -107,7 +107,7 @@ impl Reply {
     }
 
     /// Reads the next bytes.
-    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<Progress, Refusal> {
+    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<Progress, Flaw> {
         while !bytes.is_empty() {
             bytes = match self.state {
                 State::Done => break,
@@ -142,10 +142,10 @@ impl Reply {
     }
 
     /// Returns the response, now that no more bytes come.
-    pub(super) fn finish(self) -> Result<Response, Refusal> {
+    pub(super) fn finish(self) -> Result<Response, Flaw> {
         // Everything else says itself where it ends, and has not ended.
         if !matches!(self.state, State::Done | State::Close) {
-            return Err(Refusal::Malformed);
+            return Err(Flaw::Malformed);
         }
         let location = self.head.location.once().unwrap_or_default();
         let content_type = self.head.content_type.once().unwrap_or_default();
@@ -168,25 +168,25 @@ impl Reply {
     }
 
     /// Reads up to the end of a line. Returns what follows it.
-    fn read_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Refusal> {
+    fn read_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Flaw> {
         let end = bytes.iter().position(|byte| *byte == b'\n').map(|at| at.saturating_add(1));
         let (part, rest) = end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]));
         // All that is not body draws on the same budget, so that no part can be endless.
-        self.head_bytes = self.head_bytes.checked_sub(part.len()).ok_or(Refusal::Length)?;
+        self.head_bytes = self.head_bytes.checked_sub(part.len()).ok_or(Flaw::Length)?;
         self.line.extend_from_slice(part);
         if self.state == State::Status {
             // What is no HTTP/1 may never end a line.
             let known = b"HTTP/1.";
             if self.line.iter().zip(known).any(|(byte, wanted)| byte != wanted) {
-                return Err(Refusal::Malformed);
+                return Err(Flaw::Malformed);
             }
         }
         if end.is_some() {
             let line = std::mem::take(&mut self.line);
-            let line = line.strip_suffix(b"\r\n").ok_or(Refusal::Malformed)?;
+            let line = line.strip_suffix(b"\r\n").ok_or(Flaw::Malformed)?;
             let is_text = |byte: &u8| *byte == b'\t' || *byte >= b' ' && *byte != 0x7f;
             if !line.iter().all(is_text) {
-                return Err(Refusal::Malformed);
+                return Err(Flaw::Malformed);
             }
             self.state = self.read(line)?;
         }
@@ -194,10 +194,10 @@ impl Reply {
     }
 
     /// Reads a line that is complete. Returns what comes next.
-    fn read(&mut self, line: &[u8]) -> Result<State, Refusal> {
+    fn read(&mut self, line: &[u8]) -> Result<State, Flaw> {
         match self.state {
             State::Status => {
-                (self.head.is_old, self.head.status) = status(line).ok_or(Refusal::Malformed)?;
+                (self.head.is_old, self.head.status) = status(line).ok_or(Flaw::Malformed)?;
                 Ok(State::Fields)
             }
             State::Fields if line.is_empty() => self.end_of_head(),
@@ -208,7 +208,7 @@ impl Reply {
                 }
                 Ok(State::Fields)
             }
-            State::ChunkSize => match chunk_size(line).ok_or(Refusal::Malformed)? {
+            State::ChunkSize => match chunk_size(line).ok_or(Flaw::Malformed)? {
                 0 => Ok(State::Trailers),
                 size => Ok(State::Chunk(size)),
             },
@@ -220,31 +220,31 @@ impl Reply {
                 Ok(State::Trailers)
             }
             State::ChunkEnd | State::Length(_) | State::Close | State::Chunk(_) | State::Done => {
-                Err(Refusal::Malformed)
+                Err(Flaw::Malformed)
             }
         }
     }
 
     /// Splits a field line, which counts (RFC 9112 section 5).
-    fn field<'a>(&mut self, line: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Refusal> {
-        self.fields = self.fields.checked_sub(1).ok_or(Refusal::Length)?;
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(Refusal::Malformed)?;
-        let (name, value) = line.split_at_checked(colon).ok_or(Refusal::Malformed)?;
+    fn field<'a>(&mut self, line: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Flaw> {
+        self.fields = self.fields.checked_sub(1).ok_or(Flaw::Length)?;
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Flaw::Malformed)?;
+        let (name, value) = line.split_at_checked(colon).ok_or(Flaw::Malformed)?;
         // A folded line has a space first, and so no name.
         if name.is_empty() || !name.iter().all(is_token) {
-            return Err(Refusal::Malformed);
+            return Err(Flaw::Malformed);
         }
         Ok((name, value.get(1..).unwrap_or_default().trim_ascii()))
     }
 
     /// Decides how the body ends (RFC 9112 section 6.3).
-    fn end_of_head(&mut self) -> Result<State, Refusal> {
+    fn end_of_head(&mut self) -> Result<State, Flaw> {
         let head = &self.head;
         match head.status {
             // Nobody asked for another protocol.
-            101 => return Err(Refusal::Malformed),
+            101 => return Err(Flaw::Malformed),
             100..=199 => {
-                self.interim = self.interim.checked_sub(1).ok_or(Refusal::Length)?;
+                self.interim = self.interim.checked_sub(1).ok_or(Flaw::Length)?;
                 self.head = Head::default();
                 return Ok(State::Status);
             }
@@ -254,19 +254,19 @@ impl Reply {
             _ if matches!(head.status, 204 | 304) => State::Done,
             (Field::Absent, Field::Absent) => State::Close,
             (Field::Absent, length) => {
-                match length.once().and_then(content_length).ok_or(Refusal::Malformed)? {
+                match length.once().and_then(content_length).ok_or(Flaw::Malformed)? {
                     0 => State::Done,
                     length => State::Length(length),
                 }
             }
             (Field::Once(coding), Field::Absent) if !head.is_old => {
                 if !coding.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Refusal::Encoding);
+                    return Err(Flaw::Encoding);
                 }
                 State::ChunkSize
             }
             // Both, or one that is said twice: the next reader may take the other one.
-            _ => return Err(Refusal::Malformed),
+            _ => return Err(Flaw::Malformed),
         };
         let is_plain = head.content_encoding.is_absent()
             || head
@@ -275,7 +275,7 @@ impl Reply {
                 .is_some_and(|coding| coding.eq_ignore_ascii_case(b"identity"));
         match (is_plain, head.status) {
             (true, _) => Ok(state),
-            (false, 200) => Err(Refusal::Encoding),
+            (false, 200) => Err(Flaw::Encoding),
             // The status says enough.
             (false, _) => Ok(State::Done),
         }

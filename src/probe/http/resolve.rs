@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{Fetched, Refusal};
+use super::super::{Fetched, Flaw};
 use crate::{
     record::RecordData,
     resolver::{Answer, Failure, Outcome},
@@ -44,12 +44,12 @@ pub(super) fn choose(
     }
     let is_forbidden = families.iter().flatten().any(|address| !is_permitted(*address));
     if is_forbidden && mixed == MixedAddresses::Refuse {
-        return Err(Fetched::Refused(Refusal::Address));
+        return Err(Fetched::Refused(Flaw::Address));
     }
     let first =
         |family: &Vec<IpAddr>| family.iter().copied().find(|address| is_permitted(*address));
     let chosen: Vec<_> = families.iter().filter_map(first).collect();
-    if chosen.is_empty() { Err(Fetched::Refused(Refusal::Address)) } else { Ok(chosen) }
+    if chosen.is_empty() { Err(Fetched::Refused(Flaw::Address)) } else { Ok(chosen) }
 }
 
 /// Returns the addresses of an answer, or `None` if it does not say which there are.

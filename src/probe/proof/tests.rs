@@ -1,5 +1,5 @@
 use super::*;
-use crate::{challenge::Brand, probe::Refusal};
+use crate::{challenge::Brand, probe::Flaw};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -49,10 +49,10 @@ fn a_definite_answer_refutes_and_everything_else_says_nothing() {
         page(599, ""),
         Fetched::Unresolved,
         Fetched::Unreachable,
-        Fetched::Refused(Refusal::Address),
-        Fetched::Refused(Refusal::Encoding),
-        Fetched::Refused(Refusal::Length),
-        Fetched::Refused(Refusal::Malformed),
+        Fetched::Refused(Flaw::Address),
+        Fetched::Refused(Flaw::Encoding),
+        Fetched::Refused(Flaw::Length),
+        Fetched::Refused(Flaw::Malformed),
     ];
     for fetched in vague {
         assert_eq!(fetched.verdict(&proof()), Verdict::Unknown, "{fetched:?}");
@@ -79,6 +79,6 @@ fn h17_of_a_response_only_a_short_piece_that_can_be_shown_is_kept() {
         assert!(value.len() <= EXCERPT + "location ".len(), "{value:?}");
     }
     assert_eq!(seen.values.last().map(String::len), Some(EXCERPT));
-    assert_eq!(Fetched::Refused(Refusal::Address).seen().values, ["address"]);
+    assert_eq!(Fetched::Refused(Flaw::Address).seen().values, ["address"]);
     assert_eq!(Fetched::Unreachable.seen(), Seen::of(Found::Timeout));
 }

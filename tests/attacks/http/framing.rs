@@ -1,13 +1,13 @@
 //! What a response looks like.
 
-use nameplate::probe::{Fetched, Refusal};
+use nameplate::probe::{Fetched, Flaw};
 
 use crate::scene::scene;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
 
 /// Holds that a response is refused, in which `{}` stands for what the attacker wants to be read.
-async fn refused(wanted: Refusal, response: impl Into<String>) {
+async fn refused(wanted: Flaw, response: impl Into<String>) {
     let response = response.into();
     let shown: String = response.chars().take(100).collect();
     let (scene, _web) =
@@ -29,23 +29,23 @@ async fn h08_a_head_is_bounded_as_a_whole() {
             format!("X: {}\r\n", "x".repeat(1000)).repeat(20)
         ),
     ] {
-        refused(Refusal::Length, response).await;
+        refused(Flaw::Length, response).await;
     }
 }
 
 #[tokio::test]
 async fn h10_fields_are_counted() {
     let many = "X: x\r\n".repeat(101);
-    refused(Refusal::Length, format!("{OK}{many}Content-Length: 64\r\n\r\n{{}}")).await;
+    refused(Flaw::Length, format!("{OK}{many}Content-Length: 64\r\n\r\n{{}}")).await;
 }
 
 #[tokio::test]
 async fn h10_trailers_are_bounded_and_say_nothing() {
     let chunk = "Transfer-Encoding: chunked\r\n\r\n40\r\n{}\r\n0\r\n";
     let many = "X: x\r\n".repeat(101);
-    refused(Refusal::Length, format!("{OK}{chunk}{many}\r\n")).await;
-    refused(Refusal::Length, format!("{OK}{chunk}X: {}\r\n\r\n", "x".repeat(20_000))).await;
-    refused(Refusal::Malformed, format!("{OK}{chunk}no field\r\n\r\n")).await;
+    refused(Flaw::Length, format!("{OK}{chunk}{many}\r\n")).await;
+    refused(Flaw::Length, format!("{OK}{chunk}X: {}\r\n\r\n", "x".repeat(20_000))).await;
+    refused(Flaw::Malformed, format!("{OK}{chunk}no field\r\n\r\n")).await;
     // A type that comes after the body is none.
     let (scene, _web) = scene(|proof, _| {
         let body = proof.body();
@@ -61,18 +61,18 @@ async fn h10_trailers_are_bounded_and_say_nothing() {
 #[tokio::test]
 async fn h10_interim_responses_are_counted() {
     let flood = "HTTP/1.1 100 Continue\r\n\r\n".repeat(6);
-    refused(Refusal::Length, format!("{flood}{OK}Content-Length: 64\r\n\r\n{{}}")).await;
+    refused(Flaw::Length, format!("{flood}{OK}Content-Length: 64\r\n\r\n{{}}")).await;
 }
 
 #[tokio::test]
 async fn h10_chunks_are_bounded() {
     let chunked = "Transfer-Encoding: chunked\r\n\r\n";
     for size in ["ffffffffffffffff", "10000000000000040", "-40", "+40", "0x40", " 40"] {
-        refused(Refusal::Malformed, format!("{OK}{chunked}{size}\r\n{{}}\r\n0\r\n\r\n")).await;
+        refused(Flaw::Malformed, format!("{OK}{chunked}{size}\r\n{{}}\r\n0\r\n\r\n")).await;
     }
     let extension = "x".repeat(20_000);
-    refused(Refusal::Length, format!("{OK}{chunked}40;{extension}\r\n{{}}\r\n0\r\n\r\n")).await;
-    refused(Refusal::Malformed, format!("{OK}{chunked}40;\0\r\n{{}}\r\n0\r\n\r\n")).await;
+    refused(Flaw::Length, format!("{OK}{chunked}40;{extension}\r\n{{}}\r\n0\r\n\r\n")).await;
+    refused(Flaw::Malformed, format!("{OK}{chunked}40;\0\r\n{{}}\r\n0\r\n\r\n")).await;
     // A chunk that says to be of four gigabytes is read as far as any body.
     let (scene, _web) = scene(move |proof, _| {
         let rest = "\n".repeat(100_000);
@@ -95,10 +95,10 @@ async fn h10_a_body_of_two_lengths_is_refused() {
         "Content-Length: +64\r\n\r\n{}",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{}\r\n0\r\n\r\n",
     ] {
-        refused(Refusal::Malformed, format!("{OK}{response}")).await;
+        refused(Flaw::Malformed, format!("{OK}{response}")).await;
     }
     refused(
-        Refusal::Malformed,
+        Flaw::Malformed,
         "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{}\r\n0\r\n\r\n",
     )
     .await;
@@ -116,7 +116,7 @@ async fn h10_a_line_has_one_end_and_no_control_characters() {
         format!("{OK}X: a\r\n b\r\nContent-Length: 64\r\n\r\n{{}}"),
         format!("{OK}Content-Length : 64\r\n\r\n{{}}"),
     ] {
-        refused(Refusal::Malformed, response).await;
+        refused(Flaw::Malformed, response).await;
     }
 }
 
@@ -149,7 +149,7 @@ async fn h10_a_response_that_breaks_off_is_refused() {
         "Transfer-Encoding: chunked\r\n\r\n40\r\n{}\r\n",
         "Transfer-Encoding: chunked\r\n\r\n41\r\n{}",
     ] {
-        refused(Refusal::Malformed, format!("{OK}{rest}")).await;
+        refused(Flaw::Malformed, format!("{OK}{rest}")).await;
     }
 }
 
@@ -166,6 +166,6 @@ async fn h11_nothing_but_http_1_is_spoken() {
         "SSH-2.0-OpenSSH_9.9\r\n{}",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64\r\n\r\n{}",
     ] {
-        refused(Refusal::Malformed, response).await;
+        refused(Flaw::Malformed, response).await;
     }
 }

@@ -3,7 +3,7 @@
 use nameplate::{
     challenge::HttpProof,
     evidence::Verdict,
-    probe::{Fetched, Refusal},
+    probe::{Fetched, Flaw},
 };
 
 use crate::{
@@ -34,7 +34,7 @@ async fn h09_an_encoded_body_is_refused() {
         })
         .await;
         scene.rightful_flow().await;
-        assert_eq!(scene.attack().await, Fetched::Refused(Refusal::Encoding), "{field}");
+        assert_eq!(scene.attack().await, Fetched::Refused(Flaw::Encoding), "{field}");
     }
     let (scene, _web) = scene(|wanted, _| {
         let body = wanted.body();
@@ -42,7 +42,7 @@ async fn h09_an_encoded_body_is_refused() {
     })
     .await;
     scene.rightful_flow().await;
-    assert_eq!(scene.attack().await, Fetched::Refused(Refusal::Encoding));
+    assert_eq!(scene.attack().await, Fetched::Refused(Flaw::Encoding));
 }
 
 #[tokio::test]

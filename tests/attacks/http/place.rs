@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use nameplate::{
     DomainName,
     address::SPECIAL,
-    probe::{Fetched, MixedAddresses, Refusal},
+    probe::{Fetched, Flaw, MixedAddresses},
     record::RecordType,
 };
 
@@ -34,10 +34,10 @@ async fn h01_an_address_that_is_not_public_is_not_connected_to() {
 
     let before = web.connections();
     scene.dns.set(HOST, &[elsewhere()]);
-    assert_eq!(scene.attack().await, Fetched::Refused(Refusal::Address));
+    assert_eq!(scene.attack().await, Fetched::Refused(Flaw::Address));
     for block in SPECIAL.iter().filter(|block| !block.contains(IpAddr::from(HERE))) {
         scene.dns.set(HOST, &[block.first]);
-        assert_eq!(scene.attack().await, Fetched::Refused(Refusal::Address), "{block}");
+        assert_eq!(scene.attack().await, Fetched::Refused(Flaw::Address), "{block}");
     }
     for address in [
         "169.254.169.254",
@@ -51,7 +51,7 @@ async fn h01_an_address_that_is_not_public_is_not_connected_to() {
         "4000::1",
     ] {
         scene.dns.set(HOST, &[address.parse().unwrap()]);
-        assert_eq!(scene.attack().await, Fetched::Refused(Refusal::Address), "{address}");
+        assert_eq!(scene.attack().await, Fetched::Refused(Flaw::Address), "{address}");
     }
     assert_eq!((web.connections(), neighbor.connections()), (before, 0));
 }
@@ -87,7 +87,7 @@ async fn h03_one_address_that_is_not_public_spoils_the_others_unless_told() {
     let both = [elsewhere(), IpAddr::from(HERE)];
     for addresses in [both, [both[1], both[0]]] {
         scene.dns.set(HOST, &addresses);
-        assert_eq!(scene.fetch(&scene.rightful).await, Fetched::Refused(Refusal::Address));
+        assert_eq!(scene.fetch(&scene.rightful).await, Fetched::Refused(Flaw::Address));
     }
     assert_eq!(web.connections(), 1);
 
@@ -96,7 +96,7 @@ async fn h03_one_address_that_is_not_public_spoils_the_others_unless_told() {
     lenient.dns.set(HOST, &both);
     lenient.rightful_flow().await;
     lenient.dns.set(HOST, &[elsewhere()]);
-    assert_eq!(lenient.attack().await, Fetched::Refused(Refusal::Address));
+    assert_eq!(lenient.attack().await, Fetched::Refused(Flaw::Address));
     assert_eq!(neighbor.connections(), 0);
 }
 

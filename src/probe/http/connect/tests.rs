@@ -29,7 +29,7 @@ async fn an_address_is_checked_again_where_it_is_connected_to() {
     let probe = builder.with_lab(elsewhere).build().unwrap();
     // Nobody has checked these.
     let connected = probe.0.connect(&[here], Scheme::Http).await.unwrap();
-    assert_eq!(connected.unwrap_err(), Fetched::Refused(Refusal::Address));
+    assert_eq!(connected.unwrap_err(), Fetched::Refused(Flaw::Address));
     assert!(!opened.load(Ordering::SeqCst));
 
     let builder = HttpProbe::builder(InMemoryResolver::new(), provider());
@@ -77,7 +77,7 @@ async fn h15_the_second_address_is_for_one_that_takes_no_connection_and_for_noth
     assert_eq!(visits.load(Ordering::SeqCst), 1);
 
     let fetched = probe.0.ask(&host, &[nonsense, here], &place).await.unwrap();
-    assert_eq!(fetched, Err(Fetched::Refused(Refusal::Malformed)));
+    assert_eq!(fetched, Err(Fetched::Refused(Flaw::Malformed)));
     assert_eq!((others.load(Ordering::SeqCst), visits.load(Ordering::SeqCst)), (1, 1));
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read_with(limits: &ProbeLimits, bytes: &[u8], step: usize) -> Result<Response, Refusal> {
+fn read_with(limits: &ProbeLimits, bytes: &[u8], step: usize) -> Result<Response, Flaw> {
     let mut reply = Reply::new(limits);
     for part in bytes.chunks(step) {
         if reply.push(part)? == Progress::Done {
@@ -13,11 +13,11 @@ fn read_with(limits: &ProbeLimits, bytes: &[u8], step: usize) -> Result<Response
 }
 
 /// Reads a whole connection, in pieces of every size: where it is cut makes no difference.
-fn read(text: &str) -> Result<Response, Refusal> {
+fn read(text: &str) -> Result<Response, Flaw> {
     read_bytes(text.as_bytes())
 }
 
-fn read_bytes(bytes: &[u8]) -> Result<Response, Refusal> {
+fn read_bytes(bytes: &[u8]) -> Result<Response, Flaw> {
     let limits = ProbeLimits::default();
     let whole = read_with(&limits, bytes, bytes.len().max(1));
     for step in [1, 2, 3, 7] {
@@ -30,7 +30,7 @@ fn body(text: &str) -> Vec<u8> {
     read(text).unwrap().body
 }
 
-fn refused(wanted: Refusal, texts: &[&str]) {
+fn refused(wanted: Flaw, texts: &[&str]) {
     for text in texts {
         assert_eq!(read(text), Err(wanted), "{text:?}");
     }
@@ -84,7 +84,7 @@ fn what_follows_a_response_is_not_part_of_it() {
 #[test]
 fn two_lengths_are_none() {
     refused(
-        Refusal::Malformed,
+        Flaw::Malformed,
         &[
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\ntoken",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\ntoken",
@@ -100,7 +100,7 @@ fn two_lengths_are_none() {
 fn a_length_is_digits() {
     for length in ["", "+5", "-5", "5 5", "0x5", "5.0", "5;", "9999999999999999999", "１"] {
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\ntoken");
-        assert_eq!(read(&text), Err(Refusal::Malformed), "{length}");
+        assert_eq!(read(&text), Err(Flaw::Malformed), "{length}");
     }
     for size in [
         "",
@@ -117,14 +117,14 @@ fn a_length_is_digits() {
         let text = format!(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\ntoken\r\n0\r\n\r\n"
         );
-        assert_eq!(read(&text), Err(Refusal::Malformed), "{size:?}");
+        assert_eq!(read(&text), Err(Flaw::Malformed), "{size:?}");
     }
 }
 
 #[test]
 fn an_encoded_body_is_not_read() {
     refused(
-        Refusal::Encoding,
+        Flaw::Encoding,
         &[
             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\ntoken",
             "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\ntoken",
@@ -143,7 +143,7 @@ fn an_encoded_body_is_not_read() {
 #[test]
 fn what_is_no_http_1_is_malformed() {
     refused(
-        Refusal::Malformed,
+        Flaw::Malformed,
         &[
             "token",
             "token\r\n",
@@ -176,13 +176,13 @@ fn what_is_no_http_1_is_malformed() {
         ],
     );
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    assert_eq!(read_bytes(&settings), Err(Refusal::Malformed));
+    assert_eq!(read_bytes(&settings), Err(Flaw::Malformed));
 }
 
 #[test]
 fn a_line_ends_with_both_characters_and_holds_no_control_character() {
     refused(
-        Refusal::Malformed,
+        Flaw::Malformed,
         &[
             "HTTP/1.1 200 OK\n\ntoken",
             "HTTP/1.1 200 OK\nContent-Length: 5\r\n\r\ntoken",
@@ -208,11 +208,11 @@ fn what_ends_too_early_is_malformed() {
         assert!(read(text).is_ok());
         for end in 0..text.len() {
             let result = read(text.get(..end).unwrap());
-            assert_eq!(result, Err(Refusal::Malformed), "{end} of {text:?}");
+            assert_eq!(result, Err(Flaw::Malformed), "{end} of {text:?}");
         }
     }
     let shifted = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntoken\r\n0\r\n\r\n";
-    refused(Refusal::Malformed, &[shifted]);
+    refused(Flaw::Malformed, &[shifted]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn everything_that_is_not_body_draws_on_one_budget() {
         ),
         format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: {filler}\r\n\r\n"),
     ] {
-        assert_eq!(read_with(&limits, text.as_bytes(), 100), Err(Refusal::Length), "{text:.60}");
+        assert_eq!(read_with(&limits, text.as_bytes(), 100), Err(Flaw::Length), "{text:.60}");
     }
 }
 
@@ -251,7 +251,7 @@ fn fields_and_interim_responses_are_counted() {
     };
     assert_eq!(with(2, 10, 5), Ok(b"x".to_vec()));
     for (interim, fields, trailers) in [(3, 0, 0), (0, 16, 0), (0, 0, 16), (0, 8, 8)] {
-        assert_eq!(with(interim, fields, trailers), Err(Refusal::Length));
+        assert_eq!(with(interim, fields, trailers), Err(Flaw::Length));
     }
 }
 

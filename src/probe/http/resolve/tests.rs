@@ -42,7 +42,7 @@ fn ipv6_comes_first_and_one_address_of_each_is_enough() {
 fn one_address_that_is_not_public_is_too_many_unless_told() {
     let six = answer(&["2606:4700::1"]);
     let four = answer(&["10.0.0.1", "93.184.216.34"]);
-    let refused = Err(Fetched::Refused(Refusal::Address));
+    let refused = Err(Fetched::Refused(Flaw::Address));
     assert_eq!(strict(&six, &four), refused);
     assert_eq!(strict(&answer(&["::1"]), &answer(&["93.184.216.34"])), refused);
     let skipped = chosen(&six, &four, MixedAddresses::Skip).unwrap();
