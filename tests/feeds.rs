@@ -22,8 +22,8 @@ use nameplate::{
     clock::{Clock, Timer, after},
     domain::{Status, Targets},
     engine::{
-        BuildError, Builder, Envelope, InMemorySubscriber, Inspection, Notice, Onboarding, Policy,
-        Since, Subscriber,
+        BuildError, Builder, Envelope, InMemorySubscriber, Inspection, Notice, Onboarding,
+        ParkedPage, Policy, Since, Subscriber,
     },
     error::{Error, ErrorKind, Result},
     id::{DomainId, OperationId},
@@ -388,19 +388,19 @@ async fn a_feed_that_was_parked_is_listed_and_goes_on_once_revived() {
     assert_eq!(inbox.take(), []);
 
     let operator = onboarding.operator();
-    let (parked, next) = operator.parked_feeds(None).await.unwrap();
+    let ParkedPage { parked, next, .. } = operator.parked_feeds(None).await.unwrap();
     assert_eq!((parked.len(), next), (1, None));
     assert_eq!((parked[0].domain, parked[0].tenant), (id, Some(TENANT)));
     assert_eq!(parked[0].name.as_deref(), Some("shop.example.com"));
     let failure = parked[0].failure.clone().unwrap();
     assert_eq!((failure.kind, failure.attempts), (ErrorKind::Malformed, 5));
-    assert!(operator.parked(None).await.unwrap().0.is_empty());
+    assert!(operator.parked(None).await.unwrap().parked.is_empty());
 
     replace_feed(&world, id, good).await;
     operator.revive_feed(id).await.unwrap();
     run(&world, &onboarding, MINUTE).await;
     assert_eq!(heard(&inbox.take()), numbers(&onboarding, id).await[early..]);
-    assert!(operator.parked_feeds(None).await.unwrap().0.is_empty());
+    assert!(operator.parked_feeds(None).await.unwrap().parked.is_empty());
     let again = operator.revive_feed(id).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Precondition);
     let never = operator.revive_feed(DomainId::from_bytes([9; 16])).await.unwrap_err();

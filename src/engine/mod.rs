@@ -85,7 +85,7 @@ pub use feed::{
 pub use health::{Health, LastStep};
 pub use notice::{Notice, Numbered};
 pub use onboarding::{Domains, Onboarding};
-pub use operator::{Adoption, Operator, Parked, Pausable, RegistrationChange};
+pub use operator::{Adoption, Operator, Parked, ParkedPage, Pausable, RegistrationChange};
 pub use policy::Policy;
 pub use records::{RecordChange, Records};
 pub use refusal::{Auditor, Refusal, Rule};

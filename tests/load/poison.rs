@@ -3,7 +3,7 @@
 use nameplate::{
     clock::Clock,
     domain::{Domain, Party, Reason, Status},
-    engine::{Notice, Policy},
+    engine::{Notice, ParkedPage, Policy},
     error::ErrorKind,
     id::{DomainId, OperationId},
     record::{RecordData, RecordSet, Ttl, Txt},
@@ -62,7 +62,7 @@ async fn what_panics_again_and_again_is_parked_with_a_notice_and_can_be_revived(
     world.run_for(HOUR).await;
     assert_eq!(world.get(id).await.status(), Status::Pending);
     let operator = world.onboarding.operator();
-    let (parked, next) = operator.parked(None).await.unwrap();
+    let ParkedPage { parked, next, .. } = operator.parked(None).await.unwrap();
     assert_eq!((parked.len(), next), (1, None));
     assert_eq!((parked[0].domain, parked[0].tenant), (id, Some(TENANT)));
     operator.revive(id).await.unwrap();
@@ -71,7 +71,7 @@ async fn what_panics_again_and_again_is_parked_with_a_notice_and_can_be_revived(
     assert!(notices(&world, id).await.contains(&Notice::Revived));
     let again = operator.revive(id).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Precondition);
-    assert!(operator.parked(None).await.unwrap().0.is_empty());
+    assert!(operator.parked(None).await.unwrap().parked.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +122,7 @@ async fn what_cannot_be_read_is_parked_as_it_is_and_revived_once_it_can() {
     assert_eq!(found.header.due, None);
     assert_eq!(found.header.unique, good.header.unique);
     let operator = world.onboarding.operator();
-    let (parked, _) = operator.parked(None).await.unwrap();
+    let ParkedPage { parked, .. } = operator.parked(None).await.unwrap();
     let failure = parked[0].failure.clone().unwrap();
     assert_eq!((parked[0].domain, failure.attempts), (id, 5));
     assert_eq!(failure.kind, ErrorKind::Malformed);
@@ -130,7 +130,7 @@ async fn what_cannot_be_read_is_parked_as_it_is_and_revived_once_it_can() {
     // Revived too early, it is parked again.
     operator.revive(id).await.unwrap();
     world.run_for(DAY).await;
-    assert_eq!(operator.parked(None).await.unwrap().0.len(), 1);
+    assert_eq!(operator.parked(None).await.unwrap().parked.len(), 1);
 
     overwrite(&world, item(&world, id).await, good.body).await;
     operator.revive(id).await.unwrap();
@@ -157,7 +157,7 @@ async fn what_another_release_wrote_takes_nobody_elses_place() {
     assert_eq!(world.get(id).await.status(), Status::Verified);
     // Not parked, however long it takes.
     world.run_for(DAY).await;
-    assert!(world.onboarding.operator().parked(None).await.unwrap().0.is_empty());
+    assert!(world.onboarding.operator().parked(None).await.unwrap().parked.is_empty());
     assert!(world.store.next_due().is_some());
 }
 
@@ -197,7 +197,7 @@ async fn what_is_parked_stays_with_its_tenant_and_can_be_removed() {
     // Nobody of the platform's has to help.
     world.run_for(HOUR).await;
     assert_eq!(world.onboarding.get(&TENANT, id).await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(world.onboarding.operator().parked(None).await.unwrap().0.is_empty());
+    assert!(world.onboarding.operator().parked(None).await.unwrap().parked.is_empty());
     world.add("bad.example.com").await;
 }
 

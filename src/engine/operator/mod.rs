@@ -18,7 +18,7 @@ use crate::{
 pub use adopt::Adoption;
 pub use pause::Pausable;
 pub use registration::RegistrationChange;
-pub use revive::Parked;
+pub use revive::{Parked, ParkedPage};
 
 /// How often a command is tried again when a worker changes the same item at the same time.
 const ATTEMPTS: usize = 8;

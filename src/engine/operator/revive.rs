@@ -34,14 +34,24 @@ pub struct Parked {
     pub since: Option<Timestamp>,
 }
 
+/// A page of what is parked.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ParkedPage {
+    /// What is parked, by rising id.
+    pub parked: Vec<Parked>,
+    /// Where to continue; `None` on the last page.
+    pub next: Option<String>,
+}
+
 impl Operator {
     /// Returns a page of up to 100 domains that are parked, after the id at which the last one
-    /// ended, and where to continue; `None` on the last page.
+    /// ended.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn parked(&self, after: Option<&str>) -> Result<(Vec<Parked>, Option<String>)> {
+    pub async fn parked(&self, after: Option<&str>) -> Result<ParkedPage> {
         self.parked_of(Kind::Domain, after).await
     }
 
@@ -51,15 +61,11 @@ impl Operator {
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn parked_feeds(&self, after: Option<&str>) -> Result<(Vec<Parked>, Option<String>)> {
+    pub async fn parked_feeds(&self, after: Option<&str>) -> Result<ParkedPage> {
         self.parked_of(Kind::Feed, after).await
     }
 
-    async fn parked_of(
-        &self,
-        kind: Kind,
-        after: Option<&str>,
-    ) -> Result<(Vec<Parked>, Option<String>)> {
+    async fn parked_of(&self, kind: Kind, after: Option<&str>) -> Result<ParkedPage> {
         let mut query = Query::new(kind, Filter::Status(PARKED.to_owned()));
         if let Some(after) = after {
             query = query.with_after(after);
@@ -85,7 +91,7 @@ impl Operator {
         });
         let mut parked: Vec<Parked> = parked.chain(unknown).collect();
         parked.sort_by_key(|it| it.domain);
-        Ok((parked, page.next))
+        Ok(ParkedPage { parked, next: page.next })
     }
 
     /// Tries again what was parked.
