@@ -23,7 +23,7 @@ use nameplate::{
     domain::NewDomain,
     engine::{
         InMemorySubscriber,
-        telemetry::{self, Instrument, METRICS, SPANS, event, metric, span},
+        telemetry::{self, EVENTS, Instrument, METRICS, SPANS, event, metric, span},
     },
     error::ErrorKind,
     store::{Batch, Store, Write},
@@ -184,6 +184,7 @@ impl Subscriber for Seen {
         let mut fields = BTreeMap::new();
         event.record(&mut Fields(&mut fields));
         let message = fields.remove("message").unwrap();
+        fields.insert("level", event.metadata().level().to_string());
         let mut lines = self.0.lock().unwrap();
         let within = lines.entered.last().copied();
         lines.events.push((message, fields, within));
@@ -367,6 +368,8 @@ async fn what_is_given_up_for_a_subscriber_is_counted_and_said() {
     let (_, fields, _) = lines.events.iter().find(|(it, ..)| it == event::DEAD_LETTER).unwrap();
     assert_eq!(fields["subscriber"], "crm");
     assert_eq!(fields["id"], id.to_string());
+    let known = EVENTS.iter().find(|event| event.message == event::DEAD_LETTER).unwrap();
+    assert_eq!(told(&lines)[event::DEAD_LETTER], whole(known).1);
 }
 
 #[tokio::test]
@@ -439,6 +442,37 @@ async fn every_span_is_seen_in_a_whole_life_where_it_belongs() {
     }
 }
 
+/// Returns the fields of the events that were seen, all of which are at their levels.
+fn told(lines: &Lines) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut told: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (message, fields, _) in &lines.events {
+        let known = EVENTS.iter().find(|event| event.message == message).unwrap();
+        assert_eq!(fields["level"], known.level, "{message}");
+        let fields = fields.keys().copied().filter(|name| *name != "level");
+        told.entry(message.as_str()).or_default().extend(fields);
+    }
+    told
+}
+
+/// Returns what [`told`] has of an event when all is said.
+fn whole(event: &telemetry::Event) -> (&str, BTreeSet<&str>) {
+    (event.message, event.fields.iter().copied().collect())
+}
+
+#[tokio::test]
+async fn every_event_is_seen_in_a_whole_life_with_its_fields_and_no_others() {
+    let mut world = World::new();
+    let (_, seen) = watched(&mut world).await;
+    let lines = seen.0.lock().unwrap();
+    // What is given up for a subscriber has a test of its own.
+    let events = EVENTS.iter().filter(|event| event.message != event::DEAD_LETTER);
+    let mut expected: BTreeMap<_, _> = events.map(whole).collect();
+    // Services in memory have no codes of their own, and what is refused is no domain yet.
+    expected.get_mut(event::EFFECT_FAILED).unwrap().remove("code");
+    expected.get_mut(event::REFUSED).unwrap().remove("domain");
+    assert_eq!(told(&lines), expected);
+}
+
 #[tokio::test]
 async fn no_token_is_in_a_span_or_an_event() {
     let mut world = World::new();
@@ -465,7 +499,7 @@ fn a_recorder_is_told_what_every_metric_says() {
 }
 
 #[test]
-fn the_guide_lists_every_metric_and_span() {
+fn the_guide_lists_every_metric_span_and_event() {
     let table = |rows: Vec<String>, head: &str| format!("{head}{}", rows.concat());
     let list = |names: &[&str]| match names {
         [] => "-".to_owned(),
@@ -479,9 +513,14 @@ fn the_guide_lists_every_metric_and_span() {
         let (name, level) = (span.name, span.level);
         format!("| `{name}` | `{level}` | {} | {} |\n", list(span.fields), span.meaning)
     });
+    let events = EVENTS.iter().map(|event| {
+        let (message, level) = (event.message, event.level);
+        format!("| `{message}` | `{level}` | {} | {} |\n", list(event.fields), event.meaning)
+    });
     let tables = [
         table(metrics.collect(), "| metric | instrument | labels | meaning |\n|---|---|---|---|\n"),
         table(spans.collect(), "| span | level | fields | covers |\n|---|---|---|---|\n"),
+        table(events.collect(), "| event | level | fields | tells |\n|---|---|---|---|\n"),
     ];
     let guide = include_str!("../docs/operations.md");
     for table in tables {

@@ -12,7 +12,9 @@
 mod names;
 mod record;
 
-pub use names::{Instrument, METRICS, Metric, SPANS, Span, TARGET, event, metric, span};
+pub use names::{
+    EVENTS, Event, Instrument, METRICS, Metric, SPANS, Span, TARGET, event, metric, span,
+};
 
 #[cfg(feature = "metrics")]
 pub use record::describe;

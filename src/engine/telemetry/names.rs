@@ -17,17 +17,17 @@ pub mod span {
 
 /// The messages of events.
 pub mod event {
-    /// An effect was not done; at level `WARN`.
+    /// See [`EVENTS`](super::EVENTS).
     pub const EFFECT_FAILED: &str = "effect failed";
-    /// A lease was lost; at level `WARN`.
+    /// See [`EVENTS`](super::EVENTS).
     pub const LEASE_LOST: &str = "lease lost";
-    /// A notice was given up for a subscriber; at level `WARN`.
+    /// See [`EVENTS`](super::EVENTS).
     pub const DEAD_LETTER: &str = "dead letter";
-    /// Something happened to a domain, and is stored; at level `INFO`.
+    /// See [`EVENTS`](super::EVENTS).
     pub const NOTICE: &str = "notice";
-    /// Something was refused by a rule of claims; at level `INFO`.
+    /// See [`EVENTS`](super::EVENTS).
     pub const REFUSED: &str = "refused";
-    /// A worker could not go on since the store failed; at level `WARN`.
+    /// See [`EVENTS`](super::EVENTS).
     pub const STORE_FAILED: &str = "store failed";
 }
 
@@ -117,6 +117,20 @@ pub struct Span {
     /// The fields, in their order.
     pub fields: &'static [&'static str],
     /// What it covers, in one line.
+    pub meaning: &'static str,
+}
+
+/// An event: its message, its level and its fields.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The message.
+    pub message: &'static str,
+    /// The level.
+    pub level: &'static str,
+    /// The fields, in their order. What there is nothing to say of is left out.
+    pub fields: &'static [&'static str],
+    /// What it tells, in one line.
     pub meaning: &'static str,
 }
 
@@ -259,5 +273,45 @@ pub const SPANS: &[Span] = &[
         level: "INFO",
         fields: &["effect", "effect_id", "attempt"],
         meaning: "One effect; a repetition has the same `effect_id`, and `attempt` is one more than what failed in a row just before",
+    },
+];
+
+/// Every event, by message.
+pub const EVENTS: &[Event] = &[
+    Event {
+        message: event::DEAD_LETTER,
+        level: "WARN",
+        fields: &["subscriber", "id", "letters"],
+        meaning: "So many notices of a domain were given up for a subscriber",
+    },
+    Event {
+        message: event::EFFECT_FAILED,
+        level: "WARN",
+        fields: &["error", "code", "reason"],
+        meaning: "An effect was not done: the kind of error, the service's own code, and why",
+    },
+    Event {
+        message: event::LEASE_LOST,
+        level: "WARN",
+        fields: &["kind", "id"],
+        meaning: "A lease ended before the work did",
+    },
+    Event {
+        message: event::NOTICE,
+        level: "INFO",
+        fields: &["notice"],
+        meaning: "Something happened to a domain, and is stored",
+    },
+    Event {
+        message: event::REFUSED,
+        level: "INFO",
+        fields: &["rule", "operation", "tenant", "name", "domain"],
+        meaning: "Something was refused, by which rule and to whom",
+    },
+    Event {
+        message: event::STORE_FAILED,
+        level: "WARN",
+        fields: &["call", "error", "reason"],
+        meaning: "A worker could not go on since the store failed",
     },
 ];
