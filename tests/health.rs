@@ -80,6 +80,18 @@ async fn a_process_without_the_key_that_is_needed_is_not_ready() {
 }
 
 #[tokio::test]
+async fn health_is_json_that_says_what_works_and_what_does_not() {
+    let world = World::new();
+    world.store.fail_next(ErrorKind::Unavailable);
+    let health = serde_json::to_value(world.onboarding.health(&world.clock).await).unwrap();
+    assert_eq!(health["store"]["error"]["kind"], "unavailable");
+    assert_eq!(health["sealing"], serde_json::json!({ "ok": null }));
+    assert_eq!(health["last_step"], serde_json::Value::Null);
+    let members: Vec<_> = health.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["account", "last_step", "sealing", "skew", "store"]);
+}
+
+#[tokio::test]
 async fn health_tells_store_sealing_and_clock_apart() {
     let world = World::new();
     let health = world.onboarding.health(&world.clock).await;

@@ -83,6 +83,27 @@ async fn every_decision_of_a_whole_life_can_be_made_again() {
 }
 
 #[tokio::test]
+async fn a_timeline_is_json_without_what_is_stored_beside_it() {
+    let world = traced();
+    let id = life(&world, "shop.example.com", None).await;
+    let timeline = world.onboarding.operator().timeline(id, 0).await.unwrap();
+    let json = serde_json::to_value(&timeline).unwrap();
+    let members: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["entries", "next"]);
+    for (entry, json) in timeline.entries.iter().zip(json["entries"].as_array().unwrap()) {
+        assert_eq!(json["number"], entry.number);
+        match &entry.what {
+            Happening::Notice(notice) => {
+                assert_eq!(json["what"]["notice"], serde_json::to_value(notice).unwrap());
+            }
+            Happening::Decision(trace) => assert_eq!(json["what"]["decision"], trace.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(!traces(&timeline).is_empty());
+}
+
+#[tokio::test]
 async fn a_trace_that_was_changed_is_found() {
     let world = traced();
     let id = life(&world, "shop.example.com", None).await;

@@ -1,5 +1,7 @@
 //! Which other names a name overlaps with, as far as its tenant may know.
 
+use serde::Serialize;
+
 use super::{
     codec::{self, REMOVED},
     onboarding::Onboarding,
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// Which other names a name overlaps with. See [`Onboarding::conflicts`].
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Conflicts {
     /// Claims of the same tenant, by rising id.
@@ -24,7 +26,7 @@ pub struct Conflicts {
 }
 
 /// A claim that another one of the same tenant overlaps with.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Conflict {
     /// The other claim.

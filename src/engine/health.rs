@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     backends::Backends, codec, held::commit, onboarding::Onboarding, root::Trouble, telemetry::lag,
@@ -40,20 +40,27 @@ struct Written {
 /// an edge, [`is_ready_to_serve`](Self::is_ready_to_serve).
 /// *Liveness* of a worker is [`is_working`](Self::is_working): whether to start it again. A store that
 /// is away or full makes a process unready and no less alive.
-#[derive(Clone, Debug, Eq, PartialEq)]
+///
+/// As JSON what works is `{"ok": ..}` and what does not is `{"error": ..}`. What went wrong may name
+/// machines of the platform: it is for its own people.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Health {
     /// The store's time, or why it does not answer.
+    #[serde(serialize_with = "either")]
     pub store: Result<Timestamp, Trouble>,
     /// Whether the store takes what is written, or why not: one that is full or read-only still answers.
     /// While it is taken, this is of up to a minute ago.
+    #[serde(serialize_with = "either")]
     pub writing: Result<(), Trouble>,
     /// Whether all sealing keys are there that are needed, and a secret can be sealed and opened again,
     /// or why not.
+    #[serde(serialize_with = "either")]
     pub sealing: Result<(), Trouble>,
     /// Whether nothing keeps the account at the certificate authority from being made, or what: one that
     /// the authority refuses to make, or has lost, holds up every order and nothing else. Also when none was
     /// wanted yet, while the store is away, and of one that was made and closed since: orders tell that.
+    #[serde(serialize_with = "either")]
     pub account: Result<(), Trouble>,
     /// How far the process's clock is from the store's, in whichever direction. The store's counts;
     /// certificates are served by it too.
@@ -61,11 +68,12 @@ pub struct Health {
     /// When a worker of this process last asked for work, and what it got; `None` before it did.
     pub last_step: Option<LastStep>,
     /// When the store was first seen to be back after a worker had asked it in vain.
+    #[serde(skip)]
     back_at: Option<Timestamp>,
 }
 
 /// What a worker got when it last asked for work.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LastStep {
     /// When, by the store's time.
@@ -74,6 +82,21 @@ pub struct LastStep {
     pub leased: usize,
     /// How long the oldest of them had been due: how late the platform is.
     pub lag: Duration,
+}
+
+/// Writes a result with names as all others are written.
+fn either<T: Serialize, S: Serializer>(
+    result: &Result<T, Trouble>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Either<'a, T> {
+        Ok(&'a T),
+        Error(&'a Trouble),
+    }
+
+    result.as_ref().map_or_else(Either::Error, Either::Ok).serialize(serializer)
 }
 
 impl Health {

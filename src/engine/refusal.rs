@@ -162,7 +162,7 @@ impl From<&MethodError> for Rule {
 /// That something was refused, to whom, and by which rule: an entry of an audit log.
 ///
 /// For the platform's own people. The tenant is told less: another tenant's thing is not there.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Refusal {
     /// By which rule.
@@ -307,6 +307,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_is_a_line_of_a_log() {
+        let refusal = Refusal::new(Rule::TooMany, "add", TenantId::from_bytes([0x11; 16]))
+            .with_name("shop.example.com".parse().unwrap());
+        let json = serde_json::json!({
+            "rule": "too_many", "operation": "add", "tenant": "1".repeat(32),
+            "name": "shop.example.com", "domain": null,
+        });
+        assert_eq!(serde_json::to_value(&refusal).unwrap(), json);
+    }
 
     #[test]
     fn each_rule_has_a_name_of_its_own_and_a_rule_of_names_keeps_its_name() {

@@ -38,7 +38,7 @@ const ATTEMPTS: usize = 8;
 const ACCOUNTS: [&str; 3] = ["enrolling", PARKED, "ready"];
 
 /// A key that has sealed something, or could.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SealingKey {
     /// Which one.

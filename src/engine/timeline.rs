@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use super::{
     backends::Backends, codec, notice::Notice, onboarding::Onboarding, operator::Operator,
     root::Fact, trace::Trace,
@@ -18,10 +20,14 @@ use crate::{
 const PAGE: u32 = 1000;
 
 /// A page of what happened to a domain.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// As JSON it is for pages that people look at: each decision is its one line, and the domain is left
+/// out, whose stored form says more than its tenant needs to see.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Timeline {
     /// The domain as it is now, with its evidence.
+    #[serde(skip_serializing)]
     pub domain: Domain,
     /// What happened, oldest first.
     pub entries: Vec<TimelineEntry>,
@@ -30,7 +36,7 @@ pub struct Timeline {
 }
 
 /// Something that happened to a domain, or was decided about it. Displays as one line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TimelineEntry {
     /// Rises within a domain, with gaps.
@@ -42,15 +48,21 @@ pub struct TimelineEntry {
 }
 
 /// What a line of a timeline is about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Happening {
     /// Evidence that changed, a change of status, or whatever else was told.
     Notice(Notice),
     /// A decision, with what it was made on. See [`replay`](super::replay).
-    Decision(Box<Trace>),
+    Decision(#[serde(serialize_with = "as_line")] Box<Trace>),
     /// Something that this release cannot read.
     Unreadable,
+}
+
+/// Writes what displays as one line.
+fn as_line<S: Serializer>(shown: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(shown)
 }
 
 impl fmt::Display for TimelineEntry {

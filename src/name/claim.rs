@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::Serialize;
+
 use super::{
     DnsName, DomainName, NameProfile, PublicSuffixes, SharedSuffixes,
     suffix::{Section, count_labels},
@@ -37,7 +39,8 @@ const SPECIAL_USE: [(&str, &str); 21] = [
 ];
 
 /// The rules of a [`ClaimPolicy`].
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClaimRule {
     /// A company gives names below it to its customers; it is in the list's private section.

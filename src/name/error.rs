@@ -2,10 +2,13 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::Serialize;
+
 use super::syntax::Label;
 
 /// The rules of a [`DomainName`](super::DomainName).
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NameRule {
     /// An IP address, in any spelling that some program accepts, is not a name.

@@ -1,12 +1,15 @@
 //! How two names that can be claimed relate to each other.
 
+use serde::Serialize;
+
 use super::DomainName;
 
 /// How a name relates to another one that it is not.
 ///
 /// The relation decides nothing about ownership: whoever claims a name proves exactly that name,
 /// whatever they hold above or below it. It decides who is served, and who is told.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Overlap {
     /// It is above the other one, at any depth, and does not cover it.

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::Serialize;
+
 use super::line::{Inspection, Line, Manifest};
 use crate::{
     engine::feed,
@@ -13,7 +15,7 @@ use crate::{
 const ATTEMPTS: usize = 3;
 
 /// What an import did.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ImportReport {
     /// How many items were stored.
@@ -32,7 +34,7 @@ impl ImportReport {
 }
 
 /// An item that was not stored.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ImportConflict {
     /// The item.
@@ -42,7 +44,8 @@ pub struct ImportConflict {
 }
 
 /// What is in the way of an item.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Obstacle {
     /// The item is there in another revision.

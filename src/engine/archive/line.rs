@@ -44,7 +44,7 @@ pub(super) struct End {
 }
 
 /// What an export holds, known to be complete: the result of an [`Inspection`].
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Manifest {
     /// When the export began, by the time of its store.

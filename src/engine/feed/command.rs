@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::{
     cursor::{DEAD, DeadLetter, Feed},
     subscriber::Seat,
@@ -19,7 +21,7 @@ use crate::{
 const ATTEMPTS: usize = 8;
 
 /// How far one subscriber was told of a domain.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Delivery {
     /// The subscriber.
@@ -41,7 +43,7 @@ pub struct Delivery {
 }
 
 /// A domain with dead letters.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Undelivered {
     /// The domain.
@@ -55,7 +57,7 @@ pub struct Undelivered {
 }
 
 /// A page of domains with dead letters.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DeadLetters {
     /// The domains, by rising id.

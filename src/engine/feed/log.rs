@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
+use serde::{Serialize, Serializer};
 
 use super::subscriber::{Envelope, Subscriber};
 use crate::{
@@ -42,6 +43,12 @@ impl fmt::Display for Since {
     }
 }
 
+impl Serialize for Since {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for Since {
     type Err = Error;
 
@@ -65,7 +72,7 @@ impl FromStr for Since {
 }
 
 /// A page of what happened.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Followed {
     /// Up to 100 notices, oldest first. None, and nothing unreadable either, means that nothing more

@@ -1,5 +1,7 @@
 //! What the platform knows of the registration of a domain, and what follows from it.
 
+use serde::Serialize;
+
 use super::{ATTEMPTS, Operator, lost_race};
 use crate::{
     clock::Timestamp,
@@ -20,7 +22,7 @@ use crate::{
 const MAX_EVIDENCE: usize = 300;
 
 /// What [`Operator::registration_changed`] did.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RegistrationChange {
     /// The claims that start anew.

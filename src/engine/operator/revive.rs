@@ -1,5 +1,7 @@
 //! What is parked: finding it, and trying it again.
 
+use serde::Serialize;
+
 use super::{ATTEMPTS, Operator, lost_race, not_found};
 use crate::{
     clock::Timestamp,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// A domain, or the feed of one, that nothing is tried with any more.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Parked {
     /// The domain, also where it is its feed that is parked.
@@ -35,7 +37,7 @@ pub struct Parked {
 }
 
 /// A page of what is parked.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ParkedPage {
     /// What is parked, by rising id.

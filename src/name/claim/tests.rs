@@ -221,6 +221,9 @@ fn a_refusal_is_one_sentence_with_the_name() {
 fn codes_of_rules_are_distinct() {
     let codes: std::collections::BTreeSet<_> = ClaimRule::ALL.map(ClaimRule::as_str).into();
     assert_eq!(codes.len(), ClaimRule::ALL.len());
+    for rule in ClaimRule::ALL {
+        assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
+    }
 }
 
 proptest! {

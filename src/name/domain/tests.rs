@@ -144,6 +144,9 @@ fn long_input_is_refused_at_once_and_not_repeated() {
 fn codes_of_rules_are_distinct() {
     let codes: std::collections::BTreeSet<_> = NameRule::ALL.map(NameRule::as_str).into();
     assert_eq!(codes.len(), NameRule::ALL.len());
+    for rule in NameRule::ALL {
+        assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn every_relation_has_a_name_and_is_the_reverse_of_its_reverse() {
     assert_eq!(names.len(), Overlap::ALL.len());
     for overlap in Overlap::ALL {
         assert_eq!(overlap.reversed().reversed(), overlap);
+        assert_eq!(serde_json::to_value(overlap).unwrap(), overlap.as_str());
     }
 }
 

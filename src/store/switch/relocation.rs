@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{Phase, Switch};
 use crate::{
     clock::between,
@@ -29,7 +31,7 @@ const ATTEMPTS: usize = 5;
 const ASIDE: Duration = Duration::from_secs(60);
 
 /// What was copied while the platform went on.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Copied {
     /// How many items the other store has now.
@@ -39,7 +41,7 @@ pub struct Copied {
 }
 
 /// What a move has brought to the other store, every item compared with its counterpart.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Relocated {
     /// How many items were the same in both stores before the pause.
