@@ -1,5 +1,8 @@
 //! Making private keys and what is derived from them.
 
+#[cfg(all(feature = "rcgen", not(any(feature = "ring", feature = "aws-lc-rs"))))]
+compile_error!("feature `rcgen` makes and uses keys: it needs feature `ring` or `aws-lc-rs`");
+
 mod memory;
 #[cfg(all(feature = "rcgen", any(feature = "ring", feature = "aws-lc-rs")))]
 mod rcgen;
