@@ -105,6 +105,10 @@ type Inner<T> = Result<T, redb::Error>;
 
 impl OwnStore {
     /// Opens or creates the file.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the file cannot be opened or written.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         let failed = |error: redb::Error| {
             let message = format!("{} cannot be opened", path.display());

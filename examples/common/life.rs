@@ -30,6 +30,10 @@ pub type Failure = Box<dyn std::error::Error>;
 ///
 /// The world outside is in memory; the store is closed and opened again between any two stages, so
 /// that it has to be one that remembers.
+///
+/// # Errors
+///
+/// The first thing that does not go as it should.
 pub async fn lead<S: Store>(
     store: impl Fn(ManualClock) -> Result<S, Error>,
 ) -> Result<(), Failure> {

@@ -31,20 +31,31 @@ pub use rcgen::RcgenKeys;
 ///
 /// # Errors
 ///
-/// `Invalid` for bytes that are no key or names that cannot be in a request, `Unavailable` if there
-/// is no randomness or the key service does not answer.
+/// Each method: `Unavailable` if the key service does not answer.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not `Keys`",
     note = "implement `nameplate::keys::Keys` and run `nameplate::keys_conformance!` over it"
 )]
 pub trait Keys: fmt::Debug + Send + Sync + 'static {
     /// Makes a new private key: PKCS #8 DER.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if there is no randomness.
     fn generate(&self) -> Result<Secret>;
 
     /// Returns the public half: SubjectPublicKeyInfo DER (RFC 5280 section 4.1).
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for bytes that are no key.
     fn public_key(&self, key: &Secret) -> Result<Vec<u8>>;
 
     /// Makes a certificate signing request for `names`: PKCS #10 DER (RFC 2986).
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for bytes that are no key, and for names that cannot be in a request.
     fn request(&self, key: &Secret, names: &[DomainName]) -> Result<Vec<u8>>;
 }
 
