@@ -63,15 +63,23 @@ pub(crate) async fn first<A, B>(
 }
 
 /// Drives a future for at most `limit`; `None` if it took longer. It is dropped then.
+///
+/// What is done at once needs no clock: the time begins when there is something to wait for.
 pub(crate) async fn within<T>(
     timer: &dyn Timer,
     limit: Duration,
     future: impl Future<Output = T> + Send,
 ) -> Option<T> {
-    match first(future, timer.sleep(limit)).await {
-        First::Left(value) => Some(value),
-        First::Right(()) => None,
-    }
+    let mut future = pin!(future);
+    let mut end = None;
+    poll_fn(|context| {
+        if let Poll::Ready(value) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(value));
+        }
+        let end = end.get_or_insert_with(|| timer.sleep(limit));
+        end.as_mut().poll(context).map(|()| None)
+    })
+    .await
 }
 
 /// Drives a future that may panic; `None` if it did. It is dropped then, and may panic once more: also
