@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{decide::Settings, feed::Seat, health::Pulse, mail::Post, refusal::Auditor};
+use super::{
+    decide::Settings, feed::Seat, health::Pulse, mail::Post, refusal::Auditor, root::AccountRoot,
+};
 use crate::{
     ca::CertificateAuthority,
     challenge::Terms,
@@ -49,6 +51,9 @@ pub(super) struct Backends {
     /// Who keeps a log of what is refused.
     pub(super) auditor: Option<Arc<dyn Auditor>>,
     pub(super) settings: Settings,
+    /// The account as it was last read, since it changes so rarely: what is of the same revision is the
+    /// same.
+    pub(super) last_account: Mutex<Option<(Revision, AccountRoot)>>,
     /// When work was last asked for, in this process.
     pub(super) pulse: Pulse,
 }

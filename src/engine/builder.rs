@@ -350,6 +350,7 @@ impl Builder {
             subscribers,
             auditor: self.auditor,
             settings,
+            last_account: Mutex::default(),
             pulse: Pulse::default(),
         })))
     }
