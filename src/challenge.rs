@@ -150,7 +150,7 @@ impl Challenge {
     /// [`Method::Email`].
     pub fn value(&self) -> String {
         match (self.method, &self.target) {
-            (Method::DnsTxt, _) => format!("token={}", self.token),
+            (Method::DnsTxt, _) => ["token=", &self.token].concat(),
             (Method::DnsCname, Some(target)) => target.to_string(),
             (Method::Http, _) => self.token.clone(),
             (Method::DnsCname | Method::Email, _) => String::new(),

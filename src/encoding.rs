@@ -104,7 +104,9 @@ pub(crate) mod der {
     /// Writes one element that holds `parts`, one after the other.
     pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let mut bytes = vec![tag];
+        // The tag and the longest length.
+        let mut bytes = Vec::with_capacity(2 + size_of::<usize>() + length);
+        bytes.push(tag);
         if length < 0x80 {
             bytes.extend(u8::try_from(length));
         } else {

@@ -1,6 +1,9 @@
 //! What an authority in memory signs with.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use sha2::{Digest, Sha512};
 
@@ -63,6 +66,32 @@ pub struct UnsignedSigner;
 impl UnsignedSigner {
     /// Common name of the issuer.
     const ISSUER: &str = "nameplate unsigned test authority";
+
+    /// Returns the certificate of the issuer, which is always the same.
+    fn root() -> &'static [u8] {
+        static ROOT: OnceLock<Vec<u8>> = OnceLock::new();
+        ROOT.get_or_init(Self::make_root)
+    }
+
+    fn make_root() -> Vec<u8> {
+        let issuer = der::common_name(Self::ISSUER);
+        let key =
+            der::sequence(&[&der::sequence(&[der::oid::ED25519]), &der::bit_string(&[0; 32])]);
+        // The year 2100.
+        let end = after(Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(4_102_444_800));
+        certificate(&Parts {
+            serial: &[1],
+            subject: &issuer,
+            issuer: &issuer,
+            validity: (Timestamp::UNIX_EPOCH, end),
+            public_key: &key,
+            extensions: &[
+                // keyCertSign and cRLSign: bits 5 and 6.
+                der::extension(der::oid::KEY_USAGE, true, &[der::BIT_STRING, 2, 1, 0x06]),
+                der::extension(der::oid::BASIC_CONSTRAINTS, true, &der::sequence(&[&[1, 1, 0xff]])),
+            ],
+        })
+    }
 }
 
 impl Signer for UnsignedSigner {
@@ -83,23 +112,7 @@ impl Signer for UnsignedSigner {
                 der::subject_alt_names(request.names.iter().map(DomainName::as_str)),
             ],
         });
-        let key =
-            der::sequence(&[&der::sequence(&[der::oid::ED25519]), &der::bit_string(&[0; 32])]);
-        // The year 2100.
-        let end = after(Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(4_102_444_800));
-        let root = certificate(&Parts {
-            serial: &[1],
-            subject: &issuer,
-            issuer: &issuer,
-            validity: (Timestamp::UNIX_EPOCH, end),
-            public_key: &key,
-            extensions: &[
-                // keyCertSign and cRLSign: bits 5 and 6.
-                der::extension(der::oid::KEY_USAGE, true, &[der::BIT_STRING, 2, 1, 0x06]),
-                der::extension(der::oid::BASIC_CONSTRAINTS, true, &der::sequence(&[&[1, 1, 0xff]])),
-            ],
-        });
-        Ok(vec![leaf, root])
+        Ok(vec![leaf, Self::root().to_vec()])
     }
 }
 

@@ -80,8 +80,10 @@ impl Context {
     /// Returns the context as bytes without two contexts having the same: associated data.
     pub fn to_bytes(&self) -> Vec<u8> {
         let tenant = self.tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
-        let mut bytes = Vec::new();
-        for part in ["nameplate seal 1", &tenant, &self.item, self.purpose] {
+        let parts = ["nameplate seal 1", &tenant, &self.item, self.purpose];
+        let length: usize = parts.iter().map(|part| 8 + part.len()).sum();
+        let mut bytes = Vec::with_capacity(length + 16);
+        for part in parts {
             // A length in front of each part keeps two lists of parts apart.
             bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             bytes.extend_from_slice(part.as_bytes());

@@ -1,6 +1,10 @@
 //! What a store keeps: an item under its key, with the part of it that can be searched.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -121,7 +125,11 @@ impl Key {
 
     /// Creates a key.
     pub fn new(kind: Kind, id: impl fmt::Display) -> Self {
-        Self { kind, id: id.to_string() }
+        // Room for an id, which most are made of.
+        let mut text = String::with_capacity(32);
+        // Cannot fail: a string grows.
+        let _ = write!(text, "{id}");
+        Self { kind, id: text }
     }
 }
 

@@ -283,13 +283,11 @@ impl<'a> Stored<'a> {
             challenge: Proof::of(challenge, name, *created_at),
             via: unless(*validation, &usual_validation(delegation.is_some())),
             delegation: delegation.as_ref().map(|delegation| Handover::of(delegation, &base)),
-            ownership: Looks::of(ownership, &nobody_looked, Some(&challenge.value())),
-            routing: Looks::of(routing, ownership, None),
-            delegated: Looks::of(
-                delegated,
-                ownership,
-                delegation.as_ref().map(|it| it.target.as_str()),
-            ),
+            ownership: Looks::of(ownership, &nobody_looked, |one| challenge.value() == one),
+            routing: Looks::of(routing, ownership, |_| false),
+            delegated: Looks::of(delegated, ownership, |one| {
+                delegation.as_ref().is_some_and(|it| it.target.as_str() == one)
+            }),
             contested: contested_at.map(At),
             title: Cow::Borrowed(title),
             checks: *checks,
@@ -412,8 +410,13 @@ const fn usual_validation(is_delegated: bool) -> Validation {
 
 /// Returns the bytes that a token is the hexadecimal digits of, if it is that of 32.
 fn digest(token: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if token.len() != 2 * bytes.len() {
+        return None;
+    }
     // Capitals would come back as small letters.
-    HEXLOWER.decode(token.as_bytes()).ok()?.try_into().ok()
+    HEXLOWER.decode_mut(token.as_bytes(), &mut bytes).ok()?;
+    Some(bytes)
 }
 
 impl<'a> Proof<'a> {
@@ -454,7 +457,7 @@ impl<'a> Proof<'a> {
         let owner = if self.at.ends_with('.') {
             self.at.parse()
         } else {
-            format!("{}.{base}", self.at).parse()
+            [&self.at, ".", base.as_str()].concat().parse()
         };
         let issued_at = self.issued.map_or(created_at, |at| at.0);
         let token = match (self.token, self.digest) {
@@ -498,7 +501,7 @@ impl<'a> Handover<'a> {
     fn into_delegation(self, base: &DomainName) -> Option<Delegation> {
         Some(match self {
             Self::Target(target) => {
-                let owner = format!("{DELEGATED}.{base}").parse().ok()?;
+                let owner = [DELEGATED, ".", base.as_str()].concat().parse().ok()?;
                 Delegation::new(owner, target.into_owned())
             }
             Self::Whole(delegation) => delegation.into_owned(),
@@ -507,8 +510,12 @@ impl<'a> Handover<'a> {
 }
 
 impl<'a> Looks<'a> {
-    /// Writes evidence down beside other; `wanted` is the value that says yes.
-    fn of(evidence: &'a Evidence, beside: &Evidence, wanted: Option<&str>) -> Option<Self> {
+    /// Writes evidence down beside other; `is_wanted` knows the value that says yes.
+    fn of(
+        evidence: &'a Evidence,
+        beside: &Evidence,
+        is_wanted: impl FnOnce(&str) -> bool,
+    ) -> Option<Self> {
         if *evidence == Evidence::default() {
             return None;
         }
@@ -525,7 +532,7 @@ impl<'a> Looks<'a> {
         } = evidence;
         let usual = |there: Option<Timestamp>| if *at == beside.at { there } else { *at }.map(At);
         let (found, seen) = match (found, values.as_slice()) {
-            (Found::Values, [one]) if wanted == Some(one) => (None, None),
+            (Found::Values, [one]) if is_wanted(one) => (None, None),
             (Found::Values, values) => (None, Some(values.into())),
             (found, []) => (Some(*found), None),
             (found, values) => (Some(*found), Some(values.into())),
