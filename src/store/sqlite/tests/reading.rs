@@ -45,7 +45,7 @@ fn what_is_short_is_read_at_once_and_what_is_long_by_the_thread() {
     let found = at_once(store.get(&keys(32))).unwrap().unwrap();
     assert_eq!(found.iter().flatten().map(|item| &item.key).collect::<Vec<_>>(), [&key]);
     let unique = UniqueKey::new("test", &["0"]);
-    let found = at_once(store.find(&[unique.clone()])).unwrap().unwrap();
+    let found = at_once(store.find(std::slice::from_ref(&unique))).unwrap().unwrap();
     assert_eq!(found[0].as_ref().unwrap().key, key);
     assert_eq!(at_once(store.entries(&key, 0, 32)).unwrap().unwrap().len(), 1);
     let all = Query::new(Kind::Domain, Filter::All).with_limit(32);
