@@ -10,7 +10,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use common::{EDGE, HOUR, MINUTE, World};
+use common::{EDGE, HOUR, MINUTE, TENANT, World};
 use nameplate::{
     clock::{Clock, ManualClock, TokioTimer},
     domain::Targets,
@@ -131,6 +131,7 @@ async fn a_store_that_only_answers_is_not_ready() {
     let store = builder.with_busy_timeout(Duration::ZERO).open().await.unwrap();
     let onboarding = with_store(&world, store.clone(), world.sealer.clone());
     let worker = onboarding.worker();
+    onboarding.add(&TENANT, "shop.customer.dev".parse().unwrap()).await.unwrap();
     assert!(onboarding.health(&world.clock).await.is_ready());
     worker.step().await.unwrap();
 
