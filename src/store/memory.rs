@@ -403,10 +403,7 @@ impl State {
         for key in picked {
             let since = self.items.get(&key).and_then(Row::wanted_at).unwrap_or(now);
             self.reschedule(&key, |row| {
-                // Not below the time, so that a lease of the store which this one was copied from,
-                // as another was from a backup, stays fenced.
-                let time = u64::try_from(now.timestamp_micros()).unwrap_or_default();
-                row.token = row.token.saturating_add(1).max(time);
+                row.token += 1;
                 row.leased_until = Some(until);
                 row.woken = None;
             });

@@ -91,24 +91,3 @@ async fn many_entries_are_numbered_to_the_last_and_one_more_is_refused() {
     assert!(entries.is_sorted_by(|a, b| a.number < b.number));
     assert_eq!(entries.last().unwrap().number, Entry::number(1, u16::MAX));
 }
-
-#[tokio::test]
-async fn a_lease_that_a_copy_does_not_know_of_is_fenced() {
-    let (store, clock) = store();
-    let due = Header { due: Some(Timestamp::UNIX_EPOCH), ..Header::default() };
-    store.commit(put("one", due)).await.unwrap();
-    let key = Key::new(Kind::Domain, "one");
-    let item = store.get(std::slice::from_ref(&key)).await.unwrap().remove(0).unwrap();
-    let copy = InMemoryStore::new(Arc::new(clock.clone()));
-    assert_eq!(copy.restore(&item, &[]).await.unwrap(), Commit::Done);
-    let wanted = LeaseRequest::of(key, Duration::from_secs(60));
-    let mut leases = Vec::new();
-    for store in [&store, &copy] {
-        clock.advance(Duration::from_micros(1));
-        leases.push(store.lease(&wanted).await.unwrap().leases.remove(0).0);
-    }
-    let batch = || Batch::new(OperationId::random(&OsRandom).unwrap());
-    let [lost, held] = leases.try_into().unwrap();
-    assert_eq!(copy.commit(batch().with_lease(lost, Then::Keep)).await.unwrap(), Commit::Fenced);
-    assert_eq!(copy.commit(batch().with_lease(held, Then::Keep)).await.unwrap(), Commit::Done);
-}
