@@ -88,7 +88,7 @@ async fn health_is_json_that_says_what_works_and_what_does_not() {
     assert_eq!(health["sealing"], serde_json::json!({ "ok": null }));
     assert_eq!(health["last_step"], serde_json::Value::Null);
     let members: Vec<_> = health.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, ["account", "last_step", "sealing", "skew", "store"]);
+    assert_eq!(members, ["account", "last_step", "sealing", "skew", "store", "writing"]);
 }
 
 #[tokio::test]
