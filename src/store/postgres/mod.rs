@@ -215,7 +215,11 @@ impl Postgres {
         self.0.ahead.fetch_add(row::length(by), Ordering::Relaxed);
     }
 
-    /// Sets the time back for this store and its clones, for tests.
+    /// Sets the time back for this store and its clones.
+    ///
+    /// **For tests only**, as [`advance`](Self::advance): every lease that others hold lasts longer for
+    /// this process.
+    #[cfg(any(test, feature = "conformance", feature = "testkit"))]
     pub fn set_back(&self, by: Duration) {
         self.0.ahead.fetch_sub(row::length(by), Ordering::Relaxed);
     }
