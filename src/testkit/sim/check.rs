@@ -5,15 +5,19 @@ use std::time::Duration;
 use super::{
     claims::is_resealed,
     core::{Core, State},
+    coverage::Occurrence,
     invariant::{Breach, Invariant},
     model::{Content, Model, Row},
+    outbox::TENANT_LOG,
+    people::THEIRS,
+    shift::given_back,
     vault::{Vault, shows_secret},
 };
 use crate::{
     certificate::{Chain, Handle},
     clock::Timestamp,
     domain::{Domain, Event, PauseScope, Status},
-    engine::{EffectKind, Notice},
+    engine::{EffectKind, Envelope, Notice},
     error::Result,
     evidence::{Topic, Verdict},
     name::DomainName,
@@ -51,6 +55,14 @@ impl Committed<'_> {
     /// Returns the promises that it breaks.
     pub(super) fn breaches(&self) -> Vec<Breach> {
         let mut found = Vec::new();
+        if let Some(key) = given_back(self.batch)
+            && !key.id.starts_with("tenant-")
+            && let Some(row) = self.model.rows.get(key)
+            && row.wanted_at().is_none_or(|at| at > self.now)
+        {
+            let message = format!("{key} is given back as it was, and nobody goes on with it");
+            found.push(Breach::new(Invariant::StopsCleanly, message));
+        }
         self.core.with(|state| state.coverage.commits += 1);
         for (key, old) in self.before {
             let new = self.model.rows.get(key);
@@ -69,6 +81,7 @@ impl Committed<'_> {
                 self.row(old.as_ref(), new, &mut found);
             }
         }
+        found.extend(self.outbox());
         let bodies = self.before.iter().filter_map(|(key, _)| self.model.rows.get(key));
         let bodies = bodies.map(|row| row.item.body.as_str());
         let log = self.batch.log.iter().map(|entry| entry.body.as_str());
@@ -108,6 +121,34 @@ impl Committed<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Returns what is wrong with who counts as told, and with what is written for those who read.
+    fn outbox(&self) -> Vec<Breach> {
+        let mut found = Vec::new();
+        let at = self.core.with(|state| state.instant(self.now));
+        for (key, old) in self.before {
+            let new = self.model.rows.get(key).map(|row| &row.content);
+            let Some(Content::Feed(new)) = new else { continue };
+            let old = old.as_ref().and_then(|row| match &row.content {
+                Content::Feed(feed) => Some(&**feed),
+                _ => None,
+            });
+            self.core.with(|state| {
+                found.extend(state.truth.outbox.settles(self.model, key, (old, new), at));
+                if new.buried().len() > old.map_or(0, |old| old.buried().len()) {
+                    state.coverage.occurred(Occurrence::Buried);
+                }
+            });
+        }
+        for entry in self.batch.log.iter().filter(|entry| entry.of.kind == Kind::Feed) {
+            let Ok(envelope) = Envelope::from_json(entry.body.as_bytes()) else { continue };
+            let told = self
+                .core
+                .with(|state| state.truth.outbox.arrives(self.model, TENANT_LOG, &envelope, at));
+            found.extend(told.err());
+        }
+        found
     }
 
     fn domain(&self, old: Option<&Domain>, row: &Row, new: &Domain, found: &mut Vec<Breach>) {
@@ -243,7 +284,8 @@ impl Committed<'_> {
     }
 
     pub(super) fn notices(&self, key: &Key) -> std::result::Result<Vec<Notice>, String> {
-        let entries = self.batch.log.iter().filter(|entry| entry.of == *key);
+        let entries = self.batch.log.iter();
+        let entries = entries.filter(|entry| entry.of == *key && !is_foretold(&entry.body));
         entries
             .map(|entry| {
                 serde_json::from_str(&entry.body)
@@ -273,6 +315,11 @@ impl Committed<'_> {
         }
         None
     }
+}
+
+/// Returns whether an entry is of a later version of the engine.
+pub(super) fn is_foretold(body: &str) -> bool {
+    body.starts_with(THEIRS)
 }
 
 /// Returns what is wrong with what was told of a change.

@@ -12,7 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{coverage::Coverage, dice::Dice, invariant::Breach, truth::Truth, weather::Weather};
+use super::{
+    coverage::Coverage, dice::Dice, invariant::Breach, outbox::Instant, shift::Shift, truth::Truth,
+    weather::Weather,
+};
 use crate::clock::{Clock, ManualClock, Timer, Timestamp, after};
 
 /// A future in a box.
@@ -23,6 +26,8 @@ pub(super) type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) enum Order {
     /// It is killed, and comes back after this time; `None` is when the storm is over.
     Kill(usize, Option<Duration>),
+    /// Its worker is told to stop, and comes back after this time.
+    Retire(usize, Duration),
     /// It is stopped for this time.
     Stop(usize, Duration),
     /// All are stopped for this time.
@@ -45,6 +50,8 @@ pub(super) struct State {
     /// Futures to run beside those that wait: what the network still carries.
     pub(super) spawned: Vec<Boxed>,
     pub(super) orders: Vec<Order>,
+    /// The workers that run, by their process.
+    pub(super) shifts: BTreeMap<usize, Shift>,
     pub(super) dice: Dice,
     pub(super) weather: Weather,
     pub(super) coverage: Coverage,
@@ -68,6 +75,7 @@ impl Core {
             next_timer: 0,
             spawned: Vec::new(),
             orders: Vec::new(),
+            shifts: BTreeMap::new(),
             dice,
             weather,
             coverage: Coverage::default(),
@@ -161,6 +169,11 @@ impl Core {
 }
 
 impl State {
+    /// Returns when it is, if this is what the clock of the store says.
+    pub(super) const fn instant(&self, clock: Timestamp) -> Instant {
+        Instant { now: self.now, clock, jumped: self.truth.jumped }
+    }
+
     pub(super) fn note(&mut self, clock: Timestamp, what: impl FnOnce() -> String) {
         let line = what();
         for byte in line.bytes().chain(clock.timestamp_micros().to_le_bytes()) {

@@ -9,6 +9,56 @@ use crate::{
     engine::{Effect, EffectKind},
 };
 
+macro_rules! occurrences {
+    ($($(#[doc = $doc:literal])+ $name:ident, $text:literal;)+) => {
+        /// Something about subscribers, readers and workers that has to occur.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[non_exhaustive]
+        pub enum Occurrence {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Occurrence {
+            /// Every occurrence.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Returns the stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+occurrences! {
+    /// A subscriber took a notice for the first time.
+    Delivered, "notice delivered";
+    /// A subscriber was handed a notice again.
+    Repeated, "notice repeated";
+    /// A notice was given up.
+    Buried, "dead letter";
+    /// Dead letters were to be tried again.
+    Revived, "dead letters revived";
+    /// A domain was to be told from a place on again.
+    Replayed, "notices replayed";
+    /// A reader got a page of what happened to a domain.
+    ReadDomain, "log of a domain read";
+    /// A reader got a page of what happened to a tenant.
+    ReadTenant, "log of a tenant read";
+    /// A reader was gone before it had kept its place.
+    ReaderGone, "reader gone before it kept its place";
+    /// What every reader has had was dropped from the log of a tenant.
+    Forgotten, "log of a tenant cut";
+    /// Old entries of a log were dropped.
+    Trimmed, "log cut";
+    /// A worker was told to stop, and finished what was under way.
+    Finished, "worker stopped, work finished";
+    /// A worker was told to stop, and gave back what was under way.
+    HandedOver, "worker stopped, work handed over";
+}
+
 /// What has occurred in one history or in many, with how often.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -25,6 +75,8 @@ pub struct Coverage {
     pub effects: BTreeMap<EffectKind, u64>,
     /// Faults that struck.
     pub faults: BTreeMap<FaultKind, u64>,
+    /// What subscribers, readers and workers did.
+    pub occurrences: BTreeMap<Occurrence, u64>,
 }
 
 /// Cells that no history can reach, each with the reason.
@@ -55,6 +107,10 @@ impl Coverage {
         *self.faults.entry(kind).or_default() += 1;
     }
 
+    pub(super) fn occurred(&mut self, what: Occurrence) {
+        *self.occurrences.entry(what).or_default() += 1;
+    }
+
     /// Adds what occurred elsewhere.
     pub fn add(&mut self, other: &Self) {
         self.histories += other.histories;
@@ -71,9 +127,13 @@ impl Coverage {
         for (fault, count) in &other.faults {
             *self.faults.entry(*fault).or_default() += count;
         }
+        for (what, count) in &other.occurrences {
+            *self.occurrences.entry(*what).or_default() += count;
+        }
     }
 
-    /// Returns what never occurred although it could: cells, methods, effects and kinds of faults.
+    /// Returns what never occurred although it could: cells, methods, effects, kinds of faults, and what
+    /// subscribers, readers and workers do.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for status in Status::ALL {
@@ -101,6 +161,11 @@ impl Coverage {
                 missing.push(format!("fault {fault}"));
             }
         }
+        for what in Occurrence::ALL {
+            if !self.occurrences.contains_key(what) {
+                missing.push(what.as_str().to_owned());
+            }
+        }
         missing
     }
 }
@@ -119,6 +184,9 @@ impl fmt::Display for Coverage {
         }
         for (fault, count) in &self.faults {
             writeln!(f, "{count:>10}  fault {fault}")?;
+        }
+        for (what, count) in &self.occurrences {
+            writeln!(f, "{count:>10}  {}", what.as_str())?;
         }
         Ok(())
     }

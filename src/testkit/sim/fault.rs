@@ -19,6 +19,8 @@ pub(super) enum Backend {
     Sealer,
     /// The store.
     Store,
+    /// Somebody who is told what happens.
+    Subscriber,
 }
 
 /// One method of one backend, at which a fault may strike.
@@ -42,6 +44,7 @@ impl Site {
             self.method,
             "apply"
                 | "commit"
+                | "deliver"
                 | "enroll"
                 | "extend"
                 | "finalize"
@@ -57,7 +60,7 @@ impl Site {
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
         /// A kind of fault. The number is its group in the durability reference, FK01 to FK52; FK53
-        /// is mail, which has none there.
+        /// is mail and FK54 those who are told what happens, which have none there.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum FaultKind {
@@ -106,6 +109,8 @@ kinds! {
     TwoEngines = 8, "two_engines";
     /// FK09: rows of a later version of the engine are in the store.
     NewerRows = 9, "newer_rows";
+    /// FK09: a later version of the engine has told something that this one cannot read.
+    NewerNotices = 9, "newer_notices";
     /// FK10: the connection is cut before the commit: `Unavailable`, several times in a row.
     CommitCut = 10, "commit_cut";
     /// FK11: the commit has happened, and the store cannot say so.
@@ -209,6 +214,16 @@ kinds! {
     MailRefused = 53, "mail_refused";
     /// FK53: the mail server takes nothing from us, for a while.
     MailClosed = 53, "mail_closed";
+    /// FK54: a subscriber cannot be reached, for hours.
+    SubscriberAway = 54, "subscriber_away";
+    /// FK54: a subscriber says that nobody is there any more.
+    SubscriberGone = 54, "subscriber_gone";
+    /// FK54: a subscriber takes a notice in, and is gone before it has said so.
+    SubscriberLost = 54, "subscriber_lost";
+    /// FK54: a subscriber says that it will never take a notice.
+    SubscriberRefuses = 54, "subscriber_refuses";
+    /// FK54: a subscriber takes nearly as long as it is given.
+    SubscriberSlow = 54, "subscriber_slow";
 }
 
 impl FaultKind {
@@ -221,6 +236,7 @@ impl FaultKind {
             Self::ClockForward | Self::ClockBack | Self::Suspend => backend == Backend::Store,
             // Of the whole history, not of a call.
             Self::AuthorizationReused
+            | Self::NewerNotices
             | Self::NewerRows
             | Self::Restored
             | Self::Skew
@@ -245,15 +261,22 @@ impl FaultKind {
             Self::CaPartition | Self::BadNonce => backend == Backend::Ca,
             Self::AccountGone | Self::AccountLost => backend == Backend::Ca && method != "enroll",
             Self::TermsChanged => backend == Backend::Ca && method == "open",
-            Self::TlsFailure => matches!(backend, Backend::Ca | Backend::Dns | Backend::Mail),
+            Self::TlsFailure => {
+                matches!(backend, Backend::Ca | Backend::Dns | Backend::Mail | Backend::Subscriber)
+            }
             Self::MailLost | Self::MailTwice | Self::MailRefused | Self::MailClosed => {
                 backend == Backend::Mail
             }
+            Self::SubscriberAway
+            | Self::SubscriberGone
+            | Self::SubscriberLost
+            | Self::SubscriberRefuses
+            | Self::SubscriberSlow => backend == Backend::Subscriber,
             Self::HalfOpen => is_service || backend == Backend::Store,
             Self::Loss => is_service,
             Self::Latency => is_service && site.is_write(),
             Self::RateLimited | Self::RetryAfter | Self::AbsurdRetryAfter | Self::Unavailable => {
-                matches!(backend, Backend::Ca | Backend::Dns)
+                matches!(backend, Backend::Ca | Backend::Dns | Backend::Subscriber)
             }
             Self::Maintenance => backend == Backend::Ca,
             Self::StuckProcessing | Self::OrderInvalid => {
@@ -274,6 +297,11 @@ impl FaultKind {
         }
     }
 
+    /// Returns whether it is about those who are told what happens only.
+    pub(super) const fn is_of_subscribers(self) -> bool {
+        self.number() == 54
+    }
+
     /// Returns whether it lasts for a while and then ends.
     pub(super) const fn lasts(self) -> bool {
         matches!(
@@ -284,6 +312,7 @@ impl FaultKind {
                 | Self::DiskFull
                 | Self::MailClosed
                 | Self::SlowStore
+                | Self::SubscriberAway
                 | Self::TlsFailure
                 | Self::DnsTimeout
                 | Self::DnsServFail
@@ -315,12 +344,13 @@ impl FaultKind {
             | Self::MailClosed
             | Self::TlsFailure
             | Self::SlowStore
+            | Self::SubscriberAway
             | Self::CaPartition
             | Self::StorePartition
             | Self::DnsTimeout
             | Self::DnsServFail
             | Self::DnsBogus => 1000,
-            Self::DnsDisagreement | Self::DnsUnavailable => 100,
+            Self::DnsDisagreement | Self::DnsUnavailable | Self::SubscriberGone => 100,
             Self::Latency | Self::HalfOpen => 40,
             Self::RateLimited
             | Self::RetryAfter

@@ -79,6 +79,7 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
     async fn commit(&self, batch: Batch) -> Result<Commit> {
         let site = Site::new(Backend::Store, "commit");
         let inner = Arc::clone(&self.inner);
+        self.link.gives_back(&batch);
         let fate = self.link.draw(site);
         match fate {
             Fate::Special(FaultKind::Contention, _) => self.touch(batch.writes.iter()).await?,
@@ -91,14 +92,22 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
 
     async fn lease(&self, wanted: &LeaseRequest) -> Result<Leased> {
         let site = Site::new(Backend::Store, "lease");
-        let (inner, wanted) = (Arc::clone(&self.inner), wanted.clone());
+        let (inner, asked) = (Arc::clone(&self.inner), wanted.clone());
+        self.link.asks_for_work(wanted);
         let fate = self.link.draw(site);
-        self.link.call(site, fate, || async move { inner.lease(&wanted).await }).await
+        let link = self.link.clone();
+        let call = || async move {
+            let done = inner.lease(&asked).await;
+            link.got_work(&asked, &done);
+            done
+        };
+        self.link.call(site, fate, call).await
     }
 
     async fn extend(&self, leases: &[Lease], by: Duration) -> Result<Vec<Option<Lease>>> {
         let site = Site::new(Backend::Store, "extend");
         let (inner, leases) = (Arc::clone(&self.inner), leases.to_vec());
+        self.link.puts_off(&leases, by);
         let fate = self.link.draw(site);
         self.link.call(site, fate, || async move { inner.extend(&leases, by).await }).await
     }

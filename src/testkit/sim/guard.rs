@@ -1,10 +1,6 @@
 //! Broken guards of claims: what they do to numbers, and to what is stored and read.
 
-use super::{
-    claims::digest,
-    mutant::{Broken, Mutant},
-    title::WRONG,
-};
+use super::{broken::Broken, claims::digest, mutant::Mutant, title::WRONG};
 use crate::{
     engine::Policy,
     error::Result,
@@ -156,4 +152,20 @@ fn keep_hold(old: Option<&Item>, header: &mut Header) {
 pub(super) fn is_dropped(mutant: Option<Mutant>, batch: &Batch) -> bool {
     let is_report = |body: &str| body.contains("\"cause\":\"registration\"");
     mutant == Some(Mutant::IgnoreReports) && batch.log.iter().any(|entry| is_report(&entry.body))
+}
+
+/// Lets a feed that was read know of nobody how far it was told.
+pub(super) fn forget_cursors(item: &mut Item) {
+    if item.key.kind != Kind::Feed {
+        return;
+    }
+    let mut text = item.body.as_str();
+    let mut spoiled = String::with_capacity(text.len());
+    while let Some((front, rest)) = text.split_once("\"after\":") {
+        spoiled.push_str(front);
+        spoiled.push_str("\"after\":0");
+        text = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    }
+    spoiled.push_str(text);
+    item.body = Body::new(spoiled);
 }

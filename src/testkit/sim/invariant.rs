@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A promise that is checked. I1 to I12 are those of the durability reference; C1 to C7 are about
-/// claims of several tenants.
+/// claims of several tenants, O1 to O5 about who is told what happens.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Invariant {
@@ -43,6 +43,18 @@ pub enum Invariant {
     WithinCaps,
     /// C7: an export holds all that was there, as it was.
     ExportWhole,
+    /// O1: what happened is handed to everybody who listens, or given up for a reason.
+    Told,
+    /// O2: what happened to a domain is told in order, and nothing is skipped.
+    ToldInOrder,
+    /// O3: what is told was committed, as it is told.
+    ToldTruly,
+    /// O4: what somebody counts as told is not told again, unless somebody asks.
+    ToldOnce,
+    /// O5: what somebody waits for is kept, and everything for as long as is said.
+    KeptForAll,
+    /// W1: a worker that is told to stop ends in time, and leaves everything to others.
+    StopsCleanly,
     /// The store keeps its contract: what is read is what was committed.
     StoreContract,
     /// When the faults are over, everything comes to where it should be.
@@ -51,7 +63,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::OneOwner,
         Self::NothingWithoutClaim,
         Self::KeyKept,
@@ -70,6 +82,12 @@ impl Invariant {
         Self::Rests,
         Self::WithinCaps,
         Self::ExportWhole,
+        Self::Told,
+        Self::ToldInOrder,
+        Self::ToldTruly,
+        Self::ToldOnce,
+        Self::KeptForAll,
+        Self::StopsCleanly,
         Self::StoreContract,
         Self::ComesToRest,
     ];
@@ -95,6 +113,12 @@ impl Invariant {
             Self::Rests => "C5",
             Self::WithinCaps => "C6",
             Self::ExportWhole => "C7",
+            Self::Told => "O1",
+            Self::ToldInOrder => "O2",
+            Self::ToldTruly => "O3",
+            Self::ToldOnce => "O4",
+            Self::KeptForAll => "O5",
+            Self::StopsCleanly => "W1",
             Self::StoreContract => "store",
             Self::ComesToRest => "rest",
         }

@@ -25,7 +25,7 @@ const MOST_JUMPS: u32 = 3;
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub(super) core: Core,
-    process: usize,
+    pub(super) process: usize,
 }
 
 /// A backend, and faults on the way to it, drawn for each call.
@@ -78,6 +78,11 @@ impl Link {
             let struck = state.weather.strike(site, now);
             if let Some((kind, _)) = struck {
                 state.coverage.fault(kind);
+                if site.backend == Backend::Store
+                    && let Some(shift) = state.shifts.get_mut(&self.process)
+                {
+                    shift.hindered = Some(now);
+                }
             }
             struck
         });
@@ -202,7 +207,17 @@ impl Link {
             FaultKind::Maintenance => {
                 Fate::Fail(error(ErrorKind::Malformed, "a page in HTML instead of an answer"))
             }
-            FaultKind::FinalizeLost | FaultKind::DnsReplyLost | FaultKind::MailTwice => {
+            FaultKind::SubscriberAway => {
+                Fate::Fail(error(ErrorKind::Unavailable, "the subscriber is not there"))
+            }
+            FaultKind::SubscriberLost if dice.chance(500) => {
+                // It had not stored it yet.
+                Fate::Fail(error(ErrorKind::Unknown, "the subscriber was gone"))
+            }
+            FaultKind::FinalizeLost
+            | FaultKind::DnsReplyLost
+            | FaultKind::MailTwice
+            | FaultKind::SubscriberLost => {
                 Fate::FailAfter(error(ErrorKind::Unknown, "the reply was lost"))
             }
             FaultKind::CertificateMissing => {

@@ -21,6 +21,7 @@
 //! [`Scenario::with_store`] runs the same histories on another store: one that lives by the clock
 //! that it is given. It may work on a thread of its own: virtual time stands still meanwhile.
 
+mod broken;
 mod check;
 mod claims;
 mod core;
@@ -30,17 +31,22 @@ mod dice;
 mod fault;
 mod faulty;
 mod guard;
+mod hearing;
 mod history;
 mod invariant;
 mod letters;
 mod link;
+mod listener;
 mod model;
 mod mutant;
+mod outbox;
 mod pages;
 mod people;
 mod plan;
 mod rest;
+mod revision;
 mod run;
+mod shift;
 mod story;
 mod title;
 mod truth;
@@ -50,7 +56,7 @@ mod watch;
 mod weather;
 mod world;
 
-pub use coverage::{Coverage, UNREACHED};
+pub use coverage::{Coverage, Occurrence, UNREACHED};
 pub use fault::FaultKind;
 pub use history::{History, Less, Profile, Scenario};
 pub use invariant::{Breach, Invariant};

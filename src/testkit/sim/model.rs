@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
+use super::outbox::Feed;
 use crate::{
     certificate::Certificate,
     clock::{Timestamp, after},
     domain::Domain,
     engine::{AccountRoot, Intent, Root, SealedKey, read_root},
     error::ErrorKind,
+    id::DomainId,
     store::{
-        Batch, Expect, Item, Key, Kind, Lease, LeaseRequest, Revision, Then, UniqueKey, Write,
+        Batch, Entry, Expect, Item, Key, Kind, Lease, LeaseRequest, Revision, Then, UniqueKey,
+        Write,
     },
 };
 
@@ -21,6 +24,7 @@ pub(super) enum Content {
     Account(Box<AccountRoot>),
     Certificate(Box<Certificate>),
     Domain(Box<Domain>, Option<Intent>),
+    Feed(Box<Feed>),
     Key(Box<SealedKey>),
     /// Of a later version of the engine.
     Newer,
@@ -53,6 +57,9 @@ impl Content {
         let read = match item.key.kind {
             Kind::Certificate => serde_json::from_str(body).map(Self::Certificate),
             Kind::Key => serde_json::from_str(body).map(Self::Key),
+            Kind::Feed if item.key.id.parse::<DomainId>().is_ok() => {
+                serde_json::from_str(body).map(Self::Feed)
+            }
             _ => return Self::Other,
         };
         read.unwrap_or_else(|error| Self::Unreadable(error.to_string()))
@@ -82,8 +89,6 @@ pub(super) struct Row {
     token: u64,
     leased_until: Option<Timestamp>,
     woken: Option<Timestamp>,
-    /// The numbers of its log entries.
-    entries: u64,
 }
 
 impl Row {
@@ -91,12 +96,43 @@ impl Row {
     pub(super) fn wanted_at(&self) -> Option<Timestamp> {
         self.leased_until.or_else(|| self.item.header.due.into_iter().chain(self.woken).min())
     }
+
+    /// Returns whether it is leased under a token.
+    pub(super) fn is_leased(&self, token: u64, now: Timestamp) -> bool {
+        self.token == token && self.leased_until.is_some_and(|until| now < until)
+    }
+}
+
+/// The log of an item as it must be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    /// All entries, those that were dropped since included.
+    pub(super) entries: Vec<Entry>,
+    /// Up to which number they were dropped.
+    pub(super) trimmed: u64,
+}
+
+impl Log {
+    /// Returns the entries after a number that are still there.
+    pub(super) fn after(&self, number: u64) -> &[Entry] {
+        let from = number.max(self.trimmed);
+        let start = self.entries.partition_point(|entry| entry.number <= from);
+        self.entries.get(start..).unwrap_or_default()
+    }
+
+    /// Returns an entry, which may have been dropped.
+    pub(super) fn entry(&self, number: u64) -> Option<&Entry> {
+        let found = self.entries.binary_search_by_key(&number, |entry| entry.number);
+        found.ok().and_then(|index| self.entries.get(index))
+    }
 }
 
 /// All items as they must be.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) rows: BTreeMap<Key, Row>,
+    /// The logs of items that have one.
+    pub(super) logs: BTreeMap<Key, Log>,
     /// The highest token that was given out for each root, also of those that are gone.
     tokens: BTreeMap<Key, u64>,
 }
@@ -196,32 +232,29 @@ impl Model {
                         .filter(|row| row.item.body == *body && row.item.header == *header);
                     let content =
                         same.map_or_else(|| Content::read(&item), |row| row.content.clone());
-                    let entries = batch.log.iter().filter(|entry| entry.of == *key).count();
-                    let entries = u64::try_from(entries).unwrap_or(u64::MAX);
                     let row = match &old {
-                        Some(old) => Row {
-                            item,
-                            content,
-                            entries: old.entries.saturating_add(entries),
-                            ..old.clone()
-                        },
-                        None => Row {
-                            item,
-                            content,
-                            token: 0,
-                            leased_until: None,
-                            woken: None,
-                            entries,
-                        },
+                        Some(old) => Row { item, content, ..old.clone() },
+                        None => Row { item, content, token: 0, leased_until: None, woken: None },
                     };
                     self.rows.insert(key.clone(), row);
                     before.push((key.clone(), old));
                 }
                 Write::Delete { key, .. } => {
+                    self.logs.remove(key);
                     before.push((key.clone(), self.rows.remove(key)));
                 }
                 Write::Wake { .. } => {}
             }
+        }
+        let mut indexes: BTreeMap<&Key, u16> = BTreeMap::new();
+        for entry in &batch.log {
+            let Some(row) = self.rows.get(&entry.of) else { continue };
+            let index = indexes.entry(&entry.of).or_default();
+            let number = Entry::number(row.item.revision.counter, *index);
+            *index = index.saturating_add(1);
+            let entry = Entry::new(number, now, entry.body.clone());
+            let log = self.logs.entry(row.item.key.clone()).or_default();
+            log.entries.push(entry);
         }
         for write in &batch.writes {
             if let Write::Wake { key } = write
@@ -305,8 +338,14 @@ impl Model {
     }
 
     /// Puts everything back to how it was: nothing is leased, and whatever was leased or woken is woken.
-    pub(super) fn put_back(&mut self, rows: BTreeMap<Key, Row>, now: Timestamp) -> Vec<Key> {
+    pub(super) fn put_back(
+        &mut self,
+        rows: BTreeMap<Key, Row>,
+        logs: BTreeMap<Key, Log>,
+        now: Timestamp,
+    ) -> Vec<Key> {
         self.rows = rows;
+        self.logs = logs;
         // Another store counts for itself.
         self.tokens.clear();
         let mut woken = Vec::new();
@@ -322,6 +361,14 @@ impl Model {
 
     /// Returns how many log entries an item must have.
     pub(super) fn entries(&self, key: &Key) -> u64 {
-        self.rows.get(key).map_or(0, |row| row.entries)
+        let left = self.logs.get(key).map_or(0, |log| log.after(0).len());
+        u64::try_from(left).unwrap_or(u64::MAX)
+    }
+
+    /// Takes note of entries that are dropped.
+    pub(super) fn trim(&mut self, key: &Key, through: u64) {
+        if let Some(log) = self.logs.get_mut(key) {
+            log.trimmed = log.trimmed.max(through);
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     core::{Boxed, Order},
     deal::{answer, deal, resume},
     fault::FaultKind,
+    hearing::{exhume, hear},
     invariant::{Breach, Invariant},
     link::Link,
     model::Content,
@@ -22,7 +23,7 @@ use crate::{
     id::{CertificateId, DomainId, OperationId, TenantId},
     name::{DnsName, DomainName},
     record::{RecordData, RecordFields, RecordType},
-    store::{Batch, Body, Expect, Key, Kind, Store, Write},
+    store::{Batch, Body, Commit, Expect, Key, Kind, NewEntry, Store, Write},
 };
 
 /// Names below a claim at which tenants manage records.
@@ -62,6 +63,11 @@ pub(super) fn act(world: &World, process: usize, deed: Deed) -> Option<Boxed> {
         Deed::Halt => halt(world),
         Deed::HandOver(number, away) => hand_over(world, number, away),
         Deed::Restore => restore(world),
+        Deed::Foretell(number) => foretell(world, number),
+        Deed::Hear(number, what) => return hear(world, process, number, what),
+        Deed::Retire(process, back) => {
+            world.core.with(|state| state.orders.push(Order::Retire(process, back)));
+        }
         Deed::Visit(number) => visit(world, number),
         Deed::Deal(number, what) => return deal(world, process, number, what),
         _ => return command(world, process, deed),
@@ -348,7 +354,7 @@ fn hand_over(world: &World, number: usize, away: bool) {
 const OURS: &str = "{\"v\":3,";
 
 /// The same of a version that is not known yet.
-const THEIRS: &str = "{\"v\":9,";
+pub(super) const THEIRS: &str = "{\"v\":9,";
 
 /// Lets the later version of the engine give back all that it has.
 fn give_back(world: &World) {
@@ -366,16 +372,40 @@ fn rewrite(world: &World, key: Key, from: &str, to: &str) {
     let found = finish(world.store.get(std::slice::from_ref(&key)));
     let Some(item) = found.into_iter().flatten().flatten().next() else { return };
     let Some(rest) = item.body.as_str().strip_prefix(from) else { return };
-    let operation = world.core.with(|state| {
+    let (body, expect) = (Body::new(format!("{to}{rest}")), Expect::Revision(item.revision));
+    let put = Write::Put { key, expect, header: item.header, body };
+    let batch = Batch::new(operation(world)).with(put);
+    let _ = finish(world.store.commit(batch));
+}
+
+/// Lets a later version of the engine tell something of a claim.
+fn foretell(world: &World, number: usize) {
+    let Some((_, domain)) = claim(world, number) else { return };
+    let keys = [Key::new(Kind::Domain, domain.id()), Key::new(Kind::Feed, domain.id())];
+    let found = finish(world.store.get(&keys)).unwrap_or_default();
+    let [Some(item), feed] = found.as_slice() else { return };
+    let (key, expect) = (item.key.clone(), Expect::Revision(item.revision));
+    let (header, body) = (item.header.clone(), item.body.clone());
+    let entry = NewEntry::new(key.clone(), format!("{THEIRS}\"notice\":\"foretold\"}}"));
+    let mut batch = Batch::new(operation(world)).with_entry(entry);
+    batch = batch.with(Write::Put { key, expect, header, body });
+    if let Some(feed) = feed {
+        batch = batch.with(Write::Wake { key: feed.key.clone() });
+    }
+    if matches!(finish(world.store.commit(batch)), Ok(Commit::Done)) {
+        world.core.with(|state| state.coverage.fault(FaultKind::NewerNotices));
+    }
+}
+
+/// Draws the id of what somebody else writes.
+fn operation(world: &World) -> OperationId {
+    world.core.with(|state| {
         let mut bytes = [0; 16];
         for block in bytes.chunks_mut(8) {
             block.copy_from_slice(&state.dice.number().to_le_bytes());
         }
         OperationId::from_bytes(bytes)
-    });
-    let (body, expect) = (Body::new(format!("{to}{rest}")), Expect::Revision(item.revision));
-    let batch = Batch::new(operation).with(Write::Put { key, expect, header: item.header, body });
-    let _ = finish(world.store.commit(batch));
+    })
 }
 
 /// Brings back what has gone away: zones, and what another version has.
@@ -504,7 +534,7 @@ fn adopt(world: &World, number: usize) {
 
 /// Lets tenants ask for everything that is not as it should be yet.
 pub(super) fn ask_again(world: &World) -> Vec<Boxed> {
-    let mut calls = Vec::new();
+    let mut calls = exhume(world);
     let claims = world.core.with(|state| state.truth.claims.clone());
     for (number, claim) in claims.iter().enumerate() {
         if claim.is_kept {

@@ -7,7 +7,10 @@ use super::{
     deal::Deal,
     dice::Dice,
     fault::FaultKind,
+    hearing::{Audience, Hearing},
     link::spell,
+    mutant::Mutant,
+    shift::Pace,
     story::draw_rivals,
     weather::{Active, Weather},
 };
@@ -46,8 +49,12 @@ pub(super) enum Deed {
     Drop(usize, usize),
     /// Nobody but somebody else's authority may issue for the zone, or anybody may.
     Forbid(bool),
+    /// A later version of the engine tells something that this one cannot read.
+    Foretell(usize),
     /// Others put a value into the zone or take it out.
     Foreign(usize, usize, u8, bool),
+    /// Somebody wants to know what happens.
+    Hear(usize, Hearing),
     /// All processes are stopped, to be started again soon.
     Halt,
     /// The zone of a claim leaves the DNS provider, or comes back.
@@ -58,6 +65,8 @@ pub(super) enum Deed {
     Remove(usize),
     /// The store is as it was when it was backed up.
     Restore,
+    /// A worker is told to stop, and is started again after this time.
+    Retire(usize, Duration),
     Renew(usize),
     Retry(usize),
     Update(usize, usize, u8),
@@ -103,6 +112,10 @@ pub(super) struct Plan {
     pub(super) caps: bool,
     /// Whether few certificates may be ordered only.
     pub(super) is_tight: bool,
+    /// Who is told what happens, if anybody is.
+    pub(super) audience: Option<Audience>,
+    /// How workers run, if they do: otherwise they are asked for one step after the other.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Plan {
@@ -137,12 +150,31 @@ impl Plan {
             is_tight: is_of_claims && dice.chance(250),
             profile,
             claims,
+            audience: None,
+            pace: None,
         };
+        // By dice of their own: they come and go without a change to the rest.
+        let others = &mut Dice::new(seed, 4);
+        let mutant = scenario.mutant;
+        let is_about = |about: fn(Mutant) -> bool| mutant.map(about).unwrap_or_default();
+        if others.chance(300) || is_about(Mutant::is_of_audience) {
+            plan.audience = Some(Audience::draw(others));
+        }
+        if others.chance(200) || is_about(Mutant::is_of_shifts) {
+            plan.pace = Some(Pace::draw(others, storm));
+        }
         match is_of_claims {
             true => plan.draw_stories(dice, count),
             false => plan.draw_deeds(dice, count),
         }
         plan.draw_faults(scenario, dice);
+        if let Some(audience) = plan.audience {
+            plan.draw_hearings(others, &audience);
+            plan.draw_absences(scenario, others);
+        }
+        if plan.pace.is_some() {
+            plan.draw_shifts(others);
+        }
         plan
     }
 
@@ -214,7 +246,8 @@ impl Plan {
         let most = scenario.most_faults.saturating_add(1);
         for _ in 0..dice.index(most) {
             let Some(kind) = scenario.faults.get(dice.index(scenario.faults.len())) else { break };
-            if self.faults.iter().any(|active| active.kind == *kind) {
+            let is_known = self.faults.iter().any(|active| active.kind == *kind);
+            if is_known || kind.is_of_subscribers() {
                 continue;
             }
             let mut window = spell(dice, self.storm);
@@ -242,6 +275,10 @@ impl Plan {
                     self.plan(dice, halt, Deed::Halt);
                     self.plan(dice, halt + SETTLED, Deed::Restore);
                 }
+                FaultKind::NewerNotices => {
+                    let claim = dice.index(self.claims.len());
+                    self.plan(dice, window.0, Deed::Foretell(claim));
+                }
                 FaultKind::NewerRows => {
                     let claim = dice.index(self.claims.len());
                     let (from, to) = window;
@@ -254,6 +291,21 @@ impl Plan {
             self.faults.push(Active { kind: *kind, rate: kind.rate(), window });
         }
         self.deeds.sort_by_key(|planned| planned.at);
+    }
+
+    /// Draws what goes wrong with those who are told what happens.
+    fn draw_absences(&mut self, scenario: &Scenario, dice: &mut Dice) {
+        let kinds = scenario.faults.iter().filter(|kind| kind.is_of_subscribers());
+        for kind in kinds {
+            if !dice.chance(250) {
+                continue;
+            }
+            let (from, to) = spell(dice, self.storm);
+            // Long enough for notices to pile up, and to be given up.
+            let window = (from, to.max(from + HOUR * (1 + dice_u32(dice, 4))));
+            let window = kind.lasts().then_some(window);
+            self.faults.push(Active { kind: *kind, rate: kind.rate(), window });
+        }
     }
 
     /// Returns the weather of the history without the faults that are muted.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    check::is_foretold,
+    hearing::read_on,
     invariant::{Breach, Invariant},
     model::Content,
     people::served,
@@ -70,7 +72,15 @@ pub(super) fn at_rest(world: &World) -> Option<Breach> {
             return rest(message);
         }
     }
-    story(world)
+    told(world).or_else(|| story(world))
+}
+
+/// Returns what somebody was not told who wants to know.
+fn told(world: &World) -> Option<Breach> {
+    read_on(world).or_else(|| {
+        let model = world.store.model();
+        world.core.with(|state| state.truth.outbox.lacks(&model))
+    })
 }
 
 /// Returns what is wrong with what a tenant has of a name.
@@ -154,7 +164,7 @@ fn records(world: &World, domain: &Domain) -> Option<String> {
 
 /// Checks the platform some days after everybody left.
 pub(super) fn all_gone(world: &World) -> Option<Breach> {
-    if let Some(breach) = story(world) {
+    if let Some(breach) = told(world).or_else(|| story(world)) {
         return Some(breach);
     }
     let orphan = |message| Some(Breach::new(Invariant::NoOrphans, message));
@@ -166,6 +176,8 @@ pub(super) fn all_gone(world: &World) -> Option<Breach> {
             // are tidied away when they have expired.
             let is_ours = match key.kind {
                 Kind::Account | Kind::Sealing => true,
+                // How far everybody was told goes with the trace of the domain.
+                Kind::Feed => world.core.with(|state| !state.truth.outbox.listeners.is_empty()),
                 // How many names below a domain were ever added is counted for good.
                 Kind::Ledger => row.item.header.expires.is_some() || key.id.starts_with("below/"),
                 _ => false,
@@ -207,12 +219,15 @@ fn story(world: &World) -> Option<Breach> {
         rows.collect()
     };
     for (key, status, count) in domains {
-        let Ok(entries) = finish(world.store.entries(&key, 0, 100_000)) else {
+        let Ok(there) = finish(world.store.entries(&key, 0, 100_000)) else {
             return told(format!("what happened to {key} cannot be read"));
         };
-        if u64::try_from(entries.len()) != Ok(count) {
-            return told(format!("{key} has {} notices of {count}", entries.len()));
+        if u64::try_from(there.len()) != Ok(count) {
+            return told(format!("{key} has {} notices of {count}", there.len()));
         }
+        // With what was dropped since.
+        let log = world.store.model().logs.get(&key).cloned().unwrap_or_default();
+        let entries = log.entries;
         let mut at = Status::Pending;
         let mut last = None;
         for entry in &entries {
@@ -220,6 +235,9 @@ fn story(world: &World) -> Option<Breach> {
                 return told(format!("the notices of {key} are out of order"));
             }
             last = Some(entry.number);
+            if is_foretold(&entry.body) {
+                continue;
+            }
             match serde_json::from_str(&entry.body) {
                 Ok(Notice::StatusChanged { from, to, .. }) if from == at => at = to,
                 Ok(Notice::StatusChanged { from, .. }) => {

@@ -13,16 +13,19 @@ use std::{
 use super::{
     Profile,
     core::{Boxed, Core, Order},
+    coverage::Occurrence,
     fault::FaultKind,
     invariant::{Breach, Invariant},
     people,
     plan::{Plan, Planned},
     rest,
+    shift::{Bell, Shift},
     world::World,
 };
 use crate::clock::{Clock, Timestamp, between};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -41,10 +44,21 @@ impl Wake for Flag {
     }
 }
 
+/// What a task is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Job {
+    /// Somebody's call, or what the network carries.
+    Call,
+    /// A worker that runs until it is told to stop.
+    Run,
+    /// One step of a worker.
+    Step,
+}
+
 struct Task {
     /// The process that ends with it; `None` for what the network carries.
     process: Option<usize>,
-    is_step: bool,
+    job: Job,
     future: Boxed,
     flag: Arc<Flag>,
     waker: Waker,
@@ -56,7 +70,7 @@ struct Process {
     /// Until when it is gone; the end of time is until the storm is over.
     dead_until: Option<Duration>,
     stopped_until: Option<Duration>,
-    /// Before when it takes no further step.
+    /// Before when it takes no further step, or its worker does not run again.
     idle_until: Duration,
 }
 
@@ -71,6 +85,8 @@ pub(super) struct Run<'a> {
     next: Option<Planned>,
     polls: usize,
     empty: u32,
+    /// Whether workers run, as opposed to being asked for one step after the other.
+    is_running: bool,
 }
 
 impl<'a> Run<'a> {
@@ -89,6 +105,7 @@ impl<'a> Run<'a> {
             next,
             polls: 0,
             empty: 0,
+            is_running: plan.pace.is_some(),
         }
     }
 
@@ -104,6 +121,7 @@ impl<'a> Run<'a> {
         self.calm();
         let now = self.now();
         self.until(now + SECOND * 1200);
+        self.retire();
         self.order(people::mend(&self.world));
         if self.plan.profile == Profile::Claims {
             for hours in [1, 3, 9] {
@@ -150,7 +168,7 @@ impl<'a> Run<'a> {
     /// Lets people do something right now.
     fn order(&mut self, futures: Vec<Boxed>) {
         for future in futures {
-            self.spawn(None, false, future);
+            self.spawn(None, Job::Call, future);
         }
     }
 
@@ -183,13 +201,14 @@ impl<'a> Run<'a> {
             .core
             .with(|state| (std::mem::take(&mut state.orders), std::mem::take(&mut state.spawned)));
         for future in spawned {
-            self.spawn(None, false, future);
+            self.spawn(None, Job::Call, future);
         }
         let now = self.now();
         for order in orders {
             match order {
                 Order::Kill(process, back) => {
                     self.tasks.retain(|task| task.process != Some(process));
+                    self.core.with(|state| state.shifts.remove(&process));
                     let alone = (0..self.processes.len())
                         .filter(|other| *other != process)
                         .all(|other| self.is_dead(other, now));
@@ -199,12 +218,15 @@ impl<'a> Run<'a> {
                         *process = Process { dead_until: Some(until), ..Process::default() };
                     }
                 }
+                Order::Retire(process, back) => self.ring(process, back),
                 Order::Stop(process, time) => {
+                    self.halt(Some(process), now.saturating_add(time));
                     if let Some(process) = self.processes.get_mut(process) {
                         process.stopped_until = Some(now.saturating_add(time));
                     }
                 }
                 Order::Suspend(time) => {
+                    self.halt(None, now.saturating_add(time));
                     for process in &mut self.processes {
                         process.stopped_until = Some(now.saturating_add(time));
                     }
@@ -228,12 +250,16 @@ impl<'a> Run<'a> {
         !self.is_dead(process, now) && !self.is_stopped(process, now)
     }
 
-    /// Returns whether a worker may take a step.
+    /// Returns whether the worker of a process is at work.
+    fn works(&self, process: usize) -> bool {
+        let mut tasks = self.tasks.iter();
+        tasks.any(|task| task.job != Job::Call && task.process == Some(process))
+    }
+
+    /// Returns whether a worker may take a step, or run.
     fn may_step(&self, process: usize, now: Duration) -> bool {
         let is_idle = self.processes.get(process).is_some_and(|process| process.idle_until <= now);
-        is_idle
-            && self.runs(process, now)
-            && !self.tasks.iter().any(|task| task.is_step && task.process == Some(process))
+        is_idle && self.runs(process, now) && !self.works(process)
     }
 
     /// Returns when the store's clock shows the time at which something is due.
@@ -245,6 +271,13 @@ impl<'a> Run<'a> {
     /// Polls one task that can go on, or lets one worker take a step. Says whether there was one.
     fn work(&mut self) -> bool {
         let now = self.now();
+        if self.is_running {
+            for process in 0..self.processes.len() {
+                if self.may_step(process, now) {
+                    self.run_worker(process);
+                }
+            }
+        }
         let mut ready: Vec<usize> = Vec::new();
         for (number, task) in self.tasks.iter().enumerate() {
             let runs = task.process.is_none_or(|process| self.runs(process, now));
@@ -254,7 +287,7 @@ impl<'a> Run<'a> {
         }
         let is_due = self.due(now).is_some_and(|due| due <= now);
         let mut workers = Vec::new();
-        if is_due {
+        if is_due && !self.is_running {
             workers.extend((0..self.processes.len()).filter(|one| self.may_step(*one, now)));
         }
         let choices = ready.len() + workers.len();
@@ -285,15 +318,18 @@ impl<'a> Run<'a> {
         let waker = task.waker.clone();
         if let Poll::Ready(()) = task.future.as_mut().poll(&mut Context::from_waker(&waker)) {
             let task = self.tasks.swap_remove(number);
-            if let (true, Some(process)) = (task.is_step, task.process) {
-                self.pause(process);
+            match (task.job, task.process) {
+                (Job::Step, Some(process)) => self.pause(process),
+                (Job::Run, Some(process)) => self.stopped(process),
+                _ => {}
             }
         }
     }
 
     fn step(&mut self, process: usize) {
         let Some(onboarding) = self.world.process(process) else { return };
-        let others = self.tasks.iter().any(|task| task.is_step && task.process != Some(process));
+        let mut tasks = self.tasks.iter();
+        let others = tasks.any(|task| task.job == Job::Step && task.process != Some(process));
         if others {
             self.core.with(|state| state.coverage.fault(FaultKind::TwoEngines));
         }
@@ -311,8 +347,93 @@ impl<'a> Run<'a> {
         };
         self.world.report(process).store(false, Ordering::Relaxed);
         let number = self.tasks.len();
-        self.spawn(Some(process), true, Box::pin(step));
+        self.spawn(Some(process), Job::Step, Box::pin(step));
         self.poll(number);
+    }
+
+    /// Lets the worker of a process run until it is told to stop.
+    fn run_worker(&mut self, process: usize) {
+        let Some(onboarding) = self.world.process(process) else { return };
+        let bell = Bell::default();
+        let run = onboarding.worker().run(bell.clone().heard());
+        let shift = Shift { bell, ..Shift::default() };
+        self.core.with(|state| state.shifts.insert(process, shift));
+        self.spawn(Some(process), Job::Run, Box::pin(run));
+    }
+
+    /// Tells a worker to stop, and when to be back.
+    fn ring(&self, process: usize, back: Duration) {
+        let clock = self.core.clock().now();
+        let model = self.world.store.model();
+        let bell = self.core.with(|state| {
+            let now = state.now;
+            let shift = state.shifts.get_mut(&process).filter(|shift| shift.told.is_none())?;
+            shift.told = Some((now, now.saturating_add(back)));
+            shift.was_busy = shift.leased.iter().any(|(key, token)| {
+                model.rows.get(key).is_some_and(|row| row.is_leased(*token, clock))
+            });
+            Some(shift.bell.clone())
+        });
+        drop(model);
+        if let Some(bell) = bell {
+            self.core.note(|| format!("p{process} is told to stop"));
+            bell.ring();
+        }
+    }
+
+    /// Looks at what a worker has left that was told to stop.
+    fn stopped(&mut self, process: usize) {
+        self.core.note(|| format!("p{process} has stopped"));
+        let clock = self.core.clock().now();
+        let model = self.world.store.model();
+        let pace = self.plan.pace;
+        let (back, breach) = self.core.with(|state| {
+            let Some(shift) = state.shifts.remove(&process) else { return (None, None) };
+            if shift.was_busy {
+                let how = match shift.gave_back {
+                    true => Occurrence::HandedOver,
+                    false => Occurrence::Finished,
+                };
+                state.coverage.occurred(how);
+            }
+            let lingers = pace.and_then(|pace| shift.lingers(pace, state.now));
+            let left = shift.leaves(&model, clock).filter(|_| !state.truth.jumped);
+            (shift.told.map(|(_, back)| back), lingers.or(left))
+        });
+        drop(model);
+        if let Some(breach) = breach {
+            self.core.breach(breach);
+        }
+        if let Some(process) = self.processes.get_mut(process) {
+            process.idle_until = back.unwrap_or_default();
+        }
+    }
+
+    /// Takes note that a process, or all of them, stand still until then.
+    fn halt(&self, process: Option<usize>, until: Duration) {
+        self.core.with(|state| {
+            state.truth.outbox.halted = state.truth.outbox.halted.max(until);
+            for (number, shift) in &mut state.shifts {
+                if process.is_none_or(|process| process == *number) {
+                    shift.hindered = shift.hindered.max(Some(until));
+                }
+            }
+        });
+    }
+
+    /// Tells all workers to stop. From then on they are asked for one step after the other.
+    fn retire(&mut self) {
+        let Some(pace) = self.plan.pace.filter(|_| self.is_running) else { return };
+        self.is_running = false;
+        for process in 0..self.processes.len() {
+            self.ring(process, Duration::ZERO);
+        }
+        self.until(self.now() + pace.drain + MINUTE);
+        let lingers = self.tasks.iter().any(|task| task.job == Job::Run);
+        if lingers && !self.is_over() {
+            let message = "a worker was told to stop, and goes on";
+            self.core.breach(Breach::new(Invariant::StopsCleanly, message));
+        }
     }
 
     /// Lets a worker that found nothing wait.
@@ -335,10 +456,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn spawn(&mut self, process: Option<usize>, is_step: bool, future: Boxed) {
+    fn spawn(&mut self, process: Option<usize>, job: Job, future: Boxed) {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(flag.clone());
-        self.tasks.push(Task { process, is_step, future, flag, waker });
+        self.tasks.push(Task { process, job, future, flag, waker });
     }
 
     /// Lets a person do something, through a process that is there.
@@ -352,7 +473,7 @@ impl<'a> Run<'a> {
         // What happens in zones needs no process.
         let future = people::act(&self.world, process.unwrap_or_default(), planned.deed);
         if let (Some(process), Some(future)) = (process, future) {
-            self.spawn(Some(process), false, future);
+            self.spawn(Some(process), Job::Call, future);
         }
     }
 
@@ -367,9 +488,13 @@ impl<'a> Run<'a> {
             let busy = self.tasks.iter().any(|task| task.process == Some(number));
             times.extend(process.dead_until.filter(|at| *at > now && *at < Duration::MAX));
             times.extend(process.stopped_until.filter(|at| *at > now && busy));
-            let steps = self.tasks.iter().any(|task| task.is_step && task.process == Some(number));
+            let works = self.works(number);
+            if self.is_running && !works {
+                times.push(process.idle_until);
+            }
             if let Some(due) = due
-                && !steps
+                && !works
+                && !self.is_running
                 && !self.is_dead(number, now)
             {
                 let stopped = process.stopped_until.unwrap_or_default();

@@ -68,6 +68,14 @@ pub(super) struct Titles {
 }
 
 impl Titles {
+    /// Takes note that of an item's log so many entries are left.
+    pub(super) fn trimmed(&mut self, key: &Key, left: u64) {
+        let archives = self.exports.values_mut().flat_map(|archive| &mut archive.may);
+        for ((_, _), (least, _)) in archives.filter(|((of, _), _)| of == key) {
+            *least = left.min(*least);
+        }
+    }
+
     /// Returns what is so when the store is put back to when all was as in `then`: what people did stays
     /// done, and what was committed since then was not.
     pub(super) fn put_back(&self, then: &Self) -> Self {
@@ -121,8 +129,8 @@ pub(super) struct Report {
 /// What an export may and must hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Archive {
-    /// What was there at some time meanwhile, and how many log entries it had.
-    pub(super) may: BTreeMap<(Key, OperationId), u64>,
+    /// What was there at some time meanwhile, and how many log entries it had, at least and at most.
+    pub(super) may: BTreeMap<(Key, OperationId), (u64, u64)>,
     /// What was there all the time.
     pub(super) must: BTreeSet<Key>,
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    outbox::Outbox,
     pages::{Address, Pages, Place},
     title::Titles,
 };
@@ -64,6 +65,8 @@ pub(super) struct Truth {
     pub(super) titles: Titles,
     /// How many names a tenant may have.
     pub(super) caps: Option<Caps>,
+    /// What everybody was told.
+    pub(super) outbox: Outbox,
 }
 
 /// How many names a tenant may have.
@@ -81,6 +84,7 @@ pub(super) struct Then {
     titles: Titles,
     /// What of ours was in the zones.
     left: Vec<String>,
+    outbox: Outbox,
 }
 
 /// From when something was there, and to when if it is gone.
@@ -174,6 +178,7 @@ impl Truth {
             is_amiss: false,
             titles: Titles::default(),
             caps: None,
+            outbox: Outbox::default(),
         }
     }
 
@@ -380,13 +385,19 @@ impl Truth {
         self.hushed.clear();
         self.excuse_all();
         self.is_amiss = true;
+        self.outbox.put_back(&then.outbox);
         let left = self.leftovers(zones).into_iter();
         self.forgotten = left.filter(|left| !then.left.contains(left)).collect();
     }
 
     /// Returns how everything is, for when the store is put back to it.
     pub(super) fn then(&self, zones: &[DnsName], now: Duration) -> Then {
-        Then { at: now, titles: self.titles.clone(), left: self.leftovers(zones) }
+        Then {
+            at: now,
+            titles: self.titles.clone(),
+            left: self.leftovers(zones),
+            outbox: self.outbox.clone(),
+        }
     }
 
     /// Returns what is in the customers' zones and not theirs, of what anybody can know of.

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use super::{
     check,
     core::Core,
+    coverage::Occurrence,
     invariant::{Breach, Invariant},
-    model::{Model, Row, Wrong},
+    model::{Log, Model, Row, Wrong},
     truth::Then,
     vault::Vault,
 };
@@ -56,7 +57,10 @@ impl fmt::Debug for Make {
 #[derive(Debug)]
 struct Backup {
     rows: BTreeMap<Key, Row>,
+    /// The logs as they were read.
     logs: BTreeMap<Key, Vec<Entry>>,
+    /// The logs as they must be.
+    known: BTreeMap<Key, Log>,
     then: Then,
 }
 
@@ -72,20 +76,23 @@ impl Watched {
 
     /// Writes down everything.
     pub(super) fn back_up(&self, zones: &[DnsName]) {
-        let rows = self.model().rows.clone();
+        let (rows, known) = {
+            let model = self.model();
+            (model.rows.clone(), model.logs.clone())
+        };
         let logs = rows
             .keys()
             .map(|key| Ok((key.clone(), finish(self.inner().entries(key, 0, u32::MAX))?)));
         let logs: Result<_> = logs.collect();
         let then = self.core.with(|state| state.truth.then(zones, state.now));
-        let backup = logs.ok().map(|logs| Backup { rows, logs, then });
+        let backup = logs.ok().map(|logs| Backup { rows, logs, known, then });
         *self.backup.lock().unwrap_or_else(PoisonError::into_inner) = backup;
     }
 
     /// Puts another store with what was written down in the place of this one. Says whether it did.
     pub(super) fn put_back(&self, zones: &[DnsName]) -> bool {
         let backup = self.backup.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Backup { rows, logs, then }) = backup else { return false };
+        let Some(Backup { rows, logs, known, then }) = backup else { return false };
         let store = (self.make.0)();
         for (key, row) in &rows {
             let log = logs.get(key).map(Vec::as_slice).unwrap_or_default();
@@ -99,7 +106,7 @@ impl Watched {
                 }
             }
         }
-        let woken = self.model().put_back(rows, self.core.clock().now());
+        let woken = self.model().put_back(rows, known, self.core.clock().now());
         let wakes = woken.into_iter().map(|key| Write::Wake { key });
         let batch = wakes.fold(Batch::new(OperationId::from_bytes([0; 16])), Batch::with);
         if let Err(error) = finish(store.commit(batch)) {
@@ -129,7 +136,7 @@ impl Watched {
                         Some(row) => {
                             let operation = row.item.revision.operation;
                             let entries = model.entries(key);
-                            archive.may.insert((key.clone(), operation), entries);
+                            archive.may.insert((key.clone(), operation), (entries, entries));
                         }
                         None => drop(archive.must.remove(key)),
                     }
@@ -293,10 +300,35 @@ impl Store for Watched {
     }
 
     async fn entries(&self, of: &Key, after: u64, limit: u32) -> Result<Vec<Entry>> {
-        finish(self.inner().entries(of, after, limit))
+        let found = finish(self.inner().entries(of, after, limit))?;
+        let is_same = {
+            let model = self.model();
+            let wanted = model.logs.get(of).map(|log| log.after(after)).unwrap_or_default();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            wanted.iter().take(limit).eq(&found)
+        };
+        if !is_same {
+            self.broken(format!("the log of {of} after {after} is not as it was committed"));
+        }
+        Ok(found)
     }
 
     async fn trim(&self, of: &Key, through: u64) -> Result<()> {
+        let wrong = {
+            let mut model = self.model();
+            let at = self.core.with(|state| state.instant(self.core.clock().now()));
+            let wrong = self.core.with(|state| state.truth.outbox.drops(&model, of, through, at));
+            model.trim(of, through);
+            let left = model.entries(of);
+            self.core.with(|state| {
+                state.coverage.occurred(Occurrence::Trimmed);
+                state.truth.titles.trimmed(of, left);
+            });
+            wrong
+        };
+        if let Some(breach) = wrong {
+            self.core.breach(breach);
+        }
         finish(self.inner().trim(of, through))
     }
 

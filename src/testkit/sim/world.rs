@@ -14,11 +14,14 @@ use async_trait::async_trait;
 
 use super::{
     Profile, Scenario,
+    broken::Broken,
     core::{Core, Skewed},
     dice::{Dice, DiceRandom},
+    hearing::Audience,
     letters::Postman,
     link::{self, Faulty},
-    mutant::{Broken, Mutant},
+    listener::{Hasty, Listener},
+    mutant::Mutant,
     pages::Web,
     plan::Plan,
     truth::{Caps, Claim, Truth},
@@ -33,7 +36,7 @@ use crate::{
     clock::{Clock, Timestamp},
     dns::{Capabilities, DnsProvider, InMemoryDns},
     domain::{NewDomain, Targets},
-    engine::{Budget, Edge, Onboarding, Policy},
+    engine::{Budget, Edge, Onboarding, Policy, Subscriber},
     error::{Error, Result},
     id::TenantId,
     keys::InMemoryKeys,
@@ -167,6 +170,7 @@ impl World {
         let mut truth = Truth::new(zones.clone(), claims);
         truth.titles.owners = owners;
         truth.caps = plan.caps.then_some(CAPS);
+        truth.outbox = plan.outbox();
         let core = Core::new(start, Dice::new(seed, 3), plan.weather(seed, muted), truth);
         let clock: Arc<dyn Clock> = Arc::new(core.clock().clone());
         let view = View { core: core.clone(), zones: zones.clone() };
@@ -208,6 +212,7 @@ impl World {
             policy,
             targets: &targets,
             mutant,
+            has_log: plan.audience.is_some_and(|audience| audience.log),
         };
         let web = Arc::new(Web { core: core.clone() });
         let pages = InMemoryProbe::new().with_fallback(web);
@@ -219,6 +224,7 @@ impl World {
             ca: Arc::new(ca.clone()),
             sealer: Arc::new(vault.clone()),
             mailer: Arc::new(Postman { core: core.clone() }),
+            subscribers: Vec::new(),
         })?;
         let _ = probe.0.set(observer.edge());
         let mut processes = Vec::new();
@@ -229,6 +235,13 @@ impl World {
             let resolver: Arc<dyn Resolver> = Arc::new(resolver.clone());
             let pages: Arc<dyn Probe> = Arc::new(pages.clone());
             let sealer: Arc<dyn Sealer> = Arc::new(vault.clone());
+            let listeners = plan.audience.iter().flat_map(Audience::ids);
+            let subscribers = listeners.map(|id| {
+                let listener = Listener { id, core: core.clone(), store: store.clone() };
+                let listener = Faulty::new(Arc::new(listener), link.clone());
+                Arc::new(Hasty::new(listener, mutant)) as Arc<dyn Subscriber>
+            });
+            let subscribers = subscribers.collect();
             let store = Faulty::new(Arc::new(store.clone()), link.clone());
             let postman = Arc::new(Postman { core: core.clone() });
             let mailer = Faulty::new(postman, link.clone());
@@ -242,6 +255,7 @@ impl World {
                 ca: Arc::new(Layered::new(ca)),
                 sealer: Arc::new(Faulty::new(sealer, link)),
                 mailer: Arc::new(mailer),
+                subscribers,
             })?);
         }
         let anew = processes.split_off(plan.processes);
@@ -295,7 +309,10 @@ fn spoiled<T>(backend: T, mutant: Option<Mutant>) -> Broken<T> {
 }
 
 const fn is_of_store(mutant: Mutant) -> bool {
-    matches!(mutant, Mutant::DropFence | Mutant::DropWake | Mutant::Overwrite)
+    matches!(
+        mutant,
+        Mutant::DropFence | Mutant::DropWake | Mutant::Overwrite | Mutant::ReuseRevision
+    )
 }
 
 /// The numbers of the engine, so that much happens in a few days.
@@ -327,6 +344,14 @@ fn policy(plan: &Plan, mutant: Option<Mutant>) -> Policy {
         policy.budgets.duplicates = Some(Budget::new(2, HOUR * 6));
         policy.budgets.orders = Some(Budget::new(6, HOUR));
     }
+    if let Some(audience) = plan.audience {
+        policy.keep_log = audience.keep;
+        policy.delivery_patience = audience.patience;
+    }
+    if let Some(pace) = plan.pace {
+        policy.poll_interval = pace.poll;
+        policy.drain = pace.drain;
+    }
     if let Some(mutant) = mutant {
         mutant.spoil_policy(&mut policy);
     }
@@ -347,6 +372,8 @@ struct Parts<'a> {
     policy: Policy,
     targets: &'a Targets,
     mutant: Option<Mutant>,
+    /// Whether what happens to the domains of a tenant is written into one log.
+    has_log: bool,
 }
 
 /// The ways from one process to its backends.
@@ -358,6 +385,7 @@ struct Ways {
     ca: Arc<dyn CertificateAuthority>,
     sealer: Arc<dyn Sealer>,
     mailer: Arc<dyn Mailer>,
+    subscribers: Vec<Arc<dyn Subscriber>>,
 }
 
 impl Parts<'_> {
@@ -365,7 +393,15 @@ impl Parts<'_> {
         let link = Link::new("https://plat.test/confirm")?;
         let allowed: Vec<DnsName> = ZONES.iter().filter_map(|zone| zone.parse().ok()).collect();
         let delegation: DnsName = DELEGATION.parse().map_err(broken)?;
-        Onboarding::builder(ways.store)
+        let is_told = !ways.subscribers.is_empty();
+        let mut builder = Onboarding::builder(ways.store);
+        for subscriber in ways.subscribers {
+            builder = builder.with_subscriber(subscriber);
+        }
+        if is_told && self.has_log {
+            builder = builder.with_tenant_log();
+        }
+        builder
             .with_brand("plat")
             .with_targets(self.targets.clone())
             .with_resolver(ways.resolver)
