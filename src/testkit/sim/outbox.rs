@@ -184,6 +184,8 @@ impl Outbox {
                 let is_over = heard.taken.contains(&it.number)
                     || heard.refused.contains(&it.number)
                     || stored.has_given_up(it.number)
+                    // What was given up may be revived while others are on their way.
+                    || heard.ever.contains(&it.number)
                     || it.number <= log.trimmed;
                 !is_over && stored.lost == 0 && !self.is_old(it, at)
             });
