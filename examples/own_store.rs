@@ -10,7 +10,9 @@
 //!
 //! redb gives what the contract is made of: one writer at a time, transactions that are there as a
 //! whole or not at all, and a commit that returns when the data is on the disk. One process may have
-//! the file open; another one is refused.
+//! the file open; another one is refused. A row that was damaged on the disk is `Malformed` for whoever
+//! comes by it, a lease or a list included: a store for production passes over it and says so, as
+//! point 12 of the list asks.
 
 #[path = "common/life.rs"]
 pub mod life;

@@ -11,6 +11,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use common::{EDGE, HOUR, MINUTE, TENANT, World};
+use futures_util::FutureExt;
 use nameplate::{
     clock::{Clock, ManualClock, TokioTimer},
     domain::Targets,
@@ -19,6 +20,7 @@ use nameplate::{
     seal::{Context, InMemorySealer, Sealed, Sealer, SealingKeyId},
     secret::Secret,
     store::{Key, Kind, Sqlite, Store},
+    testkit::{Moment, Point, Tap, Tape},
 };
 use scratch::Scratch;
 
@@ -160,6 +162,10 @@ async fn a_store_that_only_answers_is_not_ready() {
 #[tokio::test]
 async fn health_writes_once_a_minute_at_most() {
     let world = World::new();
+    assert!(world.onboarding.health(&world.clock).await.is_ready());
+    assert_eq!(writes(&world.store).await, 0, "it may be a store that is moved to");
+    world.add("shop.example.com").await;
+    world.clock.advance(MINUTE);
     for count in 1..=3 {
         for _ in 0..6 {
             assert!(world.onboarding.health(&world.clock).await.is_ready());
@@ -175,6 +181,27 @@ async fn health_writes_once_a_minute_at_most() {
     world.onboarding.worker().tidy().await.unwrap();
     assert_eq!(writes(&world.store).await, 0);
     assert!(world.onboarding.health(&world.clock).await.is_ready());
+}
+
+#[tokio::test]
+async fn a_look_that_is_given_up_in_the_middle_of_a_write_shows_nothing() {
+    let world = World::new();
+    world.add("shop.example.com").await;
+    let tape = Tape::new();
+    let process = |tape: &Tape| {
+        with_store(&world, Tap::new(world.store.clone(), tape.clone()), world.sealer.clone())
+    };
+    process(&tape).health(&world.clock).await;
+    let commit = Point::new("store", "commit", Moment::Before);
+    let number = tape.passed().iter().position(|point| *point == commit).unwrap();
+
+    let tape = Tape::stopping_at(number);
+    let onboarding = process(&tape);
+    assert!(onboarding.health(&world.clock).now_or_never().is_none());
+    assert_eq!(tape.passed().last(), Some(&commit));
+    // It is tried again, and not taken for done.
+    assert!(onboarding.health(&world.clock).await.is_ready());
+    assert_eq!(tape.passed().iter().filter(|point| **point == commit).count(), 2);
 }
 
 #[tokio::test]

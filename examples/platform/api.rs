@@ -224,6 +224,7 @@ impl std::convert::From<Error> for Refusal {
             ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Precondition => {
                 StatusCode::CONFLICT
             }
+            ErrorKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorKind::Quota => StatusCode::FORBIDDEN,
             ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,

@@ -12,6 +12,7 @@ use super::{
     backends::Backends,
     codec,
     decide::Settings,
+    each::each,
     root::{Decision, DomainRoot, Effect, Root},
 };
 use crate::{
@@ -217,9 +218,11 @@ pub(super) async fn pay(
         return Ok(Ok(Vec::new()));
     }
     let keys: Vec<Key> = costs.iter().map(Cost::key).collect();
-    let found = backends.store.get(&keys).await?;
+    let found = each(&*backends.store, &keys).await?;
     let mut writes = Vec::new();
     for ((cost, key), item) in costs.iter().zip(keys).zip(found) {
+        // Nobody knows what is left where the store cannot read it, and nothing can be written there.
+        let Ok(item) = item else { continue };
         let full_at = match item.as_ref().map(codec::read_item::<Ledger>) {
             None => None,
             Some(Ok(ledger)) => Some(ledger.full_at),

@@ -1,6 +1,6 @@
 //! What the platform's edge needs to know: certificates by name, and answers to HTTP challenges.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use super::{
     backends::Backends,
@@ -16,6 +16,7 @@ use crate::{
     name::DomainName,
     seal::Context,
     secret::Secret,
+    store::{Item, UniqueKey},
 };
 
 /// A certificate with its key, ready to serve.
@@ -147,6 +148,22 @@ impl Edge {
         Ok(Some(answer.body))
     }
 
+    /// Returns what has these names, in their order. What the store cannot read is in the way of nothing
+    /// that comes before it.
+    async fn found(&self, names: &[UniqueKey]) -> Result<Vec<Result<Option<Item>>>> {
+        let store = &self.backends.store;
+        match store.find(names).await {
+            Err(error) if error.kind() == ErrorKind::Malformed => {}
+            found => return Ok(found?.into_iter().map(Ok).collect()),
+        }
+        let mut items = Vec::with_capacity(names.len());
+        for name in names {
+            let found = store.find(slice::from_ref(name)).await;
+            items.push(found.map(|found| found.into_iter().flatten().next()));
+        }
+        Ok(items)
+    }
+
     /// Returns the domain that `host` belongs to, while its tenant holds it.
     ///
     /// The most specific name decides: what somebody holds, or held not long ago, is not served by
@@ -160,9 +177,9 @@ impl Edge {
             return Ok(None);
         }
         let names: Vec<_> = host.serving_names().iter().map(codec::hold).collect();
-        let found = self.backends.store.find(&names).await?;
         let mut rests_with = None;
-        for item in found.into_iter().flatten() {
+        for item in self.found(&names).await? {
+            let Some(item) = item? else { continue };
             let domain = codec::read_domain(&item)?;
             // Not before: whoever asks for names that nobody holds costs one call.
             let now = self.backends.store.now().await?;

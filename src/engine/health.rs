@@ -16,7 +16,7 @@ use crate::{
     id::OperationId,
     seal::Context,
     secret::Secret,
-    store::{Batch, Body, Expect, Header, Key, Kind, Leased, Write},
+    store::{Batch, Body, Expect, Filter, Header, Key, Kind, Leased, Query, Write},
     together::within,
 };
 
@@ -50,7 +50,7 @@ pub struct Health {
     #[serde(serialize_with = "either")]
     pub store: Result<Timestamp, Trouble>,
     /// Whether the store takes what is written, or why not: one that is full or read-only still answers.
-    /// While it is taken, this is of up to a minute ago.
+    /// While it is taken, this is of up to a minute ago; nothing is written to a store without a domain.
     #[serde(serialize_with = "either")]
     pub writing: Result<(), Trouble>,
     /// Whether all sealing keys are there that are needed, and a secret can be sealed and opened again,
@@ -131,7 +131,7 @@ struct Asked {
     /// Whether the store has not answered since.
     in_vain: bool,
     back_at: Option<Timestamp>,
-    /// When the store last took something of ours, or is asked to just now.
+    /// When the store last took something of ours.
     written_at: Option<Timestamp>,
 }
 
@@ -163,21 +163,16 @@ impl Pulse {
         *asked
     }
 
-    /// Returns whether it is time to write something, and takes it as written.
+    /// Returns whether it is time to write something.
     fn is_to_write(&self, now: Timestamp) -> bool {
-        let mut asked = self.asked();
         // The clock may have been set back.
-        let passed = asked.written_at.map(|at| between(at, now).max(between(now, at)));
-        let is_time = passed.is_none_or(|passed| passed >= WRITTEN);
-        if is_time {
-            asked.written_at = Some(now);
-        }
-        is_time
+        let passed = self.asked().written_at.map(|at| between(at, now).max(between(now, at)));
+        passed.is_none_or(|passed| passed >= WRITTEN)
     }
 
-    /// Takes note that nothing could be written.
-    fn note_unwritten(&self) {
-        self.asked().written_at = None;
+    /// Takes note of when something was written, or that nothing could be.
+    fn note_written(&self, at: Option<Timestamp>) {
+        self.asked().written_at = at;
     }
 
     fn asked(&self) -> MutexGuard<'_, Asked> {
@@ -209,17 +204,34 @@ impl Backends {
         if !self.pulse.is_to_write(now) {
             return Ok(());
         }
+        // Not noted before: who asks may not wait for the end of a write that hangs.
         let written = self.write_health(now).await;
-        if written.is_err() {
-            self.pulse.note_unwritten();
-        }
+        self.pulse.note_written(written.is_ok().then_some(now));
         written
     }
 
     async fn write_health(&self, now: Timestamp) -> Result<()> {
-        let key = Key::new(Kind::Ledger, "health");
-        let found = self.store.get(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
-        let expect = found.map_or(Expect::Absent, |item| Expect::Revision(item.revision));
+        // A store without a domain may be one that is moved to: nothing is to be in the way there.
+        let domains = Query::new(Kind::Domain, Filter::All).with_limit(1);
+        let page = self.store.list(&domains).await?;
+        if page.items.is_empty() && page.unreadable.is_empty() {
+            return Ok(());
+        }
+        let mut key = Key::new(Kind::Ledger, "health");
+        let expect = match self.store.get(std::slice::from_ref(&key)).await {
+            Ok(found) => match found.into_iter().flatten().next() {
+                Some(item) => Expect::Revision(item.revision),
+                None => Expect::Absent,
+            },
+            // It says nothing, so another one does as well.
+            Err(error) if error.kind() == ErrorKind::Malformed => {
+                let mut chance = [0; 16];
+                self.random.fill(&mut chance)?;
+                key = Key::new(Kind::Ledger, format_args!("health/{}", hex::encode(chance)));
+                Expect::Absent
+            }
+            Err(error) => return Err(error),
+        };
         let header = Header { expires: Some(after(now, KEPT)), ..Header::default() };
         let body = Body::new(codec::write(&Written { written_at: now })?);
         let write = Write::Put { key: key.clone(), expect, header, body };
@@ -247,7 +259,7 @@ impl Backends {
 impl Onboarding {
     /// Looks whether store and sealing work, and tells what the workers of this process did last.
     ///
-    /// Writes to the store, once a minute at most while it takes that. Costs up to five calls of it, what [`check_sealing`](Self::check_sealing) does, and one sealing and
+    /// Writes to the store, once a minute at most while it takes that. Costs up to six calls of it, what [`check_sealing`](Self::check_sealing) does, and one sealing and
     /// opening. A sealer that does not answer within
     /// [`Policy::call_timeout`](super::Policy::call_timeout) is `Unavailable`. `clock` is the process's
     /// own, such as [`SystemClock`](crate::clock::SystemClock). Never an error: what is wrong is in the

@@ -231,21 +231,26 @@ impl Backends {
         self.check_sealing().await
     }
 
-    /// Checks the keys and leaves nothing behind in a store in which nothing was ever sealed: what is
-    /// imported there brings its own list.
+    /// Checks the keys and writes nothing: what only serves may have a store that takes nothing, and
+    /// what is imported into an empty one brings its own list.
     pub(super) async fn look_at_sealing(&self) -> Result<()> {
         self.sealing_key()?;
-        match self.canaries().await? {
-            (Expect::Absent, _) => Ok(()),
-            (Expect::Revision(_), _) => self.check_sealing().await,
+        let (_, list) = self.canaries().await?;
+        for canary in &list.canaries {
+            if let Err(error) = self.open_canary(canary).await {
+                // What is missing now keeps from sealing, whatever was seen before.
+                *self.canaries_checked() = None;
+                return Err(error);
+            }
         }
+        Ok(())
     }
 
     /// Opens every canary whose key is needed, and leaves one for the key that seals now.
     pub(super) async fn check_sealing(&self) -> Result<()> {
         let checked = self.open_canaries().await;
         // What is missing now keeps from sealing, whatever was seen before.
-        *self.canaries_checked() = checked.as_ref().ok().copied();
+        *self.canaries_checked() = checked.as_ref().ok().copied().flatten();
         checked.map(drop)
     }
 
@@ -253,19 +258,21 @@ impl Backends {
         self.canaries_checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the revision of the list that was gone through.
-    async fn open_canaries(&self) -> Result<Revision> {
+    /// Returns the revision of the list that was gone through; `None` if a key in it is not here and not
+    /// needed yet: it may be by the next time.
+    async fn open_canaries(&self) -> Result<Option<Revision>> {
         let newest = self.sealing_key()?;
         for _ in 0..ATTEMPTS {
             let (expect, mut list) = self.canaries().await?;
+            let mut all = true;
             for canary in &list.canaries {
-                self.open_canary(canary).await?;
+                all &= self.open_canary(canary).await?;
             }
             let is_there = list.canaries.iter().any(|canary| canary.key == newest);
             if let Expect::Revision(revision) = expect
                 && is_there
             {
-                return Ok(revision);
+                return Ok(all.then_some(revision));
             }
             let canary = Secret::new(CANARY.to_vec());
             let sealed = self.sealer.seal(&canary_context(), &canary).await?;
@@ -288,15 +295,16 @@ impl Backends {
         ))
     }
 
-    async fn open_canary(&self, canary: &Canary) -> Result<()> {
+    /// Opens what a key has sealed; returns whether it is here, or just not needed.
+    async fn open_canary(&self, canary: &Canary) -> Result<bool> {
         let error = match self.sealer.open(&canary_context(), &canary.sealed).await {
-            Ok(secret) if secret.expose() == CANARY => return Ok(()),
+            Ok(secret) if secret.expose() == CANARY => return Ok(true),
             Ok(_) => None,
             Err(error) if MissingKey::of(&error).is_some() => {
                 // One that was taken away after everything was sealed again is not missed.
                 let accounts = self.accounts().await?;
                 let is_needed = self.is_needed(&canary.key, &accounts).await?;
-                return if is_needed { Err(error) } else { Ok(()) };
+                return if is_needed { Err(error) } else { Ok(false) };
             }
             Err(error) if error.kind() == ErrorKind::Refused => Some(error),
             Err(error) => return Err(error),

@@ -223,8 +223,8 @@ pub const METRICS: &[Metric] = &[
         metric::ENDED,
         Instrument::Counter,
         &["kind", "end"],
-        "Roots by how the work on them ended: `released`; `left` until the lease ends, which was lost or \
-         the store failed; `set_back`, to be tried again; `panicked`, the same; or `parked`",
+        "Roots by how the work on them ended: `released`; `left` for later: the lease was lost, the \
+         store failed, or the row is of a later release; `set_back`, to be tried again; `panicked`, the same; or `parked`",
     ),
     metric_of(metric::LEASED, Instrument::Counter, &["kind"], "Roots that were leased"),
     metric_of(

@@ -175,6 +175,9 @@ impl Relocation {
 
         let paused = Paused::begin(self);
         self.switch.settled().await;
+        // A store that writes in the order in which it was asked to has written all of it after this,
+        // that which nobody waits for any more included.
+        self.from.trim(&Key::new(Kind::Ledger, "relocation"), 0).await?;
         let began = self.from.now().await?;
         let mut wakes = BTreeSet::new();
         if let Some(written) = &self.switch.state().written {
