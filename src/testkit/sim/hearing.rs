@@ -220,7 +220,7 @@ impl Follower {
         self.core.with(|state| {
             state.truth.outbox.readers.entry(log.clone()).or_default().place = next;
         });
-        Ok(!page.envelopes.is_empty())
+        Ok(!page.envelopes.is_empty() || !page.unreadable.is_empty())
     }
 
     fn handle(&self, place: u64, page: &Followed, what: Occurrence) -> Option<Breach> {

@@ -260,7 +260,7 @@ impl Model {
             if let Write::Wake { key } = write
                 && let Some(row) = self.rows.get_mut(key)
             {
-                row.woken.get_or_insert(now);
+                row.woken = Some(row.woken.map_or(now, |at| at.min(now)));
             }
         }
         if let Some((lease, Then::Release)) = &batch.lease

@@ -330,14 +330,37 @@ impl Outbox {
                 }
                 _ => Envelope::from_json(entry.body.as_bytes()).is_ok_and(|it| it == *envelope),
             };
-            // What was dropped is not there to be read.
-            while wanted.next_if(|entry| entry.number <= log.trimmed && !is_it(entry)).is_some() {}
+            loop {
+                if let Some(entry) = wanted.next_if(|entry| page.unreadable.contains(&entry.number))
+                {
+                    last = entry.number;
+                    reader.handled.insert(last);
+                    continue;
+                }
+                // What was dropped is not there to be read.
+                if wanted.next_if(|entry| entry.number <= log.trimmed && !is_it(entry)).is_none() {
+                    break;
+                }
+            }
             let Some(entry) = wanted.next().filter(|entry| is_it(entry)) else {
                 let message = format!("{} is not what follows {last} of {key}", envelope.id);
                 return Some(Breach::new(Invariant::ToldInOrder, message));
             };
             last = entry.number;
             reader.handled.insert(last);
+        }
+        while let Some(entry) = wanted.next_if(|entry| {
+            page.unreadable.contains(&entry.number) || entry.number <= log.trimmed.min(next)
+        }) {
+            last = entry.number;
+            reader.handled.insert(last);
+        }
+        let readable = page.unreadable.iter().find(|number| {
+            key.kind == Kind::Domain && log.entry(**number).is_some_and(|it| notice(it).is_some())
+        });
+        if let Some(number) = readable {
+            let message = format!("{number} of {key} is passed over, and can be read");
+            return Some(Breach::new(Invariant::ToldInOrder, message));
         }
         if next != last {
             let message = format!("after {last} of {key} it goes on at {next}");
@@ -371,9 +394,7 @@ impl Outbox {
         }
         for (key, reader) in &self.readers {
             let Some(log) = model.logs.get(key) else { continue };
-            let is_readable = |entry: &&Entry| key.kind != Kind::Domain || notice(entry).is_some();
-            // Nobody gets past what nobody can read.
-            let mut there = log.after(0).iter().take_while(is_readable);
+            let mut there = log.after(0).iter();
             if let Some(entry) = there.find(|entry| !reader.handled.contains(&entry.number)) {
                 return untold(format!("{} of {key} was never read", entry.number));
             }
