@@ -11,9 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use common::{DAY, OTHER, TENANT, World};
+use common::{DAY, MINUTE, OTHER, TENANT, World, run_until};
 use nameplate::{
-    clock::{Clock, Timestamp},
+    clock::{Clock, Timestamp, after},
     domain::{PauseScope, Reason, Status},
     engine::{Inspection, Onboarding, Pausable},
     error::{Error, ErrorKind, Result},
@@ -293,4 +293,35 @@ async fn a_sealing_key_is_needed_while_what_it_may_have_sealed_cannot_be_read() 
     store.damage(accounts.items[0].key.clone());
     let error = operator.sealing_keys().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
+}
+
+#[tokio::test]
+async fn a_name_is_served_though_the_wildcard_above_it_cannot_be_read() {
+    let world = World::new();
+    let wildcard = world.active("*.example.com").await.id();
+    world.active("shop.example.com").await;
+    let (store, onboarding) = damaged(&world);
+    store.damage(Key::new(Kind::Domain, wildcard));
+    let edge = onboarding.edge();
+    let shop = "shop.example.com".parse().unwrap();
+    assert!(edge.serves(&shop).await.unwrap().is_some());
+    assert!(edge.identity(&shop).await.unwrap().is_some());
+    // What only the wildcard covers is nobody's for sure, and no one else's either.
+    let error = edge.serves(&"www.example.com".parse().unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+}
+
+#[tokio::test]
+async fn budgets_that_cannot_be_read_stop_no_order() {
+    let world = World::new();
+    world.active("one.example.com").await;
+    let (store, onboarding) = damaged(&world);
+    let ledgers = world.store.list(&Query::new(Kind::Ledger, Filter::All)).await.unwrap().items;
+    assert!(!ledgers.is_empty());
+    ledgers.into_iter().for_each(|ledger| store.damage(ledger.key));
+    let id = added(&world, &TENANT, "two.example.com").await;
+    world.publish(id).await;
+    let end = after(world.clock.now(), MINUTE);
+    run_until(&onboarding, &world.store, &world.clock, end).await;
+    assert_eq!(world.get(id).await.status(), Status::Active);
 }
