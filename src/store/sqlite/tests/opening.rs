@@ -129,8 +129,12 @@ fn the_process_with_too_many_open_files() {
     let mut refusals = 0;
     while let Err(error) = open_at(Path::new("store.db")) {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert!(error.message().contains("too many files are open"), "{error}");
-        refusals += 1;
+        if error.message().contains("too many files are open") {
+            refusals += 1;
+        } else {
+            // By the attempt before, which is closed on a thread of its own.
+            assert!(error.message().contains("locked"), "{error}");
+        }
         drop(open.pop().unwrap());
     }
     // Without the file, and without those beside it.
