@@ -102,10 +102,11 @@ fn canary_context() -> Context {
 
 impl Onboarding {
     /// Checks that every sealing key is there that something stored needs. To be called at the start
-    /// and where health is asked for; it reads one item. Nothing is written to a store in which nothing
-    /// was sealed yet, so that it may be asked before an import.
+    /// and where health is asked for; it reads one item and writes nothing, so that it may be asked
+    /// before an import and by who has a store that takes nothing.
     ///
-    /// A worker does the same before it seals anything, if keys were added since it did last.
+    /// A worker does the same before it seals anything, if keys were added since it did last, and leaves
+    /// word of its own newest key.
     ///
     /// # Errors
     ///
